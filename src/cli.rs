@@ -1,0 +1,233 @@
+//! The command line: clap types only, one `*Args` struct per subcommand.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Remote-sensing image captioning: train, caption, score and reproduce published tables.
+#[derive(Debug, Parser)]
+#[command(name = "rsic", version, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Say more on standard error (repeat for more).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only errors on standard error.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Form of the messages on standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "RSIC_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, global = true, default_value = "auto", env = "RSIC_DEVICE")]
+    pub device: String,
+    /// CPU threads for tensor operations (default: all cores).
+    #[arg(long, global = true, env = "RSIC_THREADS")]
+    pub threads: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a model: rsic train experiments/fe_lws/ucm.yaml train.seed=2
+    Train(TrainArgs),
+    /// Decode a split with a trained run and score it: rsic eval runs/fe_lws/ucm
+    Eval(EvalArgs),
+    /// Caption images or folders: rsic caption --model runs/fe_lws/ucm photos/
+    Caption(CaptionArgs),
+    /// Score captions against references, as coco-caption does: rsic score hyps.json refs.json
+    Score(ScoreArgs),
+    /// Train, score and print a published table: rsic reproduce table2 --paper fe_lws
+    Reproduce(ReproduceArgs),
+    /// Inspect, check and make datasets: rsic data verify datasets/ucm
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Run frozen encoders over a dataset into the feature cache: rsic features experiments/fe_lws/ucm.yaml
+    Features(FeaturesArgs),
+    /// Show and check experiment files: rsic config show experiments/fe_lws/ucm.yaml
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print versions, device and threads, what is missing and how to mend it.
+    Doctor,
+    /// Print a completion script for a shell: rsic completions bash
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Experiment file.
+    pub config: PathBuf,
+    /// Settings to change, as dotted key=value: train.seed=2 model.fe_lws.layers=3
+    pub overrides: Vec<String>,
+    /// Continue the run in the output folder from its last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Replace a finished run in the output folder.
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Run folder (default: runs/<name>).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Check everything, print what would run, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Run folder or checkpoint folder.
+    pub run: PathBuf,
+    /// Settings to change, as dotted key=value: decode.beam=3
+    pub overrides: Vec<String>,
+    /// Split to caption and score.
+    #[arg(long, default_value = "test")]
+    pub split: String,
+    /// Write captions and scores to this folder (default: the run folder).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct CaptionArgs {
+    /// Images, folders of images, or - for a list of paths on standard input.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Run folder or checkpoint folder.
+    #[arg(short, long)]
+    pub model: PathBuf,
+    /// Settings to change, as dotted key=value: decode.beam=3
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Form of the output, one line an image.
+    #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
+    pub format: CaptionFormat,
+    /// Write here instead of standard output.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Images already captioned in the output file are kept and skipped.
+    #[arg(long, requires = "output")]
+    pub skip_existing: bool,
+    /// Search folders below the given ones too.
+    #[arg(short, long)]
+    pub recursive: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptionFormat {
+    Text,
+    Jsonl,
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    /// Captions to score: coco results JSON, predictions JSONL, or plain text, one line an item.
+    pub hypotheses: PathBuf,
+    /// References: coco annotations JSON, JSONL, or one plain text file per reference.
+    #[arg(required = true)]
+    pub references: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// A table name (table2, V, ...) or table files.
+    #[arg(required = true)]
+    pub tables: Vec<String>,
+    /// Paper the table name belongs to: fe_lws.
+    #[arg(long, default_value = "fe_lws")]
+    pub paper: String,
+    /// Datasets, separated by commas (default: all that the table has).
+    #[arg(long, value_delimiter = ',')]
+    pub datasets: Vec<String>,
+    /// Folder of encoder weights, or NAME=FILE for one encoder (repeatable).
+    #[arg(long)]
+    pub weights: Vec<String>,
+    /// Seeds, separated by commas (default: those of the table).
+    #[arg(long, value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// Only these rows (substring of the method, repeatable).
+    #[arg(long)]
+    pub rows: Vec<String>,
+    /// Settings to change in every run, as dotted key=value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder for runs, tables and pages.
+    #[arg(short, long, default_value = "runs")]
+    pub output: PathBuf,
+    /// List the runs and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Render the built-in scenes: a small captioning dataset with masks and classes.
+    Scenes(ScenesArgs),
+    /// Counts per split, captions per image, vocabulary and lengths.
+    Stats(DataArgs),
+    /// Check captions, images and splits; exit 1 and name each fault where there are any.
+    Verify(DataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ScenesArgs {
+    /// Folder to write (dataset.json, imgs/, masks/).
+    pub output: PathBuf,
+    /// Images in all.
+    #[arg(long, default_value_t = 240)]
+    pub count: usize,
+    /// Side of the square images, pixels.
+    #[arg(long, default_value_t = 256)]
+    pub size: u32,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// Dataset folder, caption file, or experiment file.
+    pub dataset: PathBuf,
+    /// Image folder, where it is not imgs/ or images/ beside the caption file.
+    #[arg(long)]
+    pub images: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// Experiment file.
+    pub config: PathBuf,
+    /// Settings to change, as dotted key=value.
+    pub overrides: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the resolved experiment, with the origin of each value.
+    Show(ConfigShowArgs),
+    /// Check experiment files, naming every error with its place.
+    Check { configs: Vec<PathBuf> },
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigShowArgs {
+    /// Experiment file.
+    pub config: PathBuf,
+    /// Settings to change, as dotted key=value.
+    pub overrides: Vec<String>,
+    /// Print the parameters of the model by part instead.
+    #[arg(long)]
+    pub params: bool,
+}

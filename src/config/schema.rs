@@ -1,0 +1,230 @@
+//! What an experiment file may say: plain typed settings with their defaults, no behaviour.
+//!
+//! Enums that carry settings are one-key maps (`model: {fe_lws: {layers: 3}}`), so that every error has a place.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One experiment, resolved: what `train` runs and what a run folder and a checkpoint carry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Names the run folder: `runs/<name>`.
+    pub name: String,
+    pub data: DataConfig,
+    /// One frozen encoder, or several whose pooled features are concatenated in this order.
+    pub encoders: Vec<EncoderConfig>,
+    pub model: ModelConfig,
+    #[serde(default)]
+    pub train: TrainConfig,
+    #[serde(default)]
+    pub decode: DecodeConfig,
+}
+
+/// Captions, images and how words are made of captions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Folder of the dataset; relative to the working directory.
+    pub root: PathBuf,
+    /// Caption file inside `root`.
+    #[serde(default = "DataConfig::default_captions")]
+    pub captions: PathBuf,
+    /// Image folder inside `root` (default: `imgs`, `images` or `root` itself, whichever holds the images).
+    #[serde(default)]
+    pub images: Option<PathBuf>,
+    /// Which field of a sentence is the caption: `tokens` or `raw`.
+    #[serde(default)]
+    pub text: TextField,
+    #[serde(default)]
+    pub vocabulary: VocabularyConfig,
+    /// Images of the caption file that are absent or unreadable: `skip` (and count) or `fail`.
+    #[serde(default)]
+    pub missing: MissingPolicy,
+}
+
+impl DataConfig {
+    fn default_captions() -> PathBuf {
+        "dataset.json".into()
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextField {
+    #[default]
+    Tokens,
+    Raw,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingPolicy {
+    #[default]
+    Skip,
+    Fail,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VocabularyConfig {
+    /// Words seen fewer times in the counted splits become `<unk>`.
+    pub min_count: usize,
+    /// Splits whose captions are counted.
+    pub splits: Vec<String>,
+    pub lowercase: bool,
+    /// Drop words without a letter or digit, and punctuation at the ends of `raw` words.
+    pub strip_punctuation: bool,
+    /// Longest caption in words; longer training captions are cut. Default: the longest training caption.
+    pub max_length: Option<usize>,
+}
+
+impl Default for VocabularyConfig {
+    fn default() -> Self {
+        Self { min_count: 5, splits: vec!["train".into()], lowercase: true, strip_punctuation: true, max_length: None }
+    }
+}
+
+/// A frozen image encoder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncoderConfig {
+    /// `resnet50`, `densenet169`, ...: torchvision's names.
+    pub name: String,
+    /// Weight file; `random` for seeded random weights (demonstrations and tests only).
+    pub weights: String,
+    /// Side to which images are resized, pixels.
+    #[serde(default = "EncoderConfig::default_image_size")]
+    pub image_size: u32,
+}
+
+impl EncoderConfig {
+    fn default_image_size() -> u32 {
+        224
+    }
+}
+
+/// The captioning model, as a one-key map.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelConfig {
+    FeLws(crate::models::fe_lws::Config),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    pub seed: u64,
+    /// Captions in a step.
+    pub batch_size: usize,
+    /// At most so many epochs.
+    pub epochs: usize,
+    pub optimizer: OptimizerConfig,
+    /// Norm to which the gradient is clipped.
+    pub clip_norm: Option<f64>,
+    pub early_stop: EarlyStopConfig,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            batch_size: 64,
+            epochs: 200,
+            optimizer: OptimizerConfig::default(),
+            clip_norm: None,
+            early_stop: EarlyStopConfig::default(),
+        }
+    }
+}
+
+/// Adam (Kingma and Ba 2015).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    pub lr: f64,
+    pub betas: [f64; 2],
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self { lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// Training stops after `patience` epochs without a better value of `metric` on the validation split; the weights of
+/// the best epoch are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EarlyStopConfig {
+    pub metric: String,
+    pub patience: usize,
+}
+
+impl Default for EarlyStopConfig {
+    fn default() -> Self {
+        Self { metric: "ROUGE_L".into(), patience: 8 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecodeConfig {
+    pub method: DecodeMethod,
+    /// Beam width of `beam` and `comparison`.
+    pub beam: usize,
+    /// Longest caption in words (default: the vocabulary's).
+    pub max_length: Option<usize>,
+    /// Images decoded at a time.
+    pub batch_size: usize,
+    pub comparison: ComparisonConfig,
+}
+
+impl Default for DecodeConfig {
+    fn default() -> Self {
+        Self {
+            method: DecodeMethod::Beam,
+            beam: 5,
+            max_length: None,
+            batch_size: 64,
+            comparison: ComparisonConfig::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecodeMethod {
+    Greedy,
+    Beam,
+    /// Comparison-based beam search (FE-LWS): beam candidates ranked by likeness to captions of similar images.
+    Comparison,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComparisonConfig {
+    /// Similar training images asked.
+    pub neighbours: usize,
+    /// How the neighbours' captions are pooled.
+    pub pool: ComparisonPool,
+    /// The greedy caption joins the candidates.
+    pub greedy: bool,
+}
+
+impl Default for ComparisonConfig {
+    fn default() -> Self {
+        Self { neighbours: 4, pool: ComparisonPool::PerImage, greedy: true }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonPool {
+    /// Mean over the neighbours of the score against each one's captions.
+    PerImage,
+    /// Score against all the neighbours' captions as one reference set.
+    Union,
+}

@@ -1,0 +1,1 @@
+//! Datasets: caption files, splits, vocabulary, images, built-in scenes.

@@ -1,0 +1,1 @@
+//! Greedy, beam and comparison-based beam search over any [`crate::models::Captioner`].

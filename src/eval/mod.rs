@@ -1,0 +1,5 @@
+//! Caption metrics. Knows no tensors.
+
+pub mod scores;
+
+pub use scores::Scores;

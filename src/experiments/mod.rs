@@ -1,0 +1,1 @@
+//! Published tables, the runs that regenerate their rows, and the comparison.

@@ -1,0 +1,1 @@
+//! Image features of frozen encoders, computed once and cached on disk.

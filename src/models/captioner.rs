@@ -1,0 +1,37 @@
+//! The seam between models and everything that uses one: training, decoders, `caption` and reports.
+
+use tch::{Kind, Tensor};
+
+/// A captioning model over image features.
+///
+/// `I` images make `R` rows while decoding (one row per beam); tokens are vocabulary ids, kind Int64.
+pub trait Captioner {
+    /// Starts decoding: `features` is one tensor per encoder, `[I, D]` (pooled) or `[I, C, H, W]` (grid).
+    /// The state has one row per image.
+    fn start(&self, features: &[Tensor]) -> State;
+
+    /// Feeds the last token of every row, `[R]`, and gives the logits of the next one, `[R, V]`.
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor;
+}
+
+/// What a model remembers between steps: tensors with one entry per row along their first dimension.
+#[derive(Debug)]
+pub struct State {
+    pub tensors: Vec<Tensor>,
+    /// Tokens fed so far.
+    pub length: i64,
+}
+
+impl State {
+    pub fn new(tensors: Vec<Tensor>) -> Self {
+        Self { tensors, length: 0 }
+    }
+
+    /// Keeps the given rows, `[R']` Int64, in that order, repeats allowed: how beams are spread, moved and dropped.
+    pub fn reorder(&mut self, rows: &Tensor) {
+        debug_assert_eq!(rows.kind(), Kind::Int64);
+        for tensor in &mut self.tensors {
+            *tensor = tensor.index_select(0, rows);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The captioning models. A model is one file: paper, `Config`, private blocks bottom-up, the public struct last.
+
+pub mod captioner;
+pub mod encoders;
+pub mod fe_lws;
+pub mod layers;
+
+pub use captioner::{Captioner, State};

@@ -1,0 +1,128 @@
+//! The process's surroundings: LibTorch's CUDA half, the device, threads, seeds and interruption.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once, OnceLock};
+use tch::Device;
+
+/// Folder of the LibTorch libraries that the binary was built against.
+pub const LIBTORCH_LIB: &str = match option_env!("RSIC_LIBTORCH_LIB") {
+    Some(path) => path,
+    None => "",
+};
+
+/// Loads `libtorch_cuda.so` where it lies beside LibTorch's CPU library: CUDA registers itself when that happens.
+///
+/// The binary is linked against the CPU library alone, so one build serves machines with and without a GPU. Gives
+/// `None` where there is no such library, else its path and how loading it went.
+pub fn load_cuda() -> Option<(PathBuf, &'static Result<(), String>)> {
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    let path = Path::new(LIBTORCH_LIB).join("libtorch_cuda.so");
+    if !path.exists() {
+        return None;
+    }
+    let loaded = LOADED.get_or_init(|| {
+        use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+        // SAFETY: LibTorch's own library, of the build that this binary links; its initialisers only register kernels.
+        match unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) } {
+            Ok(library) => {
+                std::mem::forget(library); // stays loaded for the life of the process
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    Some((path, loaded))
+}
+
+/// The device for `auto`, `cpu`, `cuda` or `cuda:N`.
+pub fn device(name: &str) -> Result<Device> {
+    if name == "cpu" {
+        return Ok(Device::Cpu);
+    }
+    let cuda = match name.strip_prefix("cuda") {
+        Some("") => Some(0),
+        Some(index) => index.strip_prefix(':').and_then(|index| index.parse().ok()),
+        None => None,
+    };
+    if cuda.is_none() && name != "auto" {
+        bail!("unknown device '{name}'; valid: auto, cpu, cuda, cuda:N");
+    }
+    let loaded = load_cuda();
+    let count = if tch::Cuda::is_available() { tch::Cuda::device_count().max(0) as usize } else { 0 };
+    match cuda {
+        None if count > 0 => Ok(Device::Cuda(0)),
+        None => Ok(Device::Cpu),
+        Some(index) if index < count => Ok(Device::Cuda(index)),
+        Some(index) if count > 0 => {
+            bail!("there is no device cuda:{index}; this machine has cuda:0 to cuda:{}", count - 1)
+        }
+        Some(_) => match loaded {
+            None => bail!(
+                "this LibTorch has no CUDA libraries; set LIBTORCH to a CUDA build (or run 'make' where the GPU is) and \
+                 build again, or use --device cpu"
+            ),
+            Some((path, Err(error))) => bail!("cannot load '{}': {error}", path.display()),
+            Some((_, Ok(()))) => bail!("LibTorch sees no CUDA device; run 'rsic doctor', or use --device cpu"),
+        },
+    }
+}
+
+/// Sets LibTorch's threads; the default is every core that the process may use.
+pub fn set_threads(threads: Option<usize>) -> Result<usize> {
+    static INTER_OP: Once = Once::new();
+    let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads.unwrap_or(available);
+    if threads == 0 {
+        bail!("--threads is 0; it must be at least 1");
+    }
+    tch::set_num_threads(i32::try_from(threads).context("--threads is too large")?);
+    // Operators run one after another here: a second pool would only compete with the first.
+    INTER_OP.call_once(|| tch::set_num_interop_threads(1));
+    Ok(threads)
+}
+
+/// Seeds LibTorch's generators for one part of a run, derived from (seed, epoch, ...) so that a resumed run draws the
+/// same numbers as an uninterrupted one.
+pub fn seed(parts: &[u64]) {
+    let value = (crate::util::rng::Rng::new(parts).next_u64() >> 1) as i64;
+    tch::manual_seed(value);
+    if tch::Cuda::is_available() {
+        tch::Cuda::manual_seed_all(value as u64);
+    }
+}
+
+/// Set once SIGINT, SIGTERM or SIGUSR1 has arrived: finish the step, save, exit 130. A second signal ends at once.
+#[derive(Debug, Clone)]
+pub struct Interrupt(Arc<AtomicUsize>);
+
+impl Interrupt {
+    /// Installs the handlers (once a process) and gives the flag they set.
+    pub fn install() -> Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+        static FLAG: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+        if let Some(flag) = FLAG.get() {
+            return Ok(Self(flag.clone()));
+        }
+        let flag = Arc::new(AtomicUsize::new(0));
+        for signal in [SIGINT, SIGTERM, SIGUSR1] {
+            let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            // The order matters: the first signal finds the shutdown unarmed and arms it for the second.
+            signal_hook::flag::register_conditional_shutdown(signal, 130, armed.clone())
+                .and_then(|_| signal_hook::flag::register(signal, armed))
+                .and_then(|_| signal_hook::flag::register_usize(signal, flag.clone(), 1))
+                .context("cannot install the signal handlers")?;
+        }
+        Ok(Self(FLAG.get_or_init(|| flag).clone()))
+    }
+
+    /// A flag that no signal sets, for tests and library use.
+    pub fn never() -> Self {
+        Self(Arc::new(AtomicUsize::new(0)))
+    }
+
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+}
