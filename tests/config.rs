@@ -1,5 +1,7 @@
 //! Experiment files as a user meets them: inheritance, overrides, and every error at once with its place.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use rsic::config::{self, ConfigError, Origin, schema::ModelConfig};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -47,6 +47,12 @@ fn data(experiment: &Experiment, checks: &mut Checks) {
     checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
         "empty (expected the splits whose words are counted, for example [train])".into()
     });
+    let split = &data.split;
+    checks.fraction("data.split.train", split.train);
+    checks.fraction("data.split.val", split.val);
+    checks.require(split.train + split.val <= 1.0, "data.split", || {
+        format!("the parts make more than all (expected train + val of at most 1, found {})", split.train + split.val)
+    });
     for (index, split) in vocabulary.splits.iter().enumerate() {
         checks.one_of(&format!("data.vocabulary.splits.{index}"), split, &SPLITS);
     }
@@ -99,6 +105,7 @@ fn train(experiment: &Experiment, checks: &mut Checks) {
     if let Some(norm) = train.clip_norm {
         checks.above_zero("train.clip_norm", norm);
     }
+    checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
     checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
     checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
 }
@@ -108,6 +115,10 @@ fn decode(experiment: &Experiment, checks: &mut Checks) {
     checks.at_least("decode.beam", decode.beam, 1);
     checks.at_least("decode.batch_size", decode.batch_size, 1);
     checks.at_least_if_set("decode.max_length", decode.max_length, 1);
+    let penalty = decode.length_penalty;
+    checks.require(penalty >= 0.0, "decode.length_penalty", || {
+        format!("out of range (expected 0 or more, found {penalty})")
+    });
     checks.at_least("decode.comparison.neighbours", decode.comparison.neighbours, 1);
 }
 
