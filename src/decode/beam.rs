@@ -1,6 +1,6 @@
 //! Beam search over a batch of images; greedy search is the beam of one.
 
-use crate::data::vocabulary::{END, PAD, START, UNK};
+use crate::data::{END, PAD, START, UNK};
 use crate::models::{Captioner, State};
 use tch::{Device, Kind, Tensor};
 
