@@ -134,8 +134,10 @@ fn replace_folder(staged: &Path, folder: &Path) -> Result<()> {
 
 fn write_tensors(tensors: &NamedTensors, path: &Path) -> Result<()> {
     let write = || -> Result<()> {
-        let contiguous: NamedTensors =
-            tensors.iter().map(|(name, t)| (name.clone(), t.detach().to_device(tch::Device::Cpu).contiguous())).collect();
+        let contiguous: NamedTensors = tensors
+            .iter()
+            .map(|(name, t)| (name.clone(), t.detach().to_device(tch::Device::Cpu).contiguous()))
+            .collect();
         Tensor::write_safetensors(&contiguous, path)?;
         Ok(File::open(path)?.sync_all()?)
     };

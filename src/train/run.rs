@@ -1,8 +1,8 @@
 //! The training loop: one for every model.
 
+use super::Adam;
 use super::checkpoint::{self, Checkpoint, Companion};
 use super::state::{EpochRecord, TrainState};
-use super::Adam;
 use crate::config::schema::TrainConfig;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
