@@ -4,5 +4,6 @@ pub mod captioner;
 pub mod encoders;
 pub mod fe_lws;
 pub mod layers;
+pub mod weights;
 
 pub use captioner::{Captioner, State};
