@@ -7,6 +7,7 @@
 pub mod captions;
 mod dataset;
 pub mod image;
+pub mod loader;
 mod locate;
 mod split;
 mod vocabulary;
