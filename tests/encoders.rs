@@ -89,7 +89,8 @@ fn gradients_reach_every_parameter_in_training_mode() {
         let images = Tensor::randn([2, 3, 64, 64], (Kind::Float, Device::Cpu));
         let logits = network.logits(&network.grid(&images, true), true).unwrap();
         logits.square().sum(Kind::Float).backward();
-        for (name, parameter) in store.variables() {
+        let parameters: std::collections::BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+        for (name, parameter) in parameters {
             let frozen = name.contains("running_");
             assert!(frozen || parameter.grad().defined(), "{}: no gradient for {name}", spec.name);
         }
