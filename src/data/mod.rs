@@ -8,6 +8,7 @@ pub mod batch;
 pub mod captions;
 mod dataset;
 pub mod image;
+pub mod loader;
 mod locate;
 mod split;
 mod vocabulary;
