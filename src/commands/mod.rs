@@ -4,6 +4,7 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod data;
 mod doctor;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
@@ -30,6 +31,7 @@ impl From<ExitStatus> for ExitCode {
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Doctor => doctor::run(&cli.global),
+        Command::Data(command) => data::run(&command),
         _ => anyhow::bail!("not yet"),
     }
 }
