@@ -5,6 +5,7 @@ use anyhow::Result;
 use std::process::ExitCode;
 
 mod doctor;
+pub mod reproduce;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,7 @@ impl From<ExitStatus> for ExitCode {
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Doctor => doctor::run(&cli.global),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
 }

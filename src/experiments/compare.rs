@@ -69,7 +69,14 @@ pub struct RunRecord {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunState {
-    Finished { best_epoch: usize, epochs: usize, selected_by: String, device: String, seconds: f64, encoders: String },
+    Finished {
+        best_epoch: usize,
+        epochs: usize,
+        selected_by: String,
+        device: String,
+        seconds: f64,
+        encoders: String,
+    },
     /// Why it failed.
     Failed(String),
     /// It was not begun.
@@ -268,10 +275,8 @@ impl<'a> View<'a> {
             }
         }
         for (used, asked) in swaps {
-            remarks.push(format!(
-                "The image encoder differs from the table's: {used} in place of {}.",
-                asked.join(", ")
-            ));
+            remarks
+                .push(format!("The image encoder differs from the table's: {used} in place of {}.", asked.join(", ")));
         }
         remarks.extend(self.shared_rows());
         if !changed.is_empty() {
@@ -321,19 +326,19 @@ impl<'a> View<'a> {
             let methods: Vec<String> =
                 rows.filter(|(_, other)| other.run == Some(index)).map(|(row, _)| row.method.clone()).collect();
             for seed in &self.planned.seeds {
-                let state = match (self.executed.results.get(&(index, *seed)), self.executed.failures.get(&(index, *seed)))
-                {
-                    (Some(result), _) => RunState::Finished {
-                        best_epoch: result.best_epoch,
-                        epochs: result.epochs,
-                        selected_by: result.selected_by.clone(),
-                        device: result.device.clone(),
-                        seconds: result.seconds,
-                        encoders: encoders_used(&[result]),
-                    },
-                    (None, Some(reason)) => RunState::Failed(reason.clone()),
-                    (None, None) => RunState::Absent,
-                };
+                let state =
+                    match (self.executed.results.get(&(index, *seed)), self.executed.failures.get(&(index, *seed))) {
+                        (Some(result), _) => RunState::Finished {
+                            best_epoch: result.best_epoch,
+                            epochs: result.epochs,
+                            selected_by: result.selected_by.clone(),
+                            device: result.device.clone(),
+                            seconds: result.seconds,
+                            encoders: encoders_used(&[result]),
+                        },
+                        (None, Some(reason)) => RunState::Failed(reason.clone()),
+                        (None, None) => RunState::Absent,
+                    };
                 let folder = run.seed_folder(*seed).display().to_string();
                 records.push(RunRecord { methods: methods.clone(), folder, seed: *seed, state });
             }

@@ -62,15 +62,12 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
     let mut executed = Executed::default();
     let mut hashes = BTreeMap::new();
     let total: usize = plan.runs.iter().map(|run| run.seeds.len()).sum();
-    let jobs = plan.runs.iter().enumerate().flat_map(|(index, run)| run.seeds.iter().map(move |seed| (index, run, *seed)));
+    let jobs =
+        plan.runs.iter().enumerate().flat_map(|(index, run)| run.seeds.iter().map(move |seed| (index, run, *seed)));
     for (number, (index, run, seed)) in jobs.enumerate() {
         let folder = run.seed_folder(seed);
         let (number, shown) = (number + 1, folder.display());
-        let attempt = if run.missing.is_empty() {
-            run_one(run, seed, runner, &mut hashes)
-        } else {
-            Err(anyhow::anyhow!("{}", run.missing.join("; ")))
-        };
+        let attempt = run_one(run, seed, runner, &mut hashes);
         match attempt {
             Ok(Attempt::Kept(result)) => {
                 tracing::info!("run {number} of {total}: {shown} is finished");
@@ -122,6 +119,9 @@ fn run_one(
         if decodings.is_empty() {
             return Ok(Attempt::Kept(Box::new(earlier.clone())));
         }
+    }
+    if !run.missing.is_empty() {
+        bail!("{}", run.missing.join("; "));
     }
     let mut experiment = run.experiment.clone();
     experiment.train.seed = seed;

@@ -61,7 +61,9 @@ pub fn table(comparison: &Comparison) -> String {
 
 /// Where some numbers of a column carry a spread, the others are padded, so that means stand below one another.
 fn leave_room_for_spread(head: &mut [String], body: &mut [Vec<String>], column: usize) {
-    let spread = |text: &str| text.find(" ±").map(|at| text.chars().count() - text.get(..at).map_or(0, |mean| mean.chars().count()));
+    let spread = |text: &str| {
+        text.find(" ±").map(|at| text.chars().count() - text.get(..at).map_or(0, |mean| mean.chars().count()))
+    };
     let room = body.iter().filter_map(|row| spread(row.get(column)?)).max().unwrap_or(0);
     for row in std::iter::once(head).chain(body.iter_mut().map(Vec::as_mut_slice)) {
         if let Some(text) = row.get_mut(column) {

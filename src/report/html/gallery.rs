@@ -18,7 +18,10 @@ pub(super) fn section(shown: &[Shown]) -> String {
         return String::new();
     }
     let note = if total > images.len() {
-        format!("<p class=\"hint\">The {} worst and best of {total} images by the first run's scores.</p>", images.len())
+        format!(
+            "<p class=\"hint\">The {} worst and best of {total} images by the first run's scores.</p>",
+            images.len()
+        )
     } else {
         String::new()
     };

@@ -12,10 +12,10 @@ use crate::experiments::Comparison;
 use crate::experiments::result::{DecodingResult, RunResult};
 
 /// A decoding of a run whose captions the gallery can show.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Shown<'a> {
     /// Rows of the table that show the run.
-    pub methods: &'a str,
+    pub methods: String,
     pub result: &'a RunResult,
     pub decoding: &'a DecodingResult,
 }

@@ -12,12 +12,16 @@ use crate::report::grid::run_text;
 /// Title, what was run on what, remarks, the command.
 pub(super) fn header(page: &Page) -> String {
     let comparison = page.comparison;
-    let mut facts: Vec<(&str, String)> =
-        vec![("paper", comparison.paper.clone()), ("table", comparison.table.clone()), ("dataset", comparison.dataset.clone())];
+    let mut facts: Vec<(&str, String)> = vec![
+        ("paper", comparison.paper.clone()),
+        ("table", comparison.table.clone()),
+        ("dataset", comparison.dataset.clone()),
+    ];
     let results = || page.curves.iter().flat_map(|curves| &curves.results).copied();
     if results().next().is_some() {
         facts.push(("device", distinct(results().map(|result| result.device.clone()))));
-        let environment = |field: fn(&Environment) -> String| distinct(results().map(|result| field(&result.environment)));
+        let environment =
+            |field: fn(&Environment) -> String| distinct(results().map(|result| field(&result.environment)));
         facts.push(("processor", environment(|e| format!("{} ({} cores)", e.cpu, e.cores))));
         facts.push(("rsic", environment(|e| format!("{} ({})", e.rsic, e.commit))));
         facts.push(("LibTorch", environment(|e| e.libtorch.clone())));
@@ -49,7 +53,8 @@ fn distinct(values: impl Iterator<Item = String>) -> String {
 
 /// The score table: measured, published and difference in one cell.
 pub(super) fn scores(comparison: &Comparison) -> String {
-    let head: String = comparison.columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", escape(column))).collect();
+    let head: String =
+        comparison.columns.iter().map(|column| format!("<th scope=\"col\">{}</th>", escape(column))).collect();
     let body: String = comparison.rows.iter().map(|row| score_rows(comparison, row)).collect();
     let key = if comparison.has_published() && comparison.has_measured() {
         "<p class=\"hint\"><b>measured</b> <span class=\"std\">± spread over seeds</span>, below it <span \
@@ -93,11 +98,20 @@ fn score_rows(comparison: &Comparison, row: &ComparedRow) -> String {
     for (index, measured) in row.measured.iter().enumerate() {
         let cells: String = (0..columns).map(|column| cell(row, measured, column)).collect();
         let method = if index == 0 {
-            format!("<th scope=\"row\" rowspan=\"{}\">{}{}</th>", row.measured.len(), escape(&row.method), marks(&row.footnotes))
+            format!(
+                "<th scope=\"row\" rowspan=\"{}\">{}{}</th>",
+                row.measured.len(),
+                escape(&row.method),
+                marks(&row.footnotes)
+            )
         } else {
             String::new()
         };
-        let seeds = if measured.seeds > 1 { format!("<div class=\"muted\">{} seeds</div>", measured.seeds) } else { String::new() };
+        let seeds = if measured.seeds > 1 {
+            format!("<div class=\"muted\">{} seeds</div>", measured.seeds)
+        } else {
+            String::new()
+        };
         let class = if index == 0 { "own first" } else { "own" };
         out.push_str(&format!(
             "<tr class=\"{class}\">{method}<td>{}{}{seeds}</td>{cells}</tr>",
@@ -124,7 +138,13 @@ fn cell(row: &ComparedRow, measured: &MeasuredRow, column: usize) -> String {
         out.push_str(&format!("<div class=\"beside\"><span class=\"published\">{}</span>", format::score(published)));
         if let Some(difference) = row.difference(measured, column) {
             let text = format::difference(difference).replace('-', "−");
-            let class = if text.starts_with('+') { "up" } else if text.starts_with('−') { "down" } else { "muted" };
+            let class = if text.starts_with('+') {
+                "up"
+            } else if text.starts_with('−') {
+                "down"
+            } else {
+                "muted"
+            };
             out.push_str(&format!(" <span class=\"{class}\">{text}</span>"));
         }
         out.push_str("</div>");
@@ -159,7 +179,10 @@ fn figure(curves: &Curves) -> String {
     let plain: Vec<Series> = loss.into_iter().map(|series| Series { marked: None, ..series }).collect();
     let name = escape(&curves.methods);
     let charts = [
-        (format!("validation {metric}"), chart::lines(&format!("{}: validation {metric}", curves.methods), "epoch", &validation)),
+        (
+            format!("validation {metric}"),
+            chart::lines(&format!("{}: validation {metric}", curves.methods), "epoch", &validation),
+        ),
         ("training loss".to_owned(), chart::lines(&format!("{}: training loss", curves.methods), "epoch", &plain)),
     ];
     let drawn: String = charts
@@ -221,10 +244,7 @@ pub(super) fn failures(page: &Page) -> String {
     for curves in &page.curves {
         for result in &curves.results {
             for skipped in &result.skipped {
-                items.push(format!(
-                    "{}, seed {}: {}: {}",
-                    curves.methods, result.seed, skipped.image, skipped.reason
-                ));
+                items.push(format!("{}, seed {}: {}: {}", curves.methods, result.seed, skipped.image, skipped.reason));
             }
         }
     }
@@ -245,9 +265,13 @@ pub(super) fn provenance(page: &Page) -> String {
         .iter()
         .map(|run| {
             let (state, epochs, device, time, encoders) = match &run.state {
-                RunState::Finished { best_epoch, epochs, device, seconds, encoders, .. } => {
-                    ("finished", format!("{best_epoch} of {epochs}"), device.as_str(), format::duration(*seconds), encoders.as_str())
-                }
+                RunState::Finished { best_epoch, epochs, device, seconds, encoders, .. } => (
+                    "finished",
+                    format!("{best_epoch} of {epochs}"),
+                    device.as_str(),
+                    format::duration(*seconds),
+                    encoders.as_str(),
+                ),
                 RunState::Failed(_) => ("failed", String::new(), "", String::new(), ""),
                 RunState::Absent => ("not run", String::new(), "", String::new(), ""),
             };
