@@ -27,7 +27,8 @@ pub struct Experiment {
 pub struct DataConfig {
     /// Folder of the dataset; relative to the working directory.
     pub root: PathBuf,
-    /// Caption file inside `root`.
+    /// Caption file inside `root`, or for COCO captions a folder with one file a split. Where the default
+    /// `dataset.json` is absent, the only caption file in `root` is taken.
     #[serde(default = "DataConfig::default_captions")]
     pub captions: PathBuf,
     /// Image folder inside `root` (default: `imgs`, `images` or `root` itself, whichever holds the images).
@@ -38,14 +39,45 @@ pub struct DataConfig {
     pub text: TextField,
     #[serde(default)]
     pub vocabulary: VocabularyConfig,
-    /// Images of the caption file that are absent or unreadable: `skip` (and count) or `fail`.
+    /// Images of the caption file that are absent or empty: `skip` (and count) or `fail`.
     #[serde(default)]
     pub missing: MissingPolicy,
+    /// How images are split where the caption file does not say.
+    #[serde(default)]
+    pub split: SplitRule,
 }
 
 impl DataConfig {
     fn default_captions() -> PathBuf {
         "dataset.json".into()
+    }
+
+    /// The settings of a dataset folder of which nothing else is said.
+    pub fn of_folder(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            captions: Self::default_captions(),
+            images: None,
+            text: TextField::default(),
+            vocabulary: VocabularyConfig::default(),
+            missing: MissingPolicy::default(),
+            split: SplitRule::default(),
+        }
+    }
+}
+
+/// Parts of the images for train and val, the rest being test; drawn by `seed`. Splits that the file gives always win.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitRule {
+    pub train: f64,
+    pub val: f64,
+    pub seed: u64,
+}
+
+impl Default for SplitRule {
+    fn default() -> Self {
+        Self { train: 0.8, val: 0.1, seed: 1 }
     }
 }
 
@@ -122,6 +154,8 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// Norm to which the gradient is clipped.
     pub clip_norm: Option<f64>,
+    /// Checkpoints within an epoch, every so many steps, beside the one at its end.
+    pub checkpoint_steps: Option<usize>,
     pub early_stop: EarlyStopConfig,
 }
 
@@ -133,6 +167,7 @@ impl Default for TrainConfig {
             epochs: 200,
             optimizer: OptimizerConfig::default(),
             clip_norm: None,
+            checkpoint_steps: None,
             early_stop: EarlyStopConfig::default(),
         }
     }
@@ -179,6 +214,10 @@ pub struct DecodeConfig {
     pub max_length: Option<usize>,
     /// Images decoded at a time.
     pub batch_size: usize,
+    /// Captions are ranked by `log_prob / (words + 1)^length_penalty`; 0 ranks by log-probability alone.
+    pub length_penalty: f64,
+    /// Never choose `<unk>`.
+    pub suppress_unk: bool,
     pub comparison: ComparisonConfig,
 }
 
@@ -189,6 +228,8 @@ impl Default for DecodeConfig {
             beam: 5,
             max_length: None,
             batch_size: 64,
+            length_penalty: 0.0,
+            suppress_unk: true,
             comparison: ComparisonConfig::default(),
         }
     }

@@ -1,1 +1,20 @@
 //! Datasets: caption files, splits, vocabulary, images, built-in scenes.
+//!
+//! A caption file of any known format becomes [`captions::Record`]s; [`Dataset`] applies the settings to them (which
+//! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
+//! [`image`] turns files into pixels.
+
+pub mod batch;
+pub mod captions;
+mod dataset;
+pub mod image;
+mod locate;
+mod split;
+mod vocabulary;
+pub mod words;
+
+pub use captions::parse_captions;
+pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
+pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
+pub use split::Split;
+pub use vocabulary::{END, PAD, START, UNK, Vocabulary};

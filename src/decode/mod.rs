@@ -1,1 +1,5 @@
 //! Greedy, beam and comparison-based beam search over any [`crate::models::Captioner`].
+
+pub mod beam;
+
+pub use beam::{BeamOptions, Hypothesis, beam_search};

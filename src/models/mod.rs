@@ -4,5 +4,7 @@ pub mod captioner;
 pub mod encoders;
 pub mod fe_lws;
 pub mod layers;
+pub mod losses;
 
 pub use captioner::{Captioner, State};
+pub use losses::Losses;

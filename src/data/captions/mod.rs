@@ -1,0 +1,99 @@
+//! Caption files of every known format as one list of [`Record`]s. Pure functions of the bytes: no file is opened here.
+//!
+//! The content decides the format, never the file's name:
+//!
+//! | content | format |
+//! | --- | --- |
+//! | JSON object with `images` and `annotations` | COCO captions |
+//! | JSON object with `images` | Karpathy (UCM-, Sydney-Captions, RSICD) |
+//! | JSON object of lists, keyed by class | NWPU-Captions |
+//! | JSON list of objects, or one JSON object a line | rows with `image` and `caption` (JSONL) |
+//! | anything else | CSV or TSV rows with image and caption |
+
+mod coco;
+mod json;
+mod karpathy;
+mod nwpu;
+mod rows;
+
+use super::Split;
+use anyhow::{Result, bail};
+
+pub use json::Shape;
+
+/// One image of a caption file, as the file has it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// Number of the image in the file; its position where the file gives none.
+    pub id: u64,
+    /// As written in the file.
+    pub file_name: String,
+    /// Folder below the image folder in which the image lies, where the format tells one.
+    pub folder: Option<String>,
+    pub split: Option<Split>,
+    pub class: Option<String>,
+    pub sentences: Vec<Sentence>,
+}
+
+/// One caption, as the file has it: at least one of the two fields is there.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sentence {
+    pub tokens: Option<Vec<String>>,
+    pub raw: Option<String>,
+}
+
+/// What a caption file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaptionFile {
+    pub format: Format,
+    /// The dataset's own name, where the file gives one.
+    pub name: Option<String>,
+    pub records: Vec<Record>,
+}
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Karpathy,
+    Nwpu,
+    Coco,
+    Rows,
+    Csv,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Karpathy => "Karpathy JSON",
+            Self::Nwpu => "NWPU-Captions JSON",
+            Self::Coco => "COCO captions JSON",
+            Self::Rows => "JSON rows",
+            Self::Csv => "CSV",
+        }
+    }
+}
+
+/// Reads a caption file of any known format.
+///
+/// Errors begin with `LINE:COLUMN: ` (CSV: `LINE: `) where a place is known, so that a caller may put the file's name
+/// and a colon before them.
+pub fn parse_captions(bytes: &[u8]) -> Result<CaptionFile> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+        bail!("the caption file is empty");
+    };
+    let file = match first {
+        b'{' => match json::shape(bytes)? {
+            Shape::Karpathy => karpathy::parse(bytes)?,
+            Shape::Coco => coco::parse(bytes)?,
+            Shape::Nwpu => nwpu::parse(bytes)?,
+            Shape::Lines => rows::parse_lines(bytes)?,
+        },
+        b'[' => rows::parse_list(bytes)?,
+        _ => rows::parse_csv(bytes)?,
+    };
+    if file.records.is_empty() {
+        bail!("the caption file has no images ({})", file.format.name());
+    }
+    Ok(file)
+}

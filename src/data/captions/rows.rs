@@ -1,0 +1,218 @@
+//! Rows of image and caption, for own data: CSV or TSV, JSONL, or a JSON list. Rows of the same image are gathered.
+//!
+//! Columns (or keys): `image`, `caption`, and if wanted `split` and `class`. A CSV file needs no header when its columns
+//! are image, caption and, third, split. A JSON row may have `captions`, a list, instead of `caption`.
+
+use super::{CaptionFile, Format, Record, Sentence, Split, json};
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Names of the image column.
+pub(super) const IMAGE_KEYS: [&str; 5] = ["image", "filename", "file_name", "file", "path"];
+const CAPTION_KEYS: [&str; 4] = ["caption", "sentence", "text", "raw"];
+
+#[derive(Deserialize)]
+struct Row {
+    #[serde(alias = "filename", alias = "file_name", alias = "file", alias = "path")]
+    image: String,
+    #[serde(alias = "sentence", alias = "text", alias = "raw")]
+    caption: Option<String>,
+    captions: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "json::split_name")]
+    split: Option<Split>,
+    class: Option<String>,
+}
+
+/// Gathers the rows of each image, in the order of first appearance.
+#[derive(Default)]
+struct Gatherer {
+    position: BTreeMap<String, usize>,
+    records: Vec<Record>,
+}
+
+impl Gatherer {
+    fn add(&mut self, row: Row) -> Result<()> {
+        if row.image.trim().is_empty() {
+            bail!("a row has an empty image name");
+        }
+        let captions: Vec<String> = row.caption.into_iter().chain(row.captions.into_iter().flatten()).collect();
+        if captions.is_empty() {
+            bail!("the row of '{}' has no caption", row.image);
+        }
+        let at = *self.position.entry(row.image.clone()).or_insert(self.records.len());
+        if at == self.records.len() {
+            self.records.push(Record {
+                id: at as u64,
+                file_name: row.image,
+                split: row.split,
+                class: row.class.clone(),
+                ..Record::default()
+            });
+        } else if let Some(record) = self.records.get(at).filter(|record| record.split != row.split) {
+            let name = |split: Option<Split>| split.map_or("none", Split::name);
+            bail!(
+                "image '{}' is in two splits, {} and {}; give each image one split",
+                record.file_name,
+                name(record.split),
+                name(row.split)
+            );
+        }
+        if let Some(record) = self.records.get_mut(at) {
+            record.class = record.class.take().or(row.class);
+            record.sentences.extend(captions.into_iter().map(|raw| Sentence { tokens: None, raw: Some(raw) }));
+        }
+        Ok(())
+    }
+
+    fn finish(self, format: Format) -> CaptionFile {
+        CaptionFile { format, name: None, records: self.records }
+    }
+}
+
+/// One JSON object a line; empty lines are passed over.
+pub(super) fn parse_lines(bytes: &[u8]) -> Result<CaptionFile> {
+    let mut gatherer = Gatherer::default();
+    for (number, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let row: Row = serde_json::from_slice(line).map_err(|error| json::fault_at(&error, number))?;
+        gatherer.add(row).map_err(|error| anyhow!("{}: {error}", number + 1))?;
+    }
+    Ok(gatherer.finish(Format::Rows))
+}
+
+/// A JSON list of rows.
+pub(super) fn parse_list(bytes: &[u8]) -> Result<CaptionFile> {
+    let rows: Vec<Row> = json::parse(bytes)?;
+    let mut gatherer = Gatherer::default();
+    for (number, row) in rows.into_iter().enumerate() {
+        gatherer.add(row).with_context(|| format!("row {}", number + 1))?;
+    }
+    Ok(gatherer.finish(Format::Rows))
+}
+
+/// Where the columns of a CSV file are.
+struct Columns {
+    image: usize,
+    caption: usize,
+    split: Option<usize>,
+    class: Option<usize>,
+}
+
+impl Columns {
+    /// The columns by the names in the first row; `None` where it is no header.
+    fn of_header(header: &csv::StringRecord) -> Option<Self> {
+        let find = |names: &[&str]| {
+            header.iter().position(|cell| names.iter().any(|name| cell.trim().eq_ignore_ascii_case(name)))
+        };
+        Some(Self {
+            image: find(&IMAGE_KEYS)?,
+            caption: find(&CAPTION_KEYS)?,
+            split: find(&["split"]),
+            class: find(&["class"]),
+        })
+    }
+}
+
+/// Comma- or tab-separated rows (a tab in the first line decides), quoted as RFC 4180 says.
+pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
+    let first_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let delimiter = if first_line.contains(&b'\t') { b'\t' } else { b',' };
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
+    let mut gatherer = Gatherer::default();
+    let mut columns = None;
+    for row in reader.records() {
+        let row = row.map_err(|error| csv_fault(&error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let columns = match &columns {
+            Some(columns) => columns,
+            None => {
+                let header = Columns::of_header(&row);
+                let is_header = header.is_some();
+                let columns =
+                    columns.insert(header.unwrap_or(Columns { image: 0, caption: 1, split: Some(2), class: Some(3) }));
+                if is_header {
+                    continue;
+                }
+                columns
+            }
+        };
+        let cell = |at: Option<usize>| at.and_then(|at| row.get(at)).map(str::trim).filter(|cell| !cell.is_empty());
+        let (Some(image), Some(caption)) = (cell(Some(columns.image)), row.get(columns.caption)) else {
+            bail!(
+                "{line}: expected an image and a caption separated by a {}, found {} column{}",
+                if delimiter == b'\t' { "tab" } else { "comma" },
+                row.len(),
+                if row.len() == 1 { "" } else { "s" }
+            );
+        };
+        let split = cell(columns.split)
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| anyhow!("{line}: {error} (a caption that has a comma must stand in double quotes)"))?;
+        let row = Row {
+            image: image.to_owned(),
+            caption: Some(caption.to_owned()),
+            captions: None,
+            split,
+            class: cell(columns.class).map(str::to_owned),
+        };
+        gatherer.add(row).map_err(|error| anyhow!("{line}: {error}"))?;
+    }
+    Ok(gatherer.finish(Format::Csv))
+}
+
+fn csv_fault(error: &csv::Error) -> anyhow::Error {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            anyhow!("{}: the text is not UTF-8, so it is no caption file", pos.as_ref().map_or(0, csv::Position::line))
+        }
+        _ => anyhow!("{error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse_captions;
+    use super::*;
+
+    fn names(text: &str) -> Vec<(String, Option<Split>, usize)> {
+        let file = parse_captions(text.as_bytes()).unwrap();
+        file.records.into_iter().map(|r| (r.file_name, r.split, r.sentences.len())).collect()
+    }
+
+    #[test]
+    fn csv_is_read_with_and_without_header_and_with_quoted_commas() {
+        let expected = vec![("a.png".to_owned(), None, 2), ("b.png".to_owned(), None, 1)];
+        assert_eq!(names("image,caption\na.png,x\nb.png,\"y, z\"\na.png,w\n"), expected);
+        assert_eq!(names("a.png,x\nb.png,\"y, z\"\na.png,w\n"), expected);
+        assert_eq!(names("a.png\tx\nb.png\ty, z\na.png\tw\n"), expected);
+        let split = names("caption,Split,image\nx,val,a.png\n");
+        assert_eq!(split, [("a.png".to_owned(), Some(Split::Val), 1)]);
+    }
+
+    #[test]
+    fn jsonl_and_json_lists_are_the_same_rows() {
+        let expected = vec![("a.png".to_owned(), Some(Split::Test), 3)];
+        assert_eq!(
+            names(
+                "{\"image\":\"a.png\",\"caption\":\"x\",\"split\":\"test\"}\n\n{\"image\":\"a.png\",\"captions\":[\"y\",\"z\"],\"split\":\"test\"}"
+            ),
+            expected
+        );
+        assert_eq!(names("[{\"image\":\"a.png\",\"captions\":[\"x\",\"y\",\"z\"],\"split\":\"test\"}]"), expected);
+    }
+
+    #[test]
+    fn faults_name_the_line() {
+        let error = |text: &str| parse_captions(text.as_bytes()).unwrap_err().to_string();
+        assert!(error("a.png,x\nb.png\n").starts_with("2: expected an image and a caption"));
+        assert!(error("a.png,x, with a comma\n").contains("must stand in double quotes"));
+        assert!(error("a.png,x,train\na.png,y,test\n").starts_with("2: image 'a.png' is in two splits"));
+        assert!(error("{\"image\":\"a\",\"caption\":\"x\"}\n{\"image\":\"a\",\n").starts_with("2:"));
+        assert!(error(" \n").contains("empty"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Which caption files a dataset has, and their content.
+
+use crate::config::schema::DataConfig;
+use crate::data::Split;
+use crate::data::captions::{CaptionFile, parse_captions};
+use anyhow::{Context, Result, anyhow, bail};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Caption files, parsed and put together.
+pub(super) struct Captions {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) sha256: String,
+    pub(super) file: CaptionFile,
+}
+
+/// Reads the caption file of the settings, or all files of a folder (COCO captions: one file a split). Where records
+/// name no split, the file's name tells it: `captions_train2017.json`, `val.csv`.
+pub(super) fn read(config: &DataConfig) -> Result<Captions> {
+    let paths = paths(config)?;
+    let mut hasher = Sha256::new();
+    let mut whole: Option<CaptionFile> = None;
+    for path in &paths {
+        let bytes = fs::read(path).with_context(|| format!("cannot read the caption file '{}'", path.display()))?;
+        hasher.update(&bytes);
+        let mut part = parse_captions(&bytes).map_err(|error| locate(path, &error))?;
+        if let Some(split) = split_of_name(path).filter(|_| part.records.iter().all(|record| record.split.is_none())) {
+            part.records.iter_mut().for_each(|record| record.split = Some(split));
+        }
+        match &mut whole {
+            None => whole = Some(part),
+            Some(whole) if whole.format == part.format => whole.records.extend(part.records),
+            Some(whole) => bail!(
+                "'{}' is {} but the files before it are {}; name one caption file with data.captions",
+                path.display(),
+                part.format.name(),
+                whole.format.name()
+            ),
+        }
+    }
+    let file = whole.ok_or_else(|| anyhow!("there is no caption file in '{}'", config.root.display()))?;
+    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Captions { paths, sha256, file })
+}
+
+/// `FILE:LINE:COLUMN: ..` where the error begins with a place, else `FILE: ..`.
+fn locate(path: &Path, error: &anyhow::Error) -> anyhow::Error {
+    let text = format!("{error:#}");
+    let space = if text.starts_with(|c: char| c.is_ascii_digit()) { "" } else { " " };
+    anyhow!("{}:{space}{text}", path.display())
+}
+
+pub(super) fn display(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
+}
+
+/// The split in a file name: one of its words (runs of letters) is a split's name.
+fn split_of_name(path: &Path) -> Option<Split> {
+    let stem = path.file_stem()?.to_str()?;
+    let mut found = stem.split(|c: char| !c.is_alphabetic()).filter_map(|word| word.parse().ok());
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
+}
+
+fn paths(config: &DataConfig) -> Result<Vec<PathBuf>> {
+    let root = &config.root;
+    if !root.is_dir() {
+        let what = if root.exists() { "is not a folder" } else { "does not exist" };
+        bail!("the dataset folder '{}' {what}; put the dataset there or change data.root", root.display());
+    }
+    let path = root.join(&config.captions);
+    if path.is_dir() {
+        let mut files = caption_files(&path)?;
+        if files.iter().any(|file| begins_with(file, "captions")) {
+            files.retain(|file| begins_with(file, "captions")); // beside MS-COCO's instances_*.json
+        }
+        if files.is_empty() {
+            bail!("the folder '{}' has no caption file (.json, .jsonl, .csv, .tsv)", path.display());
+        }
+        return Ok(files);
+    }
+    if path.exists() {
+        return Ok(vec![path]);
+    }
+    let mut candidates = caption_files(root)?;
+    if config.captions == DataConfig::of_folder(root).captions {
+        if candidates.len() > 1 && candidates.iter().any(|file| begins_with(file, "dataset")) {
+            candidates.retain(|file| begins_with(file, "dataset"));
+        }
+        if candidates.len() == 1 {
+            return Ok(candidates);
+        }
+    }
+    let names: Vec<_> = candidates.iter().filter_map(|file| file.file_name()?.to_str()).take(8).collect();
+    let found = if names.is_empty() { "no caption file".into() } else { names.join(", ") };
+    bail!(
+        "there is no caption file '{}'; the folder has {found}: name the right one with data.captions",
+        path.display()
+    )
+}
+
+fn begins_with(path: &Path, start: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().starts_with(start))
+}
+
+/// Files of a folder that may be caption files, sorted by name.
+fn caption_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let context = || format!("cannot list the folder '{}'", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if ["json", "jsonl", "csv", "tsv"].contains(&extension.to_ascii_lowercase().as_str()) && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_tells_its_split_when_one_word_of_it_does() {
+        let split = |name: &str| split_of_name(Path::new(name));
+        assert_eq!(split("captions_train2017.json"), Some(Split::Train));
+        assert_eq!(split("a/Val.csv"), Some(Split::Val));
+        assert_eq!(split("dataset.json"), None);
+        assert_eq!(split("train_val.json"), None);
+        assert_eq!(split("contest.json"), None);
+    }
+}

@@ -1,0 +1,189 @@
+//! TIFF, PNG and JPEG files to 8-bit RGB. The content decides the format, not the extension.
+
+use super::tiff;
+use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use anyhow::{Error, Result, anyhow, bail};
+use std::fs;
+use std::io::{Cursor, ErrorKind};
+use std::path::Path;
+
+/// Largest width and height that is decoded, pixels.
+pub const MAX_SIDE: u32 = 32_768;
+/// Most memory that one image may take while it is decoded, bytes; a header that asks for more is refused.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// Decodes a file; every error names it and says what is wrong with it.
+pub fn decode_file(path: &Path) -> Result<RgbImage> {
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("the image '{}' does not exist", path.display()),
+        _ => anyhow!("cannot read the image '{}': {error}", path.display()),
+    })?;
+    decode(&bytes).map_err(|error| anyhow!("the image '{}' {error:#}", path.display()))
+}
+
+/// Decodes the content of a file. Gray becomes three equal channels, a palette its colours, 16-bit samples their upper
+/// 8 bits (rounded); transparency is dropped, as Pillow's `convert("RGB")` does.
+///
+/// The error is what follows "the image": "is empty", "is not a TIFF, PNG or JPEG image", "is cut short", ...
+pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
+    // A fault in a decoder must not end a run over thousands of images.
+    let decoded = std::panic::catch_unwind(|| decode_unguarded(bytes));
+    decoded.unwrap_or_else(|_| bail!("is damaged, its decoder failed"))
+}
+
+fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
+    if bytes.is_empty() {
+        bail!("is empty");
+    }
+    let Some(format) = format(bytes) else {
+        bail!("is not a TIFF, PNG or JPEG image");
+    };
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        bail!("is cut short");
+    }
+    let image = match format {
+        ImageFormat::Tiff => match tiff::special(bytes).map_err(tiff_fault)? {
+            Some(image) => image,
+            None => decode_as(bytes, format)?,
+        },
+        _ => decode_as(bytes, format)?,
+    };
+    if image.width() == 0 || image.height() == 0 {
+        bail!("has no pixels");
+    }
+    Ok(image)
+}
+
+/// The format by the first bytes.
+fn format(bytes: &[u8]) -> Option<ImageFormat> {
+    const MAGIC: [(&[u8], ImageFormat); 6] = [
+        (b"\x89PNG\r\n\x1a\n", ImageFormat::Png),
+        (b"\xff\xd8\xff", ImageFormat::Jpeg),
+        (b"II*\0", ImageFormat::Tiff),
+        (b"MM\0*", ImageFormat::Tiff),
+        (b"II+\0", ImageFormat::Tiff), // BigTIFF
+        (b"MM\0+", ImageFormat::Tiff),
+    ];
+    MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format)
+}
+
+/// Decodes one format within the limits.
+pub(super) fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(fault)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, decoder.total_bytes())?;
+    Ok(DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgb8())
+}
+
+/// Refuses what the limits do not allow.
+pub(super) fn check_size(width: u32, height: u32, bytes: u64) -> Result<()> {
+    if width > MAX_SIDE || height > MAX_SIDE || bytes > MAX_BYTES {
+        bail!("is too large: {width}x{height} pixels (at most {MAX_SIDE} a side and {} MiB)", MAX_BYTES >> 20);
+    }
+    Ok(())
+}
+
+/// A JPEG whose data goes on to its end marker. Inside the data a marker cannot appear by chance, and an embedded
+/// preview ends before the image's own scans begin. Decoders fill what is missing with gray and say nothing.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
+    last(0xd9) > last(0xda)
+}
+
+fn fault(error: ImageError) -> Error {
+    match error {
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => anyhow!("is cut short"),
+        ImageError::IoError(error) => anyhow!("cannot be read: {error}"),
+        ImageError::Limits(_) => {
+            anyhow!("is too large (at most {MAX_SIDE} pixels a side and {} MiB)", MAX_BYTES >> 20)
+        }
+        ImageError::Unsupported(error) => anyhow!("is of a kind that is not read: {error}"),
+        error => anyhow!("is damaged: {}", error.to_string().replace('\n', " ")),
+    }
+}
+
+fn tiff_fault(error: Error) -> Error {
+    match error.downcast::<::tiff::TiffError>() {
+        Ok(error) => fault(match error {
+            ::tiff::TiffError::IoError(error) => ImageError::IoError(error),
+            ::tiff::TiffError::LimitsExceeded => ImageError::Limits(::image::error::LimitError::from_kind(
+                ::image::error::LimitErrorKind::InsufficientMemory,
+            )),
+            error => return anyhow!("is damaged: {error}"),
+        }),
+        Err(error) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(format: ImageFormat) -> Vec<u8> {
+        let image = RgbImage::from_fn(40, 30, |x, y| ::image::Rgb([(x * 6) as u8, (y * 8) as u8, (x * y) as u8]));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    fn error(bytes: &[u8]) -> String {
+        decode(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_fault_has_its_sentence() {
+        assert_eq!(error(b""), "is empty");
+        assert_eq!(error(b"two planes on a runway"), "is not a TIFF, PNG or JPEG image");
+        assert_eq!(error(b"GIF89a"), "is not a TIFF, PNG or JPEG image");
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
+            let bytes = encoded(format);
+            assert!(decode(&bytes).is_ok());
+            assert_eq!(error(&bytes[..bytes.len() / 2]), "is cut short", "{format:?}");
+        }
+        let path = Path::new("/nonexistent/a.png");
+        assert!(decode_file(path).unwrap_err().to_string().contains("a.png' does not exist"));
+    }
+
+    #[test]
+    fn a_header_that_asks_for_all_memory_is_refused() {
+        let mut png = encoded(ImageFormat::Png);
+        png[16..20].copy_from_slice(&30_000u32.to_be_bytes());
+        png[20..24].copy_from_slice(&30_000u32.to_be_bytes());
+        let crc = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        assert!(error(&png).contains("too large"), "{}", error(&png));
+        png[16..20].copy_from_slice(&2_000_000_000u32.to_be_bytes());
+        let crc = crc32(&png[12..29]);
+        png[29..33].copy_from_slice(&crc.to_be_bytes());
+        assert!(error(&png).contains("too large"), "{}", error(&png));
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        })
+    }
+
+    #[test]
+    fn damaged_files_give_errors_and_never_panics() {
+        let mut rng = crate::util::rng::Rng::new(&[17]);
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
+            let whole = encoded(format);
+            for _ in 0..400 {
+                let mut bytes = whole.clone();
+                for _ in 0..1 + rng.below(8) {
+                    let at = if rng.chance(0.7) { rng.below(64.min(bytes.len())) } else { rng.below(bytes.len()) };
+                    bytes[at] = rng.next_u64() as u8;
+                }
+                bytes.truncate(if rng.chance(0.3) { rng.below(bytes.len()) } else { bytes.len() });
+                let _ = decode_unguarded(&bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Image files to pixels: decoded to 8-bit RGB, resized as Pillow does, normalised as torchvision does.
+
+mod decode;
+mod resize;
+mod tiff;
+
+pub use decode::{MAX_BYTES, MAX_SIDE, decode, decode_file};
+pub use resize::{MEAN, STD, normalize, resize};
+
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// Decodes a file and resizes it to `size` x `size`: bytes by row, column, then red, green, blue.
+pub fn load(path: &Path, size: u32) -> Result<Vec<u8>> {
+    resize(&decode_file(path)?, size).with_context(|| format!("cannot resize '{}'", path.display()))
+}

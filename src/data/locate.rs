@@ -1,0 +1,178 @@
+//! Finding the images of a caption file on disk.
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Extensions of the image formats that are read, in the order of preference among files of one stem.
+pub const IMAGE_EXTENSIONS: [&str; 5] = ["tif", "tiff", "png", "jpg", "jpeg"];
+
+/// Whether a file name has an image's extension.
+pub fn is_image_name(path: &Path) -> bool {
+    extension_rank(path).is_some()
+}
+
+fn extension_rank(path: &Path) -> Option<usize> {
+    let extension = path.extension()?.to_str()?;
+    IMAGE_EXTENSIONS.iter().position(|known| known.eq_ignore_ascii_case(extension))
+}
+
+/// Why an image of a caption file is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// There is no such file, nor one of the same stem with another image extension.
+    Absent,
+    /// The file has 0 bytes.
+    Empty,
+    /// None of its captions has a word.
+    NoCaption,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "is absent",
+            Self::Empty => "is empty",
+            Self::NoCaption => "has no caption",
+        })
+    }
+}
+
+/// Looks image files up below one folder, reading each folder once.
+pub(super) struct Locator {
+    base: PathBuf,
+    folders: BTreeMap<PathBuf, Listing>,
+}
+
+/// Names in a folder, and by lower-case stem the names of its images.
+#[derive(Default)]
+struct Listing {
+    names: BTreeMap<String, ()>,
+    stems: BTreeMap<String, Vec<String>>,
+}
+
+impl Locator {
+    pub(super) fn new(base: impl Into<PathBuf>) -> Self {
+        Self { base: base.into(), folders: BTreeMap::new() }
+    }
+
+    /// The file of an image: in `folder` below the base if that is given, else (or if it is not there) in the base;
+    /// by its name, else by its stem with another image extension. `Ok(Err(..))` says why there is none.
+    pub(super) fn find(&mut self, folder: Option<&str>, name: &str) -> Result<Result<PathBuf, Fault>> {
+        check_inside(name)?;
+        let mut places = vec![self.base.clone()];
+        if let Some(folder) = folder {
+            check_inside(folder)?;
+            places.insert(0, self.base.join(folder));
+        }
+        for place in places {
+            if let Some(path) = self.find_in(&place, name)? {
+                let length = fs::metadata(&path).with_context(|| format!("cannot read '{}'", path.display()))?.len();
+                return Ok(if length == 0 { Err(Fault::Empty) } else { Ok(path) });
+            }
+        }
+        Ok(Err(Fault::Absent))
+    }
+
+    /// Where the image is expected, whether it is there or not.
+    pub(super) fn expected(&self, folder: Option<&str>, name: &str) -> PathBuf {
+        folder.map_or_else(|| self.base.clone(), |folder| self.base.join(folder)).join(name)
+    }
+
+    fn find_in(&mut self, place: &Path, name: &str) -> Result<Option<PathBuf>> {
+        let relative = Path::new(name);
+        let folder = match relative.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => place.join(parent),
+            _ => place.to_owned(),
+        };
+        let Some(name) = relative.file_name().and_then(|name| name.to_str()) else { return Ok(None) };
+        let listing = match self.folders.get(&folder) {
+            Some(listing) => listing,
+            None => {
+                let listing = list(&folder)?;
+                self.folders.entry(folder.clone()).or_insert(listing)
+            }
+        };
+        if listing.names.contains_key(name) {
+            return Ok(Some(folder.join(name)));
+        }
+        let found = listing.stems.get(&stem_key(relative)).and_then(|names| names.first());
+        Ok(found.map(|name| folder.join(name)))
+    }
+}
+
+/// A name of a caption file must not lead out of the image folder.
+fn check_inside(name: &str) -> Result<()> {
+    if name.is_empty()
+        || Path::new(name).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        bail!("the caption file names the image '{name}', which is no path inside the image folder");
+    }
+    Ok(())
+}
+
+fn stem_key(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+/// The files of a folder; one that does not exist has none.
+fn list(folder: &Path) -> Result<Listing> {
+    let mut listing = Listing::default();
+    if !folder.is_dir() {
+        return Ok(listing);
+    }
+    let context = || format!("cannot list the folder '{}'", folder.display());
+    for entry in fs::read_dir(folder).with_context(context)? {
+        let entry = entry.with_context(context)?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if is_image_name(Path::new(&name)) {
+            listing.stems.entry(stem_key(Path::new(&name))).or_default().push(name.clone());
+        }
+        listing.names.insert(name, ());
+    }
+    for names in listing.stems.values_mut() {
+        names.sort_by(|a, b| (extension_rank(Path::new(a)), a).cmp(&(extension_rank(Path::new(b)), b)));
+    }
+    Ok(listing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_wins_then_the_stem_with_another_image_extension() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("beach")).unwrap();
+        for name in ["1.tif", "1.jpg", "2.JPG", "2.txt", "3.png", "beach/beach_1.jpg"] {
+            fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        fs::write(folder.path().join("4.tif"), b"").unwrap();
+        let mut locator = Locator::new(folder.path());
+        let mut find = |sub: Option<&str>, name: &str| {
+            let found = locator.find(sub, name).unwrap();
+            found.map(|path| path.strip_prefix(folder.path()).unwrap().to_str().unwrap().to_owned())
+        };
+        assert_eq!(find(None, "1.jpg").unwrap(), "1.jpg");
+        assert_eq!(find(None, "1.png").unwrap(), "1.tif");
+        assert_eq!(find(None, "2.tif").unwrap(), "2.JPG");
+        assert_eq!(find(Some("beach"), "beach_1.tif").unwrap(), "beach/beach_1.jpg");
+        assert_eq!(find(None, "beach/beach_1.jpg").unwrap(), "beach/beach_1.jpg");
+        assert_eq!(find(Some("beach"), "3.png").unwrap(), "3.png");
+        assert_eq!(find(None, "4.tif"), Err(Fault::Empty));
+        assert_eq!(find(None, "5.tif"), Err(Fault::Absent));
+    }
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_refused() {
+        let mut locator = Locator::new("imgs");
+        for name in ["../a.png", "/etc/passwd", "", "a/../../b.png"] {
+            assert!(locator.find(None, name).unwrap_err().to_string().contains("inside the image folder"));
+        }
+        assert!(locator.find(Some("../x"), "a.png").is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Everything that is not a word: punctuation, brackets, quotes, symbols.
+
+use super::Scanner;
+
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{92}' | '\u{91}')
+}
+
+impl Scanner<'_, '_> {
+    /// Takes one mark, or a run of one mark where the reference keeps runs together.
+    pub(super) fn mark(&mut self, c: char) {
+        match c {
+            '.' => self.dots(),
+            '?' | '!' => self.loud(),
+            ',' | ';' | ':' | '"' | '`' | '\'' => self.at += 1,
+            '\u{2018}'..='\u{201F}' | '\u{91}'..='\u{94}' | '«' | '»' | '…' | '\u{85}' => self.at += 1,
+            '-' | '\u{2013}' | '\u{2014}' | '\u{2012}' | '\u{2015}' | '\u{96}' | '\u{97}' => self.dashes(),
+            '(' => self.bracket("-lrb-"),
+            ')' => self.bracket("-rrb-"),
+            '[' => self.bracket("-lsb-"),
+            ']' => self.bracket("-rsb-"),
+            '{' => self.bracket("-lcb-"),
+            '}' => self.bracket("-rcb-"),
+            '€' => self.bracket("$"),
+            '£' => self.bracket("#"),
+            '¢' => self.bracket("cents"),
+            '½' => self.bracket("1/2"),
+            '¼' => self.bracket("1/4"),
+            '¾' => self.bracket("3/4"),
+            '⅓' => self.bracket("1/3"),
+            '⅔' => self.bracket("2/3"),
+            '&' => self.ampersand(),
+            '*' | '=' | '_' | '~' | '+' | '#' => self.run_of(c),
+            _ => {
+                self.out.push_chars(&[c]);
+                self.at += 1;
+            }
+        }
+    }
+
+    fn bracket(&mut self, token: &str) {
+        self.out.push(token);
+        self.at += 1;
+    }
+
+    /// Stops are dropped, alone or in an ellipsis.
+    fn dots(&mut self) {
+        while self.peek(0) == '.' {
+            self.at += 1;
+        }
+    }
+
+    /// One `?` or `!` is dropped; a run is a word.
+    fn loud(&mut self) {
+        let start = self.at;
+        while matches!(self.peek(0), '?' | '!') {
+            self.at += 1;
+        }
+        if self.at - start > 1 {
+            let run: Vec<char> = self.slice(start, self.at).to_vec();
+            self.out.push_chars(&run);
+        }
+    }
+
+    fn dashes(&mut self) {
+        while matches!(self.peek(0), '-' | '\u{2012}'..='\u{2015}' | '\u{96}' | '\u{97}') {
+            self.at += 1;
+        }
+    }
+
+    fn ampersand(&mut self) {
+        const ENTITIES: [(&str, &str); 5] =
+            [("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", ""), ("&apos;", "")];
+        for (entity, token) in ENTITIES {
+            let length = entity.chars().count();
+            if self.slice(self.at, self.at + length).iter().copied().eq(entity.chars()) {
+                if !token.is_empty() {
+                    self.out.push(token);
+                }
+                self.at += length;
+                return;
+            }
+        }
+        self.bracket("&");
+    }
+
+    fn run_of(&mut self, c: char) {
+        let start = self.at;
+        while self.peek(0) == c {
+            self.at += 1;
+        }
+        let run = vec![c; self.at - start];
+        self.out.push_chars(&run);
+    }
+}
