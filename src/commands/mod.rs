@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod data;
 mod doctor;
+pub mod reproduce;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Doctor => doctor::run(&cli.global),
         Command::Data(command) => data::run(&command),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
 }
