@@ -4,6 +4,7 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod data;
 mod doctor;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
@@ -29,6 +30,7 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
+        Command::Data(command) => data::run(&command),
         Command::Doctor => doctor::run(&cli.global),
         _ => anyhow::bail!("not yet"),
     }

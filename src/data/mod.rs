@@ -1,1 +1,3 @@
 //! Datasets: caption files, splits, vocabulary, images, built-in scenes.
+
+pub mod scenes;
