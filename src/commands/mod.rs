@@ -31,6 +31,7 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
+        Command::Data(command) => data::run(&command),
         Command::Doctor => doctor::run(&cli.global),
         Command::Data(command) => data::run(&command),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),

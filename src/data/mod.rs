@@ -22,3 +22,5 @@ pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
 pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};
+
+pub mod scenes;
