@@ -4,6 +4,8 @@ pub mod captioner;
 pub mod encoders;
 pub mod fe_lws;
 pub mod layers;
+pub mod losses;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
+pub use losses::Losses;
