@@ -5,7 +5,6 @@
 //! a changed weight, size or image is never served stale.
 
 mod extract;
-mod pixels;
 mod store;
 
 use crate::config::schema::EncoderConfig;
@@ -13,6 +12,7 @@ use crate::models::encoders::{self, RANDOM};
 use crate::util::fs::{sha256, sha256_file};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use store::{ImageHash, Key, Rows, Writer};
@@ -20,6 +20,8 @@ use tch::{Device, Tensor};
 
 /// Changes whenever an encoder computes other numbers from the same pixels.
 const ENCODER_VERSION: u32 = 1;
+/// How [`crate::data::image`] makes pixels of a file; changes whenever it gives other bytes.
+const PIXELS: &str = "rgb8 bilinear antialias 1";
 
 /// What is kept of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +96,8 @@ impl FeatureSet {
         cache: &Path,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<Self> {
-        let hashed: Vec<Result<ImageHash, String>> = images
-            .par_iter()
-            .map(|image| pixels::read(image).map(|bytes| pixels::hash(&bytes)).map_err(|error| format!("{error:#}")))
-            .collect();
+        let hashed: Vec<Result<ImageHash, String>> =
+            images.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
         let mut failures: BTreeMap<usize, String> =
             hashed.iter().enumerate().filter_map(|(i, hash)| Some((i, hash.as_ref().err()?.clone()))).collect();
         let hashes: Vec<Option<ImageHash>> = hashed.into_iter().map(Result::ok).collect();
@@ -184,6 +184,12 @@ impl FeatureSet {
     }
 }
 
+/// What names an image in the cache.
+fn content(image: &Path) -> Result<ImageHash> {
+    let bytes = std::fs::read(image).with_context(|| format!("cannot read the image '{}'", image.display()))?;
+    Ok(Sha256::digest(bytes).into())
+}
+
 /// The features of one encoder to be had.
 struct Job<'a> {
     config: &'a EncoderConfig,
@@ -196,7 +202,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(
         &self,
-        mut hashes: Vec<Option<ImageHash>>,
+        hashes: Vec<Option<ImageHash>>,
         failures: &mut BTreeMap<usize, String>,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<Features> {
@@ -214,7 +220,7 @@ impl Job<'_> {
             rows = store::read(&path, &key)?; // the other process may have done the work
             let absent = self.absent(rows.as_ref(), &hashes, failures);
             if !absent.is_empty() {
-                new = self.extract(&mut writer, &absent, &mut hashes, failures, progress)?;
+                new = self.extract(&mut writer, &absent, &hashes, failures, progress)?;
                 rows = store::read(&path, &key)?;
             }
             writer.finish()?;
@@ -245,7 +251,7 @@ impl Job<'_> {
         &self,
         writer: &mut Writer,
         places: &[usize],
-        hashes: &mut [Option<ImageHash>],
+        hashes: &[Option<ImageHash>],
         failures: &mut BTreeMap<usize, String>,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<usize> {
@@ -255,16 +261,23 @@ impl Job<'_> {
         let (mut done, mut new) = (0, 0);
         progress(Progress { encoder: name, cached, done, total: places.len() })?;
         extract::run(&encoder, self.kind, *image_size, self.images, places, |batch| {
-            writer.append(&batch.shape, batch.rows.iter().map(|(_, hash, row)| (hash, row.as_slice())))?;
             done += batch.rows.len() + batch.failed.len();
-            new += batch.rows.len();
-            for (place, hash, _) in batch.rows {
-                // The file may have changed since it was hashed: the row is that of what was decoded.
-                if let Some(known) = hashes.get_mut(place) {
-                    *known = Some(hash);
+            let mut failed = batch.failed;
+            let mut rows = Vec::with_capacity(batch.rows.len());
+            for (place, row) in &batch.rows {
+                let (Some(image), Some(Some(hash))) = (self.images.get(*place), hashes.get(*place)) else { continue };
+                // The same content before and after decoding: the row is that of this content.
+                if content(image).is_ok_and(|now| now == *hash) {
+                    rows.push((hash, row.as_slice()));
+                } else {
+                    failed.push((*place, format!("the image '{}' changed while it was read", image.display())));
                 }
             }
-            for (place, why) in batch.failed {
+            if !rows.is_empty() {
+                new += rows.len();
+                writer.append(&batch.shape, rows)?;
+            }
+            for (place, why) in failed {
                 // Every image of the same content fails alike.
                 let content = hashes.get(place).copied().flatten();
                 let alike = hashes.iter().enumerate().filter(|(_, hash)| hash.is_some() && **hash == content);
@@ -290,8 +303,32 @@ impl Job<'_> {
             encoder: format!("{name}/{ENCODER_VERSION}"),
             weights,
             image_size: *image_size,
-            preprocessing: format!("{} {:?} {:?}", pixels::VERSION, preprocessing.mean, preprocessing.std),
+            preprocessing: format!("{PIXELS} {:?} {:?}", preprocessing.mean, preprocessing.std),
             kind: self.kind.name().into(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where this fails because decoding or resizing has changed, change [`PIXELS`] too: old rows are stale.
+    #[test]
+    fn pixels_are_those_of_the_named_version() {
+        let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/encoders/scene0.png");
+        let pixels = crate::data::image::load(&scene, 100).unwrap();
+        assert_eq!((PIXELS, &sha256(&pixels)[..16]), ("rgb8 bilinear antialias 1", "a1cb825248f6c1b2"));
+    }
+
+    #[test]
+    fn normalised_tensors_equal_normalised_slices() {
+        let pixels: Vec<u8> = (0..27u8).map(|value| value * 9).collect();
+        let tensor = Tensor::from_slice(&pixels).view([1, 3, 3, 3]);
+        let ours = extract::normalise(&tensor, encoders::Preprocessing::IMAGENET).contiguous().view(-1);
+        let mut planes = vec![0f32; 27];
+        crate::data::image::normalize(&pixels, &mut planes).unwrap();
+        let difference = (ours - Tensor::from_slice(&planes)).abs().max().double_value(&[]);
+        assert!(difference < 1e-6, "{difference}");
     }
 }
