@@ -209,6 +209,18 @@ pub struct DataArgs {
     /// Image folder, where it is not imgs/ or images/ beside the caption file.
     #[arg(long)]
     pub images: Option<PathBuf>,
+    /// Which field of a sentence is the caption (default: tokens, where the file has them).
+    #[arg(long, value_enum)]
+    pub text: Option<CaptionField>,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t = LogFormat::Text)]
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptionField {
+    Tokens,
+    Raw,
 }
 
 #[derive(Debug, Args)]

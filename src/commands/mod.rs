@@ -4,6 +4,7 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod data;
 mod doctor;
 pub mod reproduce;
 
@@ -31,6 +32,7 @@ impl From<ExitStatus> for ExitCode {
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Doctor => doctor::run(&cli.global),
+        Command::Data(command) => data::run(&command),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }

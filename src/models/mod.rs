@@ -5,6 +5,7 @@ pub mod encoders;
 pub mod fe_lws;
 pub mod layers;
 pub mod losses;
+pub mod weights;
 
 pub use captioner::{Captioner, State};
 pub use losses::Losses;
