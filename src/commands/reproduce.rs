@@ -2,15 +2,15 @@
 
 use super::ExitStatus;
 use crate::cli::{GlobalArgs, ReproduceArgs};
-use crate::config::Experiment;
+use crate::config::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
 use crate::experiments::runner::{Executed, Outcome, Request, Runner, execute};
 use crate::experiments::{Comparison, RunResult, catalog, result};
 use crate::report::html::{self, Curves, Page, Shown};
 use crate::report::{text, write_tables};
-use crate::util::fs::{read_text, write_atomic};
-use anyhow::{Context, Result, bail};
+use crate::util::fs::write_atomic;
+use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::Path;
 
@@ -150,17 +150,7 @@ fn quoted(word: &str) -> String {
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
-    let mut value: serde_yaml::Value =
-        serde_yaml::from_str(&read_text(path)?).with_context(|| path.display().to_string())?;
-    for text in overrides {
-        let Some((keys, new)) = text.split_once('=') else { bail!("setting '{text}' is not key=value") };
-        let mut place = &mut value;
-        for key in keys.split('.') {
-            place = &mut place[key];
-        }
-        *place = serde_yaml::from_str(new).with_context(|| format!("setting '{text}'"))?;
-    }
-    serde_yaml::from_value(value).with_context(|| path.display().to_string())
+    Ok(config::load(path, overrides)?.experiment)
 }
 
 struct NotYet;
