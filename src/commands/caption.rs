@@ -1,7 +1,7 @@
 //! `rsic caption`: captions of images and folders, from pixels, with a trained run.
 
-use super::progress::FeatureProgress;
 use super::ExitStatus;
+use super::progress::FeatureProgress;
 use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
 use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
@@ -94,9 +94,11 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
             let before = images.len();
             collect(path, recursive, &mut images)?;
             if images.len() == before {
-                bail!("there is no image (tif, png, jpg) in '{}'{}", path.display(), if recursive { "" } else {
-                    "; search its folders too with --recursive"
-                });
+                bail!(
+                    "there is no image (tif, png, jpg) in '{}'{}",
+                    path.display(),
+                    if recursive { "" } else { "; search its folders too with --recursive" }
+                );
             }
         } else if path.exists() {
             images.push(path.clone());

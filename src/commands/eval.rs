@@ -1,7 +1,7 @@
 //! `rsic eval`: captions a split with a trained run and scores it.
 
-use super::progress::FeatureProgress;
 use super::ExitStatus;
+use super::progress::FeatureProgress;
 use crate::cli::{EvalArgs, GlobalArgs};
 use crate::config::schema::DecodeConfig;
 use crate::data::Split;

@@ -4,9 +4,14 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod caption;
 mod data;
 mod doctor;
+mod eval;
+mod progress;
 pub mod reproduce;
+mod runner;
+mod train;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +35,14 @@ impl From<ExitStatus> for ExitCode {
 
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
+    crate::logging::init(&cli.global)?;
     match cli.command {
+        Command::Train(args) => train::run(&cli.global, &args),
+        Command::Eval(args) => eval::run(&cli.global, &args),
+        Command::Caption(args) => caption::run(&cli.global, &args),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Doctor => doctor::run(&cli.global),
-        Command::Data(command) => data::run(&command),
-        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
 }

@@ -1,22 +1,27 @@
 //! `rsic reproduce`: trains what a table needs, and prints published, measured and difference.
 
 use super::ExitStatus;
+use super::runner::Trainer;
 use crate::cli::{GlobalArgs, ReproduceArgs};
 use crate::config::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
-use crate::experiments::runner::{Executed, Outcome, Request, Runner, execute};
+use crate::experiments::runner::{Executed, Runner, execute};
 use crate::experiments::{Comparison, RunResult, catalog, result};
 use crate::report::html::{self, Curves, Page, Shown};
 use crate::report::{text, write_tables};
+use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::Path;
 
-pub fn run(_global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
+pub fn run(global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let mut trainer = Trainer { device, interrupt: Interrupt::install()? };
     let command: Vec<String> = std::env::args_os().map(|arg| quoted(&arg.to_string_lossy())).collect();
-    reproduce(args, &command.join(" "), &load, &mut NotYet, &mut std::io::stdout().lock())
+    reproduce(args, &command.join(" "), &load, &mut trainer, &mut std::io::stdout().lock())
 }
 
 /// The whole command, with the loading of experiments and the making of runs as parameters. `command` is what the page
@@ -151,14 +156,6 @@ fn quoted(word: &str) -> String {
 
 fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
     Ok(config::load(path, overrides)?.experiment)
-}
-
-struct NotYet;
-
-impl Runner for NotYet {
-    fn run(&mut self, _: &Request) -> Result<Outcome> {
-        bail!("training is not there yet")
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `rsic train`: trains a model, scores it on the test split.
 
-use super::progress::{FeatureProgress, bar};
 use super::ExitStatus;
+use super::progress::{FeatureProgress, bar};
 use crate::cli::{GlobalArgs, TrainArgs};
 use crate::config::{self, Experiment};
 use crate::data::Split;
@@ -30,7 +30,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     let folder = RunFolder::open(&path, &experiment, args.resume, args.overwrite)?;
-    crate::logging::attach_run(&path)?;
+    let _log = crate::logging::attach_run(&path)?;
     let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt)?;
     if outcome == Outcome::Interrupted {
         eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());

@@ -11,6 +11,7 @@ pub mod image;
 pub mod loader;
 mod locate;
 pub mod published;
+pub mod scenes;
 mod split;
 pub mod stats;
 pub mod verify;
@@ -22,5 +23,3 @@ pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
 pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};
-
-pub mod scenes;

@@ -19,9 +19,7 @@ use tch::nn::{Path, VarStore};
 /// A new model. `features`: width of each encoder's features; `vocabulary`: ids, specials included.
 pub fn build(config: &ModelConfig, path: &Path, features: &[i64], vocabulary: i64) -> Box<dyn Captioner> {
     match config {
-        ModelConfig::FeLws(config) => {
-            Box::new(fe_lws::FeLws::new(path, config, features.iter().sum(), vocabulary))
-        }
+        ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, features.iter().sum(), vocabulary)),
     }
 }
 

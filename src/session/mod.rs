@@ -22,8 +22,8 @@ use crate::util::fs::cache_dir;
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
-use tch::nn::VarStore;
 use tch::Device;
+use tch::nn::VarStore;
 
 /// A dataset under an experiment, with a model that is new or trained.
 pub struct Session {
@@ -41,7 +41,11 @@ pub struct Session {
 impl Session {
     /// Reads the data, builds the vocabulary, takes the images through the frozen encoders (or their features from the
     /// cache) and makes a new model from `train.seed`.
-    pub fn new(experiment: Experiment, device: Device, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
+    pub fn new(
+        experiment: Experiment,
+        device: Device,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let widths: Vec<i64> = (0..features.encoders()).filter_map(|e| features.shape(e).first().copied()).collect();
@@ -72,10 +76,14 @@ impl Session {
 
     /// Images of a split that cannot be used, and why.
     pub fn skipped(&self, split: Split) -> Vec<(String, String)> {
-        let absent = self.dataset.skipped.iter().filter(|s| s.split == split).map(|Skipped { file_name, fault, .. }| {
-            (file_name.clone(), fault.to_string())
-        });
-        let unreadable = self.unreadable.iter().filter(|(_, of, _)| *of == split).map(|(n, _, why)| (n.clone(), why.clone()));
+        let absent = self
+            .dataset
+            .skipped
+            .iter()
+            .filter(|s| s.split == split)
+            .map(|Skipped { file_name, fault, .. }| (file_name.clone(), fault.to_string()));
+        let unreadable =
+            self.unreadable.iter().filter(|(_, of, _)| *of == split).map(|(n, _, why)| (n.clone(), why.clone()));
         absent.chain(unreadable).collect()
     }
 
@@ -136,8 +144,7 @@ fn open_data(
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
     let cache = cache_dir()?.join("features");
-    let features =
-        FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
+    let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
     let unreadable: Vec<(String, Split, String)> = features
         .failures()
         .iter()
@@ -147,7 +154,11 @@ fn open_data(
         if experiment.data.missing == MissingPolicy::Fail {
             bail!("{} of {} images cannot be read, the first: {why}", unreadable.len(), dataset.images.len());
         }
-        tracing::warn!("{} of {} images cannot be read and are skipped, the first: {why}", unreadable.len(), dataset.images.len());
+        tracing::warn!(
+            "{} of {} images cannot be read and are skipped, the first: {why}",
+            unreadable.len(),
+            dataset.images.len()
+        );
     }
     Ok((dataset, features, unreadable))
 }

@@ -41,12 +41,17 @@ impl RunFolder {
             }
         } else if started {
             if !resume {
-                bail!("'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose \
-                     another folder with --output");
+                bail!(
+                    "'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose \
+                     another folder with --output"
+                );
             }
             if read_text(&config)? != yaml {
-                bail!("'{shown}' holds a run with other settings ('{}'); choose another folder with --output, or \
-                     replace it with --overwrite", config.display());
+                bail!(
+                    "'{shown}' holds a run with other settings ('{}'); choose another folder with --output, or \
+                     replace it with --overwrite",
+                    config.display()
+                );
             }
         } else if resume {
             tracing::info!("nothing to continue in '{shown}': starting anew");
