@@ -11,6 +11,7 @@ pub mod decode;
 pub mod eval;
 pub mod experiments;
 pub mod features;
+pub mod logging;
 pub mod models;
 pub mod report;
 pub mod runtime;
