@@ -4,6 +4,8 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod completions;
+mod config;
 mod doctor;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
@@ -28,7 +30,10 @@ impl From<ExitStatus> for ExitCode {
 
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
+    crate::logging::init(&cli.global)?;
     match cli.command {
+        Command::Config(command) => config::run(&command),
+        Command::Completions { shell } => completions::run(shell),
         Command::Doctor => doctor::run(&cli.global),
         _ => anyhow::bail!("not yet"),
     }
