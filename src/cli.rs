@@ -235,8 +235,16 @@ pub struct FeaturesArgs {
 pub enum ConfigCommand {
     /// Print the resolved experiment, with the origin of each value.
     Show(ConfigShowArgs),
-    /// Check experiment files, naming every error with its place.
-    Check { configs: Vec<PathBuf> },
+    /// Check experiment files, naming every error with its place: rsic config check experiments/*/*.yaml
+    Check {
+        #[arg(required = true)]
+        configs: Vec<PathBuf>,
+    },
+    /// List the experiment files below a folder.
+    List {
+        #[arg(default_value = "experiments")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 mod caption;
 mod data;
+mod completions;
+mod config;
 mod doctor;
 mod eval;
 mod progress;
@@ -42,6 +44,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Caption(args) => caption::run(&cli.global, &args),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Completions { shell } => completions::run(shell),
         Command::Doctor => doctor::run(&cli.global),
         _ => anyhow::bail!("not yet"),
     }
