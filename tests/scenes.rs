@@ -200,8 +200,8 @@ fn bounds(word: &str) -> Option<(usize, usize)> {
 /// Checks each "NUMBER ADJECTIVES NOUN" of a caption against the objects; gives how many it found.
 fn check_counts(caption: &str, scene: &Scene, wrong: &mut Vec<String>) -> usize {
     const COLOURS: [&str; 9] = ["red", "green", "blue", "white", "gray", "brown", "yellow", "orange", "dark"];
-    const STOPS: [&str; 13] =
-        ["with", "on", "in", "of", "at", "is", "are", "beside", "near", "over", "where", "parked", "docked"];
+    const STOPS: [&str; 14] =
+        ["next", "with", "on", "in", "of", "at", "is", "are", "beside", "near", "over", "where", "parked", "docked"];
     let words: Vec<&str> = caption.split(' ').collect();
     let mut checked = 0;
     for (at, word) in words.iter().enumerate() {

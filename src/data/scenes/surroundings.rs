@@ -40,7 +40,8 @@ fn add(p: &mut Painter, frame: &Frame, from: f64, neighbour: Neighbour) -> Optio
             let y = from + 9.0 + width / 2.0;
             road(p, &straight(frame, y), width, Marking::Dashed);
             traffic(p, frame, y, width, 150.0, 3);
-            Some("a road".into())
+            // Beyond large things it may lie outside the picture.
+            (p.canvas.count("road") > 0).then(|| "a road".into())
         }
         Neighbour::Trees => {
             let frame = *frame;

@@ -27,7 +27,6 @@ pub fn draw(p: &mut Painter) -> Vec<String> {
         3 => &[(-52.0, 30.0), (46.0, 26.0), (0.0, -52.0)],
         _ => &[(-46.0, 36.0), (46.0, 32.0), (-44.0, -48.0), (44.0, -52.0)],
     };
-    let mut cars = 0;
     for &(x, y) in spots {
         let place = f.child(x + p.between(-5.0, 5.0), y + p.between(-5.0, 5.0), p.between(-0.04, 0.04));
         let plot = lawn(p);
@@ -44,7 +43,6 @@ pub fn draw(p: &mut Painter) -> Vec<String> {
         house(p, &place, width, depth, name);
         if street && y > -20.0 && p.rng.chance(0.5) {
             car(p, &place.child(width * 0.22 + 4.5, depth / 2.0 + 24.0, 0.25));
-            cars += 1;
         }
     }
     if with_pool {
@@ -71,10 +69,10 @@ pub fn draw(p: &mut Painter) -> Vec<String> {
             local.x.abs() > width / 2.0 + 13.0 || local.y.abs() > depth / 2.0 + 15.0
         })
     });
-    word(p, name, many_trees, street, cars)
+    word(p, name, many_trees, street)
 }
 
-fn word(p: &mut Painter, name: &str, many_trees: bool, street: bool, cars: usize) -> Vec<String> {
+fn word(p: &mut Painter, name: &str, many_trees: bool, street: bool) -> Vec<String> {
     let n = p.canvas.count("house");
     let be = is(n);
     let roof = format!("{name} {}", if n == 1 { "roof" } else { "roofs" });
@@ -93,7 +91,7 @@ fn word(p: &mut Painter, name: &str, many_trees: bool, street: bool, cars: usize
         extras.push("a green lawn".into());
     }
     let all = and(&extras);
-    let parked = match cars {
+    let parked = match p.canvas.count("car") {
         0 => String::new(),
         n => format!("with {} parked in front", p.counted(n, "car")),
     };
