@@ -149,12 +149,15 @@ pub struct ReproduceArgs {
     /// Paper the table name belongs to: fe_lws.
     #[arg(long, default_value = "fe_lws")]
     pub paper: String,
-    /// Datasets, separated by commas (default: all that the table has).
+    /// Datasets, separated by commas (default: every one that a table of that name is on).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,
-    /// Folder of encoder weights, or NAME=FILE for one encoder (repeatable).
-    #[arg(long)]
+    /// Folder of encoder weights (default: weights), or NAME=FILE for one encoder (repeatable).
+    #[arg(long, value_name = "DIR|NAME=FILE")]
     pub weights: Vec<String>,
+    /// Run every row with this encoder in place of its own (repeatable: they are fused); the table says so.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub encoder: Vec<String>,
     /// Seeds, separated by commas (default: those of the table).
     #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
@@ -167,6 +170,9 @@ pub struct ReproduceArgs {
     /// Folder for runs, tables and pages.
     #[arg(short, long, default_value = "runs")]
     pub output: PathBuf,
+    /// Folder that holds the table files, one folder a paper.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
     /// List the runs and stop.
     #[arg(long)]
     pub dry_run: bool,

@@ -14,5 +14,6 @@ pub mod features;
 pub mod models;
 pub mod report;
 pub mod runtime;
+pub mod session;
 pub mod train;
 pub mod util;

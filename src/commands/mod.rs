@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod data;
 mod doctor;
+pub mod reproduce;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,10 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
+        Command::Data(command) => data::run(&command),
         Command::Doctor => doctor::run(&cli.global),
         Command::Data(command) => data::run(&command),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
 }

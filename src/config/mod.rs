@@ -1,5 +1,148 @@
 //! Experiment files: YAML -> typed -> validated [`Experiment`].
+//!
+//! A file may build on others (`base: other.yaml` or a list, relative to the file): maps merge key by key, lists and
+//! single values replace, and another model replaces the base's model. `key=value` overrides lie on top. Everything
+//! wrong is reported at once, each fault with the file, line and column where it was written, or the override.
 
+mod emit;
+mod errors;
+mod overrides;
+mod parse;
+mod problem;
 pub mod schema;
+mod sources;
+mod tree;
+mod typed;
+mod validate;
 
+pub use errors::ConfigError;
 pub use schema::Experiment;
+pub use validate::{METRICS, SPLITS};
+
+use anyhow::Result;
+use errors::Fault;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sources::Sources;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A validated experiment and where each of its values was written.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub experiment: Experiment,
+    pub origins: Origins,
+    /// The files it was made of, the one asked for first.
+    pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// The resolved experiment as YAML, with the origin of each value as a comment at the end of its line.
+    pub fn to_annotated_yaml(&self) -> Result<String> {
+        emit::annotated(&serde_json::to_value(&self.experiment)?, &self.origins)
+    }
+}
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    File { path: PathBuf, line: usize },
+    Override,
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Override => f.write_str("override"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Origins by dotted path (`encoders.0.weights`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// The origin of a setting; one that nothing gave has its default.
+    pub fn of(&self, path: &str) -> Origin {
+        self.0.get(path).cloned().unwrap_or(Origin::Default)
+    }
+}
+
+/// Reads an experiment with its bases, lays the overrides on it and validates it.
+///
+/// # Errors
+/// An unreadable file, or a [`ConfigError`] with every fault of the experiment.
+pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded> {
+    let (experiment, origins, files) = load_as(path, overrides, validate::validate)?;
+    Ok(Loaded { experiment, origins, files })
+}
+
+/// The resolved experiment as YAML that [`load`] reads back to an equal one.
+///
+/// Use this and not serde_yaml, which would write the model as a YAML tag.
+pub fn to_yaml(experiment: &Experiment) -> Result<String> {
+    emit::plain(&serde_json::to_value(experiment)?)
+}
+
+/// A fault that a validator found: the dotted path of the setting, and the sentence after it.
+pub type Invalid = (String, String);
+
+/// [`load`] for any type that is written like an experiment.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as<T: DeserializeOwned + Serialize>(
+    path: &Path,
+    overrides: &[String],
+    validate: impl Fn(&T) -> Vec<Invalid>,
+) -> Result<(T, Origins, Vec<PathBuf>)> {
+    let mut sources = Sources::default();
+    let mut faults = Vec::new();
+    let mut tree = sources.read(path, &mut faults)?;
+    if sources.broken {
+        return Err(ConfigError::new(faults, &sources).into());
+    }
+    overrides::apply(&mut tree, overrides, &mut sources, &mut faults);
+
+    let typed = typed::typed::<T>(&tree);
+    faults.extend(typed.faults);
+    for (dotted, message) in typed.value.as_ref().map(&validate).unwrap_or_default() {
+        let path: Vec<String> = dotted.split('.').map(String::from).collect();
+        let judged_a_stand_in =
+            typed.stand_ins.iter().any(|stand_in| path.starts_with(stand_in) || stand_in.starts_with(&path));
+        if !judged_a_stand_in {
+            let place = nearest_place(&tree, &path);
+            faults.push(Fault { place: Some(place), path: dotted, message });
+        }
+    }
+    match typed.value {
+        Some(value) if faults.is_empty() => {
+            let files = sources.files().map(PathBuf::from).collect();
+            Ok((value, origins(&tree, &sources), files))
+        }
+        _ => Err(ConfigError::new(faults, &sources).into()),
+    }
+}
+
+/// The place of a setting, or of the nearest map around it that was written.
+fn nearest_place(tree: &tree::Node, path: &[String]) -> tree::Place {
+    (0..=path.len()).rev().find_map(|depth| tree.get(path.get(..depth)?)).map_or(tree.place, |node| node.place)
+}
+
+fn origins(tree: &tree::Node, sources: &Sources) -> Origins {
+    let mut origins = BTreeMap::new();
+    tree.walk(&mut Vec::new(), &mut |path, place| {
+        let origin = match sources.get(place.source) {
+            Some(source) if source.is_override => Origin::Override,
+            Some(source) => Origin::File { path: PathBuf::from(&source.label), line: place.line },
+            None => Origin::Default,
+        };
+        origins.insert(path.join("."), origin);
+    });
+    Origins(origins)
+}

@@ -154,6 +154,8 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// Norm to which the gradient is clipped.
     pub clip_norm: Option<f64>,
+    /// Checkpoints within an epoch, every so many steps, beside the one at its end.
+    pub checkpoint_steps: Option<usize>,
     pub early_stop: EarlyStopConfig,
 }
 
@@ -165,6 +167,7 @@ impl Default for TrainConfig {
             epochs: 200,
             optimizer: OptimizerConfig::default(),
             clip_norm: None,
+            checkpoint_steps: None,
             early_stop: EarlyStopConfig::default(),
         }
     }
@@ -211,6 +214,10 @@ pub struct DecodeConfig {
     pub max_length: Option<usize>,
     /// Images decoded at a time.
     pub batch_size: usize,
+    /// Captions are ranked by `log_prob / (words + 1)^length_penalty`; 0 ranks by log-probability alone.
+    pub length_penalty: f64,
+    /// Never choose `<unk>`.
+    pub suppress_unk: bool,
     pub comparison: ComparisonConfig,
 }
 
@@ -221,6 +228,8 @@ impl Default for DecodeConfig {
             beam: 5,
             max_length: None,
             batch_size: 64,
+            length_penalty: 0.0,
+            suppress_unk: true,
             comparison: ComparisonConfig::default(),
         }
     }

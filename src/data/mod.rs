@@ -4,6 +4,7 @@
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
 //! [`image`] and [`loader`] turn files into pixels.
 
+pub mod batch;
 pub mod captions;
 mod dataset;
 pub mod image;
@@ -21,3 +22,5 @@ pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
 pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};
+
+pub mod scenes;

@@ -1,5 +1,19 @@
 //! Caption metrics. Knows no tensors.
+//!
+//! [`References`] prepares the captions of a set of images once; [`References::score`] scores one caption an image,
+//! in parallel and bit-equal whatever the number of threads. Values follow coco-caption's scorers (pycocoevalcap 1.2).
 
+mod bleu;
+mod cider;
+pub mod meteor;
+mod metric_set;
+mod ngrams;
+mod references;
+mod rouge;
 pub mod scores;
+pub mod tokenizer;
 
+pub use metric_set::MetricSet;
+pub use references::{Evaluation, References};
 pub use scores::Scores;
+pub use tokenizer::tokenize;

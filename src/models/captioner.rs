@@ -1,11 +1,16 @@
 //! The seam between models and everything that uses one: training, decoders, `caption` and reports.
 
+use super::losses::Losses;
+use crate::data::batch::Batch;
 use tch::{Kind, Tensor};
 
 /// A captioning model over image features.
 ///
 /// `I` images make `R` rows while decoding (one row per beam); tokens are vocabulary ids, kind Int64.
 pub trait Captioner {
+    /// The training loss of a batch; `train` switches dropout on.
+    fn losses(&self, batch: &Batch, train: bool) -> Losses;
+
     /// Starts decoding: `features` is one tensor per encoder, `[I, D]` (pooled) or `[I, C, H, W]` (grid).
     /// The state has one row per image.
     fn start(&self, features: &[Tensor]) -> State;

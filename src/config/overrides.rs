@@ -1,0 +1,37 @@
+//! Dotted `key=value` settings that change an experiment from the command line.
+
+use super::errors::Fault;
+use super::parse::parse;
+use super::sources::Sources;
+use super::tree::{Node, Place};
+
+/// Lays the overrides on the tree in their order. The value is YAML; an empty one is null, which unsets an optional
+/// setting.
+pub fn apply(tree: &mut Node, overrides: &[String], sources: &mut Sources, faults: &mut Vec<Fault>) {
+    for text in overrides {
+        let source = sources.add(text.clone(), text.clone(), true);
+        let place = Place { source, line: 1, column: 1, width: 1 };
+        let mut fault = |path: &str, message: String| {
+            faults.push(Fault { place: Some(place), path: path.into(), message });
+        };
+        let Some((key, value)) = text.split_once('=') else {
+            fault("", "no '=' in it; write key=value, for example train.seed=2".into());
+            continue;
+        };
+        let path: Vec<String> = key.trim().split('.').map(String::from).collect();
+        if path.iter().any(String::is_empty) {
+            fault("", format!("'{key}' is not a dotted key such as train.seed"));
+            continue;
+        }
+        let (node, value_faults) = parse(value, source);
+        match (node, value_faults.first()) {
+            (Some(node), None) => {
+                if let Err(message) = tree.set(&path, place, node) {
+                    fault(key, message);
+                }
+            }
+            (_, Some(first)) => fault(key, first.message.clone()),
+            (None, None) => {}
+        }
+    }
+}

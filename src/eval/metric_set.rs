@@ -1,0 +1,54 @@
+//! Which metrics to compute.
+
+use anyhow::{Result, bail};
+use std::str::FromStr;
+
+/// A choice of metrics. Sm is their mean, and is there where all four are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricSet {
+    /// BLEU-1 to BLEU-4.
+    pub bleu: bool,
+    pub meteor: bool,
+    pub rouge_l: bool,
+    pub cider: bool,
+}
+
+impl MetricSet {
+    pub const ALL: Self = Self { bleu: true, meteor: true, rouge_l: true, cider: true };
+    pub const NONE: Self = Self { bleu: false, meteor: false, rouge_l: false, cider: false };
+    /// What needs neither resources nor a corpus: enough to stop training early.
+    pub const ROUGE_L: Self = Self { rouge_l: true, ..Self::NONE };
+    /// What a single caption can be scored with.
+    pub const SENTENCE: Self = Self { cider: false, ..Self::ALL };
+
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            bleu: self.bleu || other.bleu,
+            meteor: self.meteor || other.meteor,
+            rouge_l: self.rouge_l || other.rouge_l,
+            cider: self.cider || other.cider,
+        }
+    }
+}
+
+impl Default for MetricSet {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// One metric's name, as on the command line; `BLEU-4` asks for all four lengths, `Sm` for all metrics.
+impl FromStr for MetricSet {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "bleu" | "bleu-1" | "bleu-2" | "bleu-3" | "bleu-4" => Self { bleu: true, ..Self::NONE },
+            "meteor" => Self { meteor: true, ..Self::NONE },
+            "rouge_l" | "rouge-l" => Self::ROUGE_L,
+            "cider" | "cider-d" => Self { cider: true, ..Self::NONE },
+            "sm" | "all" => Self::ALL,
+            _ => bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, Sm"),
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! References prepared once, and hypotheses scored against them.
+
+use super::bleu::BleuStats;
+use super::cider::CiderWeights;
+use super::meteor::{MeteorReferences, MeteorStats, Resources};
+use super::metric_set::MetricSet;
+use super::ngrams::{Counts, HypothesisCounts, NgramIndex, split_unicode};
+use super::rouge::rouge_l;
+use super::scores::Scores;
+use super::tokenizer::tokenize;
+use anyhow::{Result, bail};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// Names in the order in which tables print them.
+const BLEU_NAMES: [&str; 4] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"];
+
+/// Scores of a corpus and of each of its images, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    pub corpus: Scores,
+    pub images: Vec<Scores>,
+}
+
+/// The references of some images. Each metric's own preparation is made when it is first asked for.
+pub struct References {
+    groups: Vec<Range<usize>>,
+    /// Cleaned captions, image after image.
+    captions: Vec<String>,
+    index: NgramIndex,
+    words: Vec<Words>,
+    counts: OnceLock<(NgramIndex, Vec<Counts>)>,
+    cider: OnceLock<CiderWeights>,
+    meteor: OnceLock<Result<MeteorReferences, String>>,
+    resources: Chosen,
+}
+
+/// Where METEOR's resources come from.
+enum Chosen {
+    /// The user's cache, when METEOR is first asked for.
+    Default,
+    Given(Option<Arc<Resources>>),
+}
+
+/// A caption's words as numbers: between any white space, and between single spaces where that differs (ROUGE-L).
+#[derive(Debug, Default)]
+struct Words {
+    unicode: Vec<u32>,
+    single: Option<Vec<u32>>,
+}
+
+impl Words {
+    fn new<'t>(text: &'t str, mut number: impl FnMut(&'t str) -> u32) -> Self {
+        let unicode = split_unicode(text).map(&mut number).collect();
+        let single = (!splits_alike(text)).then(|| text.split(' ').map(number).collect());
+        Self { unicode, single }
+    }
+
+    fn single(&self) -> &[u32] {
+        self.single.as_ref().unwrap_or(&self.unicode)
+    }
+}
+
+/// Whether splitting at white space and at single spaces give the same words.
+fn splits_alike(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.contains("  ")
+        && text.chars().all(|c| c == ' ' || !(c.is_whitespace() || c.is_ascii_control()))
+}
+
+/// A hypothesis's part of each metric.
+#[derive(Debug, Default, Clone, Copy)]
+struct Segment {
+    bleu: BleuStats,
+    meteor: MeteorStats,
+    rouge_l: f64,
+    cider: f64,
+}
+
+impl References {
+    /// Tokenises the captions of each image once.
+    pub fn new(groups: &[Vec<String>]) -> Self {
+        let cleaned: Vec<Vec<String>> =
+            groups.par_iter().map(|group| group.iter().map(|caption| tokenize(caption)).collect()).collect();
+        Self::from_tokenized(cleaned)
+    }
+
+    /// Takes captions as they are, words between single spaces: cleaned text, or word ids.
+    pub fn from_tokenized(groups: Vec<Vec<String>>) -> Self {
+        let mut index = NgramIndex::default();
+        let mut ranges = Vec::with_capacity(groups.len());
+        let mut captions = Vec::new();
+        let mut words = Vec::new();
+        for group in groups {
+            ranges.push(captions.len()..captions.len() + group.len());
+            for caption in group {
+                words.push(Words::new(&caption, |word| index.add_word(word)));
+                captions.push(caption);
+            }
+        }
+        Self {
+            groups: ranges,
+            captions,
+            index,
+            words,
+            counts: OnceLock::new(),
+            cider: OnceLock::new(),
+            meteor: OnceLock::new(),
+            resources: Chosen::Default,
+        }
+    }
+
+    /// METEOR with these resources, or without any, instead of those in the user's cache.
+    #[must_use]
+    pub fn with_resources(mut self, resources: Option<Arc<Resources>>) -> Self {
+        self.resources = Chosen::Given(resources);
+        self.meteor = OnceLock::new();
+        self
+    }
+
+    /// How many images there are.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The cleaned captions of an image.
+    pub fn captions(&self, image: usize) -> &[String] {
+        self.groups.get(image).and_then(|group| self.captions.get(group.clone())).unwrap_or_default()
+    }
+
+    /// Scores one raw caption an image, in the order of the images.
+    ///
+    /// # Errors
+    /// Another number of hypotheses than images; damaged METEOR resources.
+    pub fn score(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Evaluation> {
+        let cleaned: Vec<String> = hypotheses.par_iter().map(|caption| tokenize(caption)).collect();
+        self.score_tokenized(&cleaned, metrics)
+    }
+
+    /// [`score`](Self::score) for captions that are cleaned already.
+    pub fn score_tokenized(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Evaluation> {
+        if hypotheses.len() != self.len() {
+            bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
+        }
+        self.prepare(metrics)?;
+        let segments: Vec<Segment> = hypotheses
+            .par_iter()
+            .zip(&self.groups)
+            .map(|(hypothesis, group)| self.segment(hypothesis, std::slice::from_ref(group), metrics))
+            .collect();
+        Ok(self.evaluation(&segments, metrics))
+    }
+
+    /// Scores one raw caption against the references of some images taken together (BLEU, METEOR, ROUGE_L): whatever
+    /// images a decoder compares with. CIDEr, which needs a corpus, is left out.
+    ///
+    /// # Errors
+    /// An image that there is not; damaged METEOR resources.
+    pub fn score_sentence(&self, hypothesis: &str, images: &[usize], metrics: MetricSet) -> Result<Scores> {
+        let metrics = MetricSet { cider: false, ..metrics };
+        self.prepare(metrics)?;
+        let mut groups = Vec::with_capacity(images.len());
+        for &image in images {
+            match self.groups.get(image) {
+                Some(group) => groups.push(group.clone()),
+                None => bail!("there is no image {image} among the {} with references", self.len()),
+            }
+        }
+        Ok(self.named(&self.segment(&tokenize(hypothesis), &groups, metrics), metrics))
+    }
+
+    /// [`score_sentence`](Self::score_sentence) for many captions at once, in parallel.
+    pub fn score_sentences(&self, items: &[(String, Vec<usize>)], metrics: MetricSet) -> Result<Vec<Scores>> {
+        self.prepare(metrics)?;
+        items.par_iter().map(|(hypothesis, images)| self.score_sentence(hypothesis, images, metrics)).collect()
+    }
+
+    /// Makes what the metrics need; cheap where it is made already.
+    fn prepare(&self, metrics: MetricSet) -> Result<()> {
+        let (counted, aligned) = rayon::join(
+            || {
+                if metrics.bleu || metrics.cider {
+                    let (index, counts) = self.counts();
+                    if metrics.cider {
+                        self.cider.get_or_init(|| CiderWeights::new(index, counts, &self.groups));
+                    }
+                }
+            },
+            || if metrics.meteor { self.meteor().map(|_| ()) } else { Ok(()) },
+        );
+        let () = counted;
+        aligned
+    }
+
+    fn counts(&self) -> &(NgramIndex, Vec<Counts>) {
+        self.counts.get_or_init(|| {
+            let mut index = self.index.clone();
+            let counts = self.words.iter().map(|words| index.add(&words.unicode)).collect();
+            (index, counts)
+        })
+    }
+
+    fn meteor(&self) -> Result<&MeteorReferences> {
+        let prepared = self.meteor.get_or_init(|| {
+            let resources = match &self.resources {
+                Chosen::Given(resources) => resources.clone(),
+                Chosen::Default => Resources::open_default().map_err(|error| format!("{error:#}"))?.map(Arc::new),
+            };
+            Ok(MeteorReferences::new(&self.captions, resources))
+        });
+        prepared.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    /// One cleaned caption against the references in some groups.
+    fn segment(&self, hypothesis: &str, groups: &[Range<usize>], metrics: MetricSet) -> Segment {
+        let mut segment = Segment::default();
+        let mut new_words: FxHashMap<&str, u32> = FxHashMap::default();
+        let words = Words::new(hypothesis, |word| {
+            self.index.word(word).unwrap_or_else(|| {
+                let next = (self.index.word_count() + new_words.len()) as u32;
+                *new_words.entry(word).or_insert(next)
+            })
+        });
+        let captions = || groups.iter().cloned().flatten();
+        if metrics.rouge_l {
+            segment.rouge_l = rouge_l(words.single(), captions().map(|caption| self.words[caption].single()));
+        }
+        if metrics.bleu || metrics.cider {
+            let (index, counts) = self.counts();
+            let hypothesis: HypothesisCounts = index.count(&words.unicode);
+            if metrics.bleu {
+                let references: Vec<&Counts> = captions().map(|caption| &counts[caption]).collect();
+                segment.bleu = BleuStats::new(&hypothesis, &references);
+            }
+            if let (true, Some(cider), [group]) = (metrics.cider, self.cider.get(), groups) {
+                segment.cider = cider.score(&hypothesis, counts, group.clone());
+            }
+        }
+        if let (true, Ok(meteor)) = (metrics.meteor, self.meteor()) {
+            segment.meteor = meteor.best(&meteor.hypothesis(hypothesis), captions());
+        }
+        segment
+    }
+
+    fn evaluation(&self, segments: &[Segment], metrics: MetricSet) -> Evaluation {
+        Evaluation {
+            corpus: self.named(&total(segments.iter()), metrics),
+            images: segments.iter().map(|segment| self.named(segment, metrics)).collect(),
+        }
+    }
+
+    fn named(&self, segment: &Segment, metrics: MetricSet) -> Scores {
+        let mut scores = Vec::with_capacity(8);
+        let mut push = |name: &str, value: f64| scores.push((name.to_owned(), value));
+        let bleu = segment.bleu.scores();
+        let meteor = segment.meteor.score();
+        if metrics.bleu {
+            BLEU_NAMES.iter().zip(bleu).for_each(|(name, value)| push(name, value));
+        }
+        let suffix = match self.meteor.get() {
+            Some(Ok(meteor)) if !meteor.has_resources() => " (exact+stem)",
+            _ => "",
+        };
+        if metrics.meteor {
+            push(&format!("METEOR{suffix}"), meteor);
+        }
+        if metrics.rouge_l {
+            push("ROUGE_L", segment.rouge_l);
+        }
+        if metrics.cider {
+            push("CIDEr", segment.cider);
+        }
+        if metrics == MetricSet::ALL {
+            push(&format!("Sm{suffix}"), (bleu[3] + meteor + segment.rouge_l + segment.cider) / 4.0);
+        }
+        Scores(scores)
+    }
+}
+
+/// The corpus: sums for BLEU and METEOR, means for ROUGE-L and CIDEr.
+fn total<'s>(segments: impl ExactSizeIterator<Item = &'s Segment>) -> Segment {
+    let images = segments.len().max(1) as f64;
+    let mut total = Segment::default();
+    for segment in segments {
+        total.bleu.add(&segment.bleu);
+        total.meteor.add(&segment.meteor);
+        total.rouge_l += segment.rouge_l;
+        total.cider += segment.cider;
+    }
+    total.rouge_l /= images;
+    total.cider /= images;
+    total
+}

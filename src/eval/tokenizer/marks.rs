@@ -1,0 +1,150 @@
+//! Everything that is not a word: punctuation, brackets, quotes, symbols.
+
+use super::Scanner;
+
+pub(super) fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{92}' | '\u{91}')
+}
+
+impl Scanner<'_, '_> {
+    /// Takes one mark, or a run of one mark where the reference keeps runs together.
+    pub(super) fn mark(&mut self, c: char) {
+        if self.face() {
+            return;
+        }
+        match c {
+            '.' => self.dots(),
+            '?' | '!' => self.loud(),
+            ',' | ';' | ':' | '"' | '`' | '\'' => self.at += 1,
+            '\u{2018}'..='\u{201F}' | '\u{91}'..='\u{94}' | '«' | '»' | '…' | '\u{85}' => self.at += 1,
+            '-' | '\u{2013}' | '\u{2014}' | '\u{2012}' | '\u{2015}' | '\u{96}' | '\u{97}' => self.dashes(),
+            '(' => self.bracket("-lrb-"),
+            ')' => self.bracket("-rrb-"),
+            '[' => self.bracket("-lsb-"),
+            ']' => self.bracket("-rsb-"),
+            '{' => self.bracket("-lcb-"),
+            '}' => self.bracket("-rcb-"),
+            '€' => self.bracket("$"),
+            '£' => self.bracket("#"),
+            '¢' => self.bracket("cents"),
+            '½' => self.bracket("1/2"),
+            '¼' => self.bracket("1/4"),
+            '¾' => self.bracket("3/4"),
+            '⅓' => self.bracket("1/3"),
+            '⅔' => self.bracket("2/3"),
+            '&' => self.ampersand(),
+            '*' | '_' => self.run_of(c),
+            '<' if self.tag() => {}
+            _ => {
+                self.out.push_chars(&[c]);
+                self.at += 1;
+            }
+        }
+    }
+
+    fn bracket(&mut self, token: &str) {
+        self.out.push(token);
+        self.at += 1;
+    }
+
+    /// Stops are dropped, alone or in an ellipsis.
+    fn dots(&mut self) {
+        while self.peek(0) == '.' {
+            self.at += 1;
+        }
+    }
+
+    /// One `?` or `!` is dropped; a run is a word.
+    fn loud(&mut self) {
+        let start = self.at;
+        while matches!(self.peek(0), '?' | '!') {
+            self.at += 1;
+        }
+        if self.at - start > 1 {
+            let run: Vec<char> = self.slice(start, self.at).to_vec();
+            self.out.push_chars(&run);
+        }
+    }
+
+    /// Dashes are dropped, but for five or more hyphens.
+    fn dashes(&mut self) {
+        let start = self.at;
+        while self.peek(0) == '-' {
+            self.at += 1;
+        }
+        if self.at - start > 4 {
+            let run = self.slice(start, self.at).to_vec();
+            self.out.push_chars(&run);
+        } else if self.at == start {
+            self.at += 1; // a dash proper
+        }
+    }
+
+    /// Faces such as `:-)`, with their brackets named.
+    fn face(&mut self) -> bool {
+        if !matches!(self.peek(0), ':' | ';' | '=' | '>') {
+            return false;
+        }
+        let mut end = self.at + usize::from(self.peek(0) == '>');
+        let eyes = |c: char| matches!(c, ':' | ';' | '=');
+        let at = |at: usize| self.text.get(at).copied().unwrap_or(' ');
+        if !eyes(at(end)) {
+            return false;
+        }
+        end += 1;
+        if matches!(at(end), '-' | '\'') {
+            end += 1;
+        }
+        if !matches!(at(end), '(' | ')' | '[' | ']' | 'D' | 'P' | 'p' | '|' | 'O') || at(end + 1).is_alphanumeric() {
+            return false;
+        }
+        end += 1;
+        let face: String = self.slice(self.at, end).iter().collect();
+        self.out.push(&face.replace('(', "-lrb-").replace(')', "-rrb-").to_lowercase());
+        self.at = end;
+        true
+    }
+
+    /// A mark-up tag stays whole.
+    fn tag(&mut self) -> bool {
+        let rest = self.text.get(self.at + 1..).unwrap_or_default();
+        let name = rest.strip_prefix(&['/']).unwrap_or(rest);
+        if !name.first().is_some_and(char::is_ascii_alphabetic) {
+            return false;
+        }
+        match rest.iter().position(|&c| matches!(c, '<' | '>')) {
+            Some(length) if rest.get(length) == Some(&'>') => {
+                let token: Vec<char> = self.slice(self.at, self.at + length + 2).to_vec();
+                self.out.push_chars(&token);
+                self.at += length + 2;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn ampersand(&mut self) {
+        const ENTITIES: [(&str, &str); 5] =
+            [("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", ""), ("&apos;", "")];
+        for (entity, token) in ENTITIES {
+            let length = entity.chars().count();
+            if self.slice(self.at, self.at + length).iter().copied().eq(entity.chars()) {
+                if !token.is_empty() {
+                    self.out.push(token);
+                }
+                self.at += length;
+                return;
+            }
+        }
+        self.bracket("&");
+    }
+
+    fn run_of(&mut self, c: char) {
+        let start = self.at;
+        while self.peek(0) == c {
+            self.at += 1;
+        }
+        let run = vec![c; self.at - start];
+        self.out.push_chars(&run);
+    }
+}

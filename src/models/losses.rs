@@ -1,0 +1,50 @@
+//! Losses, and operations with a backward pass of their own.
+
+use tch::Tensor;
+
+/// The named terms of a training loss, scalars whose sum is minimised, and what its backward pass needs.
+#[derive(Default)]
+pub struct Losses {
+    pub terms: Vec<(&'static str, Tensor)>,
+    splices: Vec<Splice>,
+}
+
+/// An operation computed outside LibTorch's graph and spliced into it: downstream sees `output`, a leaf; once the
+/// gradient of that leaf is known, `backward` turns it into a scalar whose own backward pass feeds the inputs.
+pub struct Splice {
+    output: Tensor,
+    backward: Box<dyn FnOnce(&Tensor) -> Tensor>,
+}
+
+impl Splice {
+    /// Wraps the output of an operation computed without a graph. `backward` gets its gradient `g` and gives
+    /// `sum_i <input_i, dL/dinput_i>` with the factors `dL/dinput_i` constant, whose derivatives are the wanted ones.
+    pub fn new(output: Tensor, backward: impl FnOnce(&Tensor) -> Tensor + 'static) -> (Tensor, Self) {
+        let leaf = output.detach().set_requires_grad(true);
+        (leaf.shallow_clone(), Self { output: leaf, backward: Box::new(backward) })
+    }
+}
+
+impl Losses {
+    /// `splices` in the order of the forward pass.
+    pub fn new(terms: Vec<(&'static str, Tensor)>, splices: Vec<Splice>) -> Self {
+        Self { terms, splices }
+    }
+
+    /// The sum of the terms, a scalar without a graph.
+    pub fn total(&self) -> Tensor {
+        tch::no_grad(|| self.terms.iter().map(|(_, term)| term).sum())
+    }
+
+    /// Adds the gradients of `scale` times the sum of the terms to the parameters.
+    pub fn backward(self, scale: f64) {
+        let total: Tensor = self.terms.iter().map(|(_, term)| term).sum();
+        (if scale == 1.0 { total } else { total * scale }).backward();
+        for splice in self.splices.into_iter().rev() {
+            let gradient = splice.output.grad();
+            if gradient.defined() {
+                (splice.backward)(&gradient).backward();
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Checkpoint folders: complete in themselves, never seen half-written, and the one before is kept.
+
+use super::state::TrainState;
+use crate::util::fs::{read_text, write_atomic};
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+pub const WEIGHTS: &str = "model.safetensors";
+pub const OPTIMIZER: &str = "optimizer.safetensors";
+pub const STATE: &str = "state.json";
+pub const VOCABULARY: &str = "vocabulary.json";
+pub const CONFIG: &str = "config.yaml";
+
+pub type NamedTensors = Vec<(String, Tensor)>;
+
+/// What a checkpoint holds beside the files that do not change during a run.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub weights: NamedTensors,
+    pub optimizer: NamedTensors,
+    pub state: TrainState,
+}
+
+/// A small file that goes into every checkpoint as it is: vocabulary, resolved config.
+#[derive(Debug, Clone)]
+pub struct Companion {
+    pub name: &'static str,
+    pub content: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Writes the folder aside, syncs it and puts it in place of the old one, which stays as `<name>.previous`.
+    pub fn save(&self, folder: &Path, companions: &[Companion]) -> Result<()> {
+        let staged = with_suffix(folder, ".tmp");
+        let write = || -> Result<()> {
+            remove(&staged)?;
+            fs::create_dir_all(&staged)?;
+            write_tensors(&self.weights, &staged.join(WEIGHTS))?;
+            write_tensors(&self.optimizer, &staged.join(OPTIMIZER))?;
+            write_atomic(&staged.join(STATE), &serde_json::to_vec_pretty(&self.state)?)?;
+            for companion in companions {
+                write_atomic(&staged.join(companion.name), &companion.content)?;
+            }
+            replace_folder(&staged, folder)
+        };
+        write()
+            .inspect_err(|_| _ = fs::remove_dir_all(&staged))
+            .with_context(|| format!("cannot save the checkpoint '{}' (what was there is kept)", folder.display()))
+    }
+
+    /// Reads a folder that [`Self::save`] wrote; the error names the file that cannot be read.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let state = read_text(&folder.join(STATE))?;
+        Ok(Self {
+            weights: read_tensors(&folder.join(WEIGHTS))?,
+            optimizer: read_tensors(&folder.join(OPTIMIZER))?,
+            state: serde_json::from_str(&state)
+                .with_context(|| format!("'{}' is no training state", folder.join(STATE).display()))?,
+        })
+    }
+
+    /// [`Self::load`], or where that fails the checkpoint before it, with the reason on the log.
+    pub fn load_or_previous(folder: &Path) -> Result<Self> {
+        let error = match Self::load(folder) {
+            Ok(checkpoint) => return Ok(checkpoint),
+            Err(error) => error,
+        };
+        let previous = previous(folder);
+        match Self::load(&previous) {
+            Ok(checkpoint) => {
+                tracing::warn!("{error:#}; continuing from the checkpoint before it, '{}'", previous.display());
+                Ok(checkpoint)
+            }
+            Err(_) => Err(error),
+        }
+    }
+}
+
+/// Whether a run has a checkpoint to continue from.
+pub fn exists(folder: &Path) -> bool {
+    folder.exists() || previous(folder).exists()
+}
+
+/// The checkpoint folder that a user's path means: itself, or a run folder's `checkpoints/best`, else `last`; where
+/// a replacement was cut short, the one before.
+pub fn resolve(path: &Path) -> Result<PathBuf> {
+    let checkpoints = path.join("checkpoints");
+    let candidates = [path.to_owned(), checkpoints.join("best"), checkpoints.join("last")];
+    let with_previous = candidates.iter().flat_map(|folder| [folder.clone(), previous(folder)]);
+    match with_previous.into_iter().find(|folder| folder.join(WEIGHTS).is_file()) {
+        Some(folder) => Ok(folder),
+        None if path.exists() => bail!(
+            "'{}' is neither a run folder (checkpoints/best) nor a checkpoint folder ({WEIGHTS}); train one with 'rsic \
+             train'",
+            path.display()
+        ),
+        None => bail!("there is no run or checkpoint folder '{}'", path.display()),
+    }
+}
+
+fn previous(folder: &Path) -> PathBuf {
+    with_suffix(folder, ".previous")
+}
+
+fn with_suffix(folder: &Path, suffix: &str) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_os_string();
+    name.push(suffix);
+    folder.with_file_name(name)
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// At every moment either `folder` or its predecessor is whole: a folder cannot be replaced in one rename.
+fn replace_folder(staged: &Path, folder: &Path) -> Result<()> {
+    File::open(staged)?.sync_all()?;
+    let previous = previous(folder);
+    if folder.exists() {
+        remove(&previous)?;
+        fs::rename(folder, &previous)?;
+    }
+    fs::rename(staged, folder)?;
+    if let Some(parent) = folder.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn write_tensors(tensors: &NamedTensors, path: &Path) -> Result<()> {
+    let write = || -> Result<()> {
+        let contiguous: NamedTensors = tensors
+            .iter()
+            .map(|(name, t)| (name.clone(), t.detach().to_device(tch::Device::Cpu).contiguous()))
+            .collect();
+        Tensor::write_safetensors(&contiguous, path)?;
+        Ok(File::open(path)?.sync_all()?)
+    };
+    write().with_context(|| format!("cannot write '{}'", path.display()))
+}
+
+fn read_tensors(path: &Path) -> Result<NamedTensors> {
+    if !path.exists() {
+        bail!("there is no '{}'", path.display());
+    }
+    Tensor::read_safetensors(path).with_context(|| {
+        format!("cannot read '{}': it is cut short or no safetensors file; restore it from a copy", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(value: f32) -> Checkpoint {
+        Checkpoint {
+            weights: vec![("w".into(), Tensor::from_slice(&[value]))],
+            optimizer: vec![("steps".into(), Tensor::from_slice(&[3i64]))],
+            state: TrainState { epoch: value as usize, ..TrainState::default() },
+        }
+    }
+
+    fn weight(checkpoint: &Checkpoint) -> f64 {
+        checkpoint.weights[0].1.double_value(&[0])
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_and_the_one_before_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = folder.path().join("last");
+        let companions = [Companion { name: CONFIG, content: b"name: x".to_vec() }];
+        checkpoint(1.0).save(&last, &companions).unwrap();
+        checkpoint(2.0).save(&last, &companions).unwrap();
+        assert_eq!(weight(&Checkpoint::load(&last).unwrap()), 2.0);
+        assert_eq!(read_text(&last.join(CONFIG)).unwrap(), "name: x");
+        let cut = fs::read(last.join(WEIGHTS)).unwrap();
+        fs::write(last.join(WEIGHTS), &cut[..cut.len() / 2]).unwrap();
+        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("cut short"));
+        assert_eq!(weight(&Checkpoint::load_or_previous(&last).unwrap()), 1.0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left aside");
+    }
+
+    #[test]
+    fn a_failed_save_keeps_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = folder.path().join("last");
+        checkpoint(1.0).save(&last, &[]).unwrap();
+        let unwritable = [Companion { name: "no/../../x/y\0", content: vec![] }];
+        assert!(checkpoint(2.0).save(&last, &unwritable).is_err());
+        assert_eq!(weight(&Checkpoint::load(&last).unwrap()), 1.0);
+    }
+
+    #[test]
+    fn a_run_folder_means_its_best_checkpoint() {
+        let run = tempfile::tempdir().unwrap();
+        let best = run.path().join("checkpoints/best");
+        checkpoint(1.0).save(&best, &[]).unwrap();
+        assert_eq!(resolve(run.path()).unwrap(), best);
+        fs::rename(&best, run.path().join("checkpoints/best.previous")).unwrap();
+        assert!(resolve(run.path()).unwrap().ends_with("best.previous"));
+        assert!(format!("{}", resolve(&run.path().join("nowhere")).unwrap_err()).contains("nowhere"));
+    }
+}

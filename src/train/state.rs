@@ -1,0 +1,89 @@
+//! Where a training run stands: everything but tensors that an exact continuation needs.
+
+use crate::config::schema::EarlyStopConfig;
+use crate::eval::Scores;
+use serde::{Deserialize, Serialize};
+
+/// Counters and history, saved as `state.json` in every checkpoint.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainState {
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Steps done in the epoch after those; 0 at an epoch's boundary.
+    pub step: usize,
+    /// Sum over those steps of loss x tokens, and of tokens.
+    pub loss_sum: f64,
+    pub tokens: i64,
+    pub best: Option<Best>,
+    pub history: Vec<EpochRecord>,
+}
+
+/// The best epoch so far by the watched metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    pub epoch: usize,
+    pub score: f64,
+}
+
+/// One epoch, as `metrics.jsonl` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: usize,
+    /// Cross-entropy and whatever else the model sums, mean over the epoch's tokens, dropout on.
+    pub train_loss: f64,
+    pub lr: f64,
+    /// Scores of greedy captions of the validation split.
+    pub validation: Scores,
+    /// Wall time of training and of validation.
+    pub seconds: f64,
+    pub validation_seconds: f64,
+    pub captions_per_second: f64,
+}
+
+impl TrainState {
+    /// Takes in a finished epoch; true where it is the best so far.
+    pub fn finish_epoch(&mut self, record: EpochRecord, score: f64) -> bool {
+        let better = self.best.as_ref().is_none_or(|best| score > best.score);
+        if better {
+            self.best = Some(Best { epoch: record.epoch, score });
+        }
+        self.epoch = record.epoch;
+        (self.step, self.loss_sum, self.tokens) = (0, 0.0, 0);
+        self.history.push(record);
+        better
+    }
+
+    /// Whether `patience` epochs have passed since the best one.
+    pub fn exhausted(&self, rule: &EarlyStopConfig) -> bool {
+        self.best.as_ref().is_some_and(|best| self.epoch - best.epoch >= rule.patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: usize) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            train_loss: 1.0,
+            lr: 1e-4,
+            validation: Scores::default(),
+            seconds: 1.0,
+            validation_seconds: 0.1,
+            captions_per_second: 1.0,
+        }
+    }
+
+    #[test]
+    fn training_stops_patience_epochs_after_the_best() {
+        let rule = EarlyStopConfig { metric: "ROUGE_L".into(), patience: 2 };
+        let mut state = TrainState::default();
+        let better: Vec<bool> =
+            [0.1, 0.3, 0.2, 0.3].iter().enumerate().map(|(i, &s)| state.finish_epoch(record(i + 1), s)).collect();
+        assert_eq!(better, [true, true, false, false], "an equal score is not better");
+        assert_eq!(state.best, Some(Best { epoch: 2, score: 0.3 }));
+        assert!(state.exhausted(&rule));
+    }
+}

@@ -1,0 +1,108 @@
+//! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their origin.
+
+use flate2::read::GzDecoder;
+use rsic::eval::{MetricSet, References, tokenize};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+#[derive(Deserialize)]
+struct Golden {
+    corpus: BTreeMap<String, f64>,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    hyp: String,
+    refs: Vec<String>,
+    hyp_tok: String,
+    refs_tok: Vec<String>,
+    scores: BTreeMap<String, serde_json::Value>,
+}
+
+/// The reference's names and ours.
+const NAMES: [(&str, &str); 6] = [
+    ("Bleu_1", "BLEU-1"),
+    ("Bleu_2", "BLEU-2"),
+    ("Bleu_3", "BLEU-3"),
+    ("Bleu_4", "BLEU-4"),
+    ("ROUGE_L", "ROUGE_L"),
+    ("CIDEr", "CIDEr"),
+];
+
+fn remote_sensing() -> Golden {
+    serde_json::from_str(include_str!("golden/rs_captions.json")).unwrap()
+}
+
+/// A file of the golden data beside the checkout; prints a note where there is none.
+fn shared(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden")).join(name);
+    if !path.exists() {
+        println!("skipped: there is no {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn coco() -> Option<Golden> {
+    let mut text = String::new();
+    GzDecoder::new(File::open(shared("coco_fakecap.json.gz")?).unwrap()).read_to_string(&mut text).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+fn assert_scores_equal(golden: &Golden) {
+    let groups: Vec<Vec<String>> = golden.items.iter().map(|item| item.refs.clone()).collect();
+    let hypotheses: Vec<String> = golden.items.iter().map(|item| item.hyp.clone()).collect();
+    let metrics = MetricSet { meteor: false, ..MetricSet::ALL };
+    let evaluation = References::new(&groups).score(&hypotheses, metrics).unwrap();
+    for (theirs, ours) in NAMES {
+        assert!((evaluation.corpus.get(ours).unwrap() - golden.corpus[theirs]).abs() < 1e-9, "corpus {ours}");
+        for (item, scores) in golden.items.iter().zip(&evaluation.images) {
+            let (ours_value, theirs_value) = (scores.get(ours).unwrap(), item.scores[theirs].as_f64().unwrap());
+            assert!((ours_value - theirs_value).abs() < 1e-9, "{ours} of {:?}: {ours_value} {theirs_value}", item.hyp);
+        }
+    }
+}
+
+#[test]
+fn tokens_of_the_remote_sensing_captions_equal_the_references() {
+    for item in remote_sensing().items {
+        assert_eq!(tokenize(&item.hyp), item.hyp_tok);
+        for (raw, tokens) in item.refs.iter().zip(&item.refs_tok) {
+            assert_eq!(&tokenize(raw), tokens);
+        }
+    }
+}
+
+#[test]
+fn at_most_20_of_202654_coco_captions_are_tokenised_otherwise() {
+    let Some(path) = shared("coco_val2014_ptb.tsv.gz") else { return };
+    let (mut lines, mut differing) = (0, 0);
+    for line in BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines() {
+        let line = line.unwrap();
+        let (raw, tokens) = line.split_once('\t').unwrap();
+        lines += 1;
+        if tokenize(raw) != tokens {
+            differing += 1;
+            println!("{raw}\n  reference: {tokens}\n  here:      {}", tokenize(raw));
+        }
+    }
+    println!("{differing} of {lines} captions differ");
+    assert_eq!(lines, 202_654);
+    assert!(differing <= 20);
+}
+
+#[test]
+fn bleu_rouge_and_cider_of_the_remote_sensing_captions_equal_the_references() {
+    assert_scores_equal(&remote_sensing());
+}
+
+#[test]
+fn bleu_rouge_and_cider_of_the_coco_example_equal_the_references() {
+    if let Some(golden) = coco() {
+        assert_scores_equal(&golden);
+    }
+}
