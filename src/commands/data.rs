@@ -56,7 +56,7 @@ fn settings(args: &DataArgs) -> Result<DataConfig> {
     } else if !path.exists() {
         bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
     } else if ["yaml", "yml"].contains(&extension) {
-        of_experiment(path)?
+        crate::config::load(path, &[])?.experiment.data
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
@@ -73,17 +73,6 @@ fn settings(args: &DataArgs) -> Result<DataConfig> {
         None => {}
     }
     Ok(config)
-}
-
-/// The `data` block of an experiment file.
-fn of_experiment(path: &Path) -> Result<DataConfig> {
-    #[derive(serde::Deserialize)]
-    struct Block {
-        data: DataConfig,
-    }
-    let text = crate::util::fs::read_text(path)?;
-    let block: Block = serde_yaml::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(block.data)
 }
 
 fn render_scenes(args: &ScenesArgs) -> Result<ExitStatus> {

@@ -33,7 +33,6 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Data(command) => data::run(&command),
         Command::Doctor => doctor::run(&cli.global),
-        Command::Data(command) => data::run(&command),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
