@@ -4,6 +4,7 @@ use super::ExitStatus;
 use crate::cli::{ConfigCommand, ConfigShowArgs};
 use crate::config::{self, Experiment};
 use crate::data::{Dataset, Vocabulary};
+use crate::models::{self, encoders::spec};
 use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,8 +38,10 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
 }
 
 /// The parameters of a model by part, in the order of the model.
-fn describe(_experiment: &Experiment, _vocabulary: usize) -> Result<Vec<(String, usize)>> {
-    bail!("models do not describe their parameters yet")
+fn describe(experiment: &Experiment, vocabulary: usize) -> Result<Vec<(String, usize)>> {
+    let widths = experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels));
+    let widths: Vec<i64> = widths.collect::<Result<_>>()?;
+    Ok(models::parameters_by_part(&experiment.model, &widths, vocabulary as i64))
 }
 
 /// A count with thin groups of three: `1 234 567`.

@@ -2,7 +2,6 @@
 
 use super::Session;
 use crate::data::batch::{Batch, PackedCaptions};
-use crate::data::{END, START};
 use crate::features::FeatureSet;
 use crate::train::TrainingSet;
 use anyhow::Result;
@@ -22,13 +21,8 @@ impl<'a> CaptionSet<'a> {
         let mut captions = Vec::new();
         for &image in images {
             for caption in &session.dataset.images[image].captions {
-                // Longer ones are cut, as the vocabulary's max_length says; empty ones teach nothing.
-                let words = &caption.words[..caption.words.len().min(session.vocabulary.max_length())];
-                if !words.is_empty() {
-                    let mut ids = vec![START];
-                    ids.extend(session.vocabulary.encode(words));
-                    ids.push(END);
-                    captions.push((image, ids));
+                if !caption.words.is_empty() {
+                    captions.push((image, session.vocabulary.encode(&caption.words)));
                 }
             }
         }
