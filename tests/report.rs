@@ -1,5 +1,7 @@
 //! `reproduce` from plan to page, with training faked: what is printed, what is skipped, what survives a failure.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, too, may stop at what cannot be
+
 mod report_fakes;
 
 use report_fakes::{Fake, arguments, load};

@@ -1,5 +1,7 @@
 //! The table files that are shipped: their numbers, their names, and the runs that they plan.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, too, may stop at what cannot be
+
 mod report_fakes;
 
 use rsic::experiments::catalog::{Found, find, of_paper};

@@ -1,6 +1,6 @@
 //! Stand-ins for experiment files and training, so that tables are tested without either.
 
-#![allow(dead_code)] // each test file uses a part of it
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
 
 use anyhow::{Result, bail};
 use rsic::cli::ReproduceArgs;
