@@ -5,6 +5,8 @@ use anyhow::Result;
 use std::process::ExitCode;
 
 mod doctor;
+mod metrics_data;
+mod score;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
+        Command::Score(args) => score::run(&args, &cli.global),
+        Command::MetricsData(args) => metrics_data::run(&args),
         Command::Doctor => doctor::run(&cli.global),
         _ => anyhow::bail!("not yet"),
     }

@@ -219,10 +219,10 @@ impl Scanner<'_, '_> {
             clitic
         } else if self.matches_lower(1, "tis") || self.matches_lower(1, "twas") {
             2
-        } else if ["em", "til", "cause", "n"].iter().any(|word| self.matches_lower(1, word)) {
-            1 + self.alnum_run(self.at + 1) - (self.at + 1)
         } else if self.peek(1) == 'n' && is_apostrophe(self.peek(2)) {
             3
+        } else if ["em", "til", "cause", "n"].iter().any(|word| self.matches_lower(1, word)) {
+            1 + self.alnum_run(self.at + 1) - (self.at + 1)
         } else if self.peek(1).is_ascii_digit() && self.peek(2) == '0' && self.peek(3) == 's' {
             4
         } else {
@@ -275,7 +275,7 @@ impl Scanner<'_, '_> {
             let denominator = if self.at(numerator) == '/' { digits(numerator + 1) } else { numerator };
             if numerator > second && denominator > numerator + 1 && !is_word(self.at(denominator)) {
                 let mut token = self.slice(start, end).to_vec();
-                token.extend(std::iter::repeat_n('\u{A0}', second - end));
+                token.push('\u{A0}');
                 token.extend_from_slice(self.slice(second, denominator));
                 self.out.push_chars(&token);
                 self.at = denominator;
