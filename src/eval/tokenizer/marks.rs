@@ -33,7 +33,7 @@ impl Scanner<'_, '_> {
             '⅓' => self.bracket("1/3"),
             '⅔' => self.bracket("2/3"),
             '&' => self.ampersand(),
-            '*' | '_' => self.run_of(c),
+            '*' | '_' | '#' => self.run_of(c),
             '<' if self.tag() => {}
             _ => {
                 self.out.push_chars(&[c]);
