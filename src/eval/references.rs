@@ -262,7 +262,9 @@ impl References {
                 segment.cider = cider.score(&hypothesis, counts, group.clone());
             }
         }
-        if let (true, Ok(meteor)) = (metrics.meteor, self.meteor()) {
+        if metrics.meteor
+            && let Ok(meteor) = self.meteor()
+        {
             segment.meteor = meteor.best(&meteor.hypothesis(hypothesis), captions());
         }
         segment
