@@ -14,6 +14,8 @@ mod progress;
 pub mod reproduce;
 mod runner;
 mod train;
+mod metrics_data;
+mod score;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Data(command) => data::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Score(args) => score::run(&args, &cli.global),
+        Command::MetricsData(args) => metrics_data::run(&args),
         Command::Doctor => doctor::run(&cli.global),
         _ => anyhow::bail!("not yet"),
     }
