@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod data;
 mod doctor;
+mod features;
 pub mod reproduce;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Doctor => doctor::run(&cli.global),
         Command::Data(command) => data::run(&command),
+        Command::Features(args) => features::run(&cli.global, &args),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }

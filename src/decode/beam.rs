@@ -193,7 +193,8 @@ mod tests {
         let mut state = model.start(&images(&[image]));
         let (mut tokens, mut last) = (Vec::new(), START);
         while tokens.len() < max_length {
-            let mut logits = Vec::<f32>::try_from(model.step(&Tensor::from_slice(&[last]), &mut state).view([-1])).unwrap();
+            let mut logits =
+                Vec::<f32>::try_from(model.step(&Tensor::from_slice(&[last]), &mut state).view([-1])).unwrap();
             [PAD, START, UNK].iter().for_each(|&id| logits[id as usize] = f32::NEG_INFINITY);
             last = (0..VOCABULARY).max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize])).unwrap();
             if last == END {
