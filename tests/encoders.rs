@@ -116,7 +116,9 @@ fn write(name: &str, folder: &Path) -> PathBuf {
 #[test]
 fn weights_of_another_architecture_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    for (wanted, given) in [("resnet50", "resnet101"), ("resnet101", "resnet50"), ("densenet169", "resnet50")] {
+    for (wanted, given) in
+        [("resnet50", "resnet101"), ("resnet101", "resnet50"), ("densenet169", "vgg16"), ("vgg16", "vgg19")]
+    {
         let file = write(given, folder.path());
         let message = format!("{:#}", encoders::build(wanted, file.to_str().unwrap(), Device::Cpu).unwrap_err());
         assert!(message.contains(&format!("holds the weights of {given}, not of {wanted}")), "{message}");

@@ -5,17 +5,18 @@ use anyhow::Result;
 use std::process::ExitCode;
 
 mod caption;
-mod data;
 mod completions;
 mod config;
+mod data;
 mod doctor;
 mod eval;
+mod features;
+mod metrics_data;
 mod progress;
 pub mod reproduce;
 mod runner;
-mod train;
-mod metrics_data;
 mod score;
+mod train;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +45,14 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Train(args) => train::run(&cli.global, &args),
         Command::Eval(args) => eval::run(&cli.global, &args),
         Command::Caption(args) => caption::run(&cli.global, &args),
+        Command::Score(args) => score::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
+        Command::Features(args) => features::run(&cli.global, &args),
         Command::Config(command) => config::run(&command),
-        Command::Completions { shell } => completions::run(shell),
-        Command::Score(args) => score::run(&args, &cli.global),
         Command::MetricsData(args) => metrics_data::run(&args),
         Command::Doctor => doctor::run(&cli.global),
-        _ => anyhow::bail!("not yet"),
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 

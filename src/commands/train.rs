@@ -1,10 +1,11 @@
 //! `rsic train`: trains a model, scores it on the test split.
 
 use super::ExitStatus;
-use super::progress::{FeatureProgress, bar};
+use super::progress::FeatureProgress;
 use crate::cli::{GlobalArgs, TrainArgs};
 use crate::config::{self, Experiment};
 use crate::data::Split;
+use crate::logging;
 use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
 use crate::train::{Outcome, TrainState};
@@ -30,7 +31,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     let folder = RunFolder::open(&path, &experiment, args.resume, args.overwrite)?;
-    let _log = crate::logging::attach_run(&path)?;
+    let _log = logging::attach_run(&path)?;
     let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt)?;
     if outcome == Outcome::Interrupted {
         eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());
@@ -53,16 +54,14 @@ pub(super) fn train_in(
         let mut session = Session::new(experiment, device, &mut |p| progress.update(p))?;
         folder.describe(&session)?;
         folder.set_status("running")?;
-        let steps = bar("epoch", 0);
+        let mut bar: Option<logging::Progress> = None;
         let mut on_step = |done: usize, of: usize| {
-            steps.set_length(of as u64);
-            steps.set_position(done as u64);
+            bar.get_or_insert_with(|| logging::progress(of, "epoch")).set(done);
             if done == of {
-                steps.reset();
+                bar = None; // the next epoch has its own
             }
         };
         let (state, outcome) = session.train(&folder.path, folder.resume, interrupt, &mut on_step)?;
-        steps.finish_and_clear();
         Ok((session, state, outcome))
     };
     let result = attempt();

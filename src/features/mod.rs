@@ -211,17 +211,18 @@ impl Job<'_> {
         let file = format!("{}-{}-{}.features", self.config.name, self.kind.name(), &digest[..16]);
         let path = self.cache.join("features").join(file);
 
-        let mut rows = store::read(&path, &key)?;
+        let wanted: BTreeSet<ImageHash> = hashes.iter().flatten().copied().collect();
+        let mut rows = store::read(&path, &key, &wanted)?;
         let mut new = 0;
         if !self.absent(rows.as_ref(), &hashes, failures).is_empty() {
             let mut writer = Writer::lock(&path, &key, || {
                 tracing::info!("another process is writing '{}'; waiting for it", path.display());
             })?;
-            rows = store::read(&path, &key)?; // the other process may have done the work
+            rows = store::read(&path, &key, &wanted)?; // the other process may have done the work
             let absent = self.absent(rows.as_ref(), &hashes, failures);
             if !absent.is_empty() {
                 new = self.extract(&mut writer, &absent, &hashes, failures, progress)?;
-                rows = store::read(&path, &key)?;
+                rows = store::read(&path, &key, &wanted)?;
             }
             writer.finish()?;
         }

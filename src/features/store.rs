@@ -7,7 +7,7 @@
 use anyhow::{Context, Result, bail};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -95,8 +95,10 @@ fn checksum(hash: &[u8], row: &[u8]) -> [u8; 4] {
     hasher.finalize().to_le_bytes()
 }
 
-/// The sound records of a file; `None` where there is no file, or none with the header of `key`.
-pub(super) fn read(path: &Path, key: &Key) -> Result<Option<Rows>> {
+/// The sound records of the `wanted` images; `None` where there is no file, or none with the header of `key`.
+///
+/// Of the others, which may be those of much larger datasets, only the hash is read.
+pub(super) fn read(path: &Path, key: &Key, wanted: &BTreeSet<ImageHash>) -> Result<Option<Rows>> {
     let context = || format!("cannot read the feature cache '{}'", path.display());
     let file = match File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -112,10 +114,9 @@ pub(super) fn read(path: &Path, key: &Key) -> Result<Option<Rows>> {
     for (index, record) in map[HEADER..].chunks_exact(stride(&shape)).enumerate() {
         let (prefix, row) = record.split_at(PREFIX);
         let (hash, rest) = prefix.split_at(size_of::<ImageHash>());
-        if rest.starts_with(&checksum(hash, row))
-            && let Ok(hash) = hash.try_into()
-        {
-            places.entry(hash).or_insert(HEADER + index * stride(&shape));
+        let Ok(hash) = ImageHash::try_from(hash) else { continue };
+        if wanted.contains(&hash) && !places.contains_key(&hash) && rest.starts_with(&checksum(&hash, row)) {
+            places.insert(hash, HEADER + index * stride(&shape));
         }
     }
     Ok(Some(Rows { map, shape, places }))
@@ -208,6 +209,10 @@ mod tests {
         }
     }
 
+    fn load(path: &Path, key: &Key) -> Result<Option<Rows>> {
+        read(path, key, &(0..10).map(|hash| [hash; 32]).collect())
+    }
+
     fn append(path: &Path, key: &Key, hashes: &[u8]) {
         let mut writer = Writer::lock(path, key, || {}).unwrap();
         for &hash in hashes {
@@ -225,10 +230,10 @@ mod tests {
     fn rows_come_back_by_image_and_more_can_follow() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/f");
-        assert!(read(&path, &key("a")).unwrap().is_none());
+        assert!(load(&path, &key("a")).unwrap().is_none());
         append(&path, &key("a"), &[1, 2]);
         append(&path, &key("a"), &[3]);
-        let rows = read(&path, &key("a")).unwrap().unwrap();
+        let rows = load(&path, &key("a")).unwrap().unwrap();
         assert_eq!([1, 2, 3, 4].map(|hash| first(&rows, hash)), [Some(1.0), Some(2.0), Some(3.0), None]);
     }
 
@@ -240,11 +245,11 @@ mod tests {
         let whole = fs::read(&path).unwrap();
         for cut in 0..whole.len() {
             fs::write(&path, &whole[..cut]).unwrap();
-            let served = read(&path, &key("a")).unwrap();
+            let served = load(&path, &key("a")).unwrap();
             let complete = cut.saturating_sub(HEADER) / 48;
             assert_eq!(served.map_or(0, |rows| rows.places.len()), complete, "cut at {cut}");
             append(&path, &key("a"), &[9]);
-            let rows = read(&path, &key("a")).unwrap().unwrap();
+            let rows = load(&path, &key("a")).unwrap().unwrap();
             assert_eq!((rows.places.len(), first(&rows, 9)), (complete + 1, Some(9.0)), "cut at {cut}");
         }
     }
@@ -259,7 +264,7 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[place] ^= 1;
             fs::write(&path, &bytes).unwrap();
-            let rows = read(&path, &key("a")).unwrap().unwrap();
+            let rows = load(&path, &key("a")).unwrap().unwrap();
             assert_eq!((first(&rows, 1), first(&rows, 3)), (Some(1.0), Some(3.0)));
             let padding = (HEADER + 48 + 36..HEADER + 48 + 40).contains(&place);
             assert_eq!(first(&rows, 2).is_some(), padding, "byte {place}");
@@ -271,9 +276,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         append(&path, &key("a"), &[1]);
-        assert!(read(&path, &key("b")).unwrap().is_none());
+        assert!(load(&path, &key("b")).unwrap().is_none());
         append(&path, &key("b"), &[2]);
-        assert_eq!(read(&path, &key("b")).unwrap().unwrap().places.len(), 1);
+        assert_eq!(load(&path, &key("b")).unwrap().unwrap().places.len(), 1);
     }
 
     #[test]

@@ -173,6 +173,65 @@ impl Linear {
     }
 }
 
+/// Layer normalisation over the last dimension (Ba et al. 2016), with torchvision's ConvNeXt's `eps`, 1e-6.
+#[derive(Debug)]
+pub struct LayerNorm {
+    affine: Option<(Tensor, Tensor)>,
+    channels: i64,
+}
+
+impl LayerNorm {
+    const EPS: f64 = 1e-6;
+
+    pub fn new(path: Path, channels: i64) -> Self {
+        Self { affine: Some((path.ones("weight", &[channels]), path.zeros("bias", &[channels]))), channels }
+    }
+
+    /// `[.., C]` -> `[.., C]`.
+    pub fn forward(&self, xs: &Tensor) -> Tensor {
+        let (weight, bias) = self.affine.as_ref().map(|(weight, bias)| (weight, bias)).unzip();
+        xs.layer_norm([self.channels], weight, bias, Self::EPS, true)
+    }
+
+    /// Takes out weight and bias, `[C]` Double: what follows must apply them from now on.
+    pub fn take_affine(&mut self) -> Option<(Tensor, Tensor)> {
+        let double = |tensor: Tensor| tensor.detach().to_kind(Kind::Double);
+        self.affine.take().map(|(weight, bias)| (double(weight), double(bias)))
+    }
+}
+
+/// The three linear layers of AlexNet and VGG on the grid averaged to `side x side`, with dropout of one half.
+#[derive(Debug)]
+pub struct Mlp {
+    layers: [Linear; 3],
+    side: i64,
+}
+
+impl Mlp {
+    const WIDTH: i64 = 4096;
+
+    /// `numbers` are the names of the layers under `path`; `channels` those of the grid.
+    pub fn new(path: &Path, numbers: [i64; 3], side: i64, channels: i64, classes: i64) -> Self {
+        let [first, second, third] = numbers;
+        let layers = [
+            Linear::new(path / first, channels * side * side, Self::WIDTH),
+            Linear::new(path / second, Self::WIDTH, Self::WIDTH),
+            Linear::new(path / third, Self::WIDTH, classes),
+        ];
+        Self { layers, side }
+    }
+
+    /// Grid `[B, C, H, W]` -> `[B, classes]`; `dropped` says before which layers there is dropout.
+    pub fn forward(&self, grid: &Tensor, dropped: [bool; 3], train: bool) -> Tensor {
+        let xs = grid.adaptive_avg_pool2d([self.side, self.side]).flatten(1, -1);
+        let steps = self.layers.iter().zip(dropped).enumerate();
+        steps.fold(xs, |xs, (index, (layer, dropped))| {
+            let xs = if index > 0 { xs.relu() } else { xs };
+            layer.forward(&if dropped { xs.dropout(0.5, train) } else { xs })
+        })
+    }
+}
+
 /// Mean over the grid: `[B, C, H, W]` -> `[B, C]`.
 pub fn pool(grid: &Tensor) -> Tensor {
     grid.mean_dim([2i64, 3].as_slice(), false, None::<Kind>)

@@ -2,10 +2,14 @@
 //!
 //! Adding a family is one file with a [`Network`] and its rows in [`spec`].
 
+pub mod alexnet;
+pub mod convnext;
 pub mod densenet;
+pub mod googlenet;
 pub mod layers;
 pub mod resnet;
 pub mod spec;
+pub mod vgg;
 
 pub use spec::{Preprocessing, Spec};
 

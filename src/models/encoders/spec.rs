@@ -1,8 +1,12 @@
 //! The encoders by name: sizes, published preprocessing, and how to tell their weight files apart.
 
 use super::Network;
+use super::alexnet::AlexNet;
+use super::convnext::{self, ConvNext};
 use super::densenet::{self, DenseNet};
+use super::googlenet::GoogLeNet;
 use super::resnet::{self, ResNet};
+use super::vgg::{self, Vgg};
 use anyhow::{Result, bail};
 use tch::nn::Path;
 
@@ -16,14 +20,21 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
-    /// Of every ImageNet model of torchvision.
+    /// Of the ImageNet models of torchvision.
     pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], size: 224 };
+    /// Of its GoogLeNet, whose weights come from another framework: there it is the network that rescales its input
+    /// (`transform_input`), which together comes to this.
+    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3], size: 224 };
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Family {
+    AlexNet,
+    Vgg(vgg::Config),
+    GoogLeNet,
     ResNet(resnet::Config),
     DenseNet(densenet::Config),
+    ConvNext(convnext::Config),
 }
 
 /// One encoder.
@@ -47,14 +58,31 @@ const fn spec(
     absent: &'static str,
 ) -> Spec {
     let channels = match family {
+        Family::AlexNet => AlexNet::CHANNELS,
+        Family::Vgg(_) => Vgg::CHANNELS,
+        Family::GoogLeNet => GoogLeNet::CHANNELS,
         Family::ResNet(_) => ResNet::CHANNELS,
         Family::DenseNet(config) => config.channels(),
+        Family::ConvNext(config) => config.channels[3],
     };
-    Spec { name, channels, preprocessing: Preprocessing::IMAGENET, family, present, absent }
+    let preprocessing = match family {
+        Family::GoogLeNet => Preprocessing::HALF,
+        _ => Preprocessing::IMAGENET,
+    };
+    Spec { name, channels, preprocessing, family, present, absent }
 }
 
 /// Every encoder, family by family.
-pub static SPECS: [Spec; 6] = [
+pub static SPECS: [Spec; 16] = [
+    spec("alexnet", Family::AlexNet, ("features.0.weight", &[64, 3, 11, 11]), "features.12.weight"),
+    spec("vgg16", Family::Vgg(vgg::Config::VGG16), ("features.28.weight", &[512, 512, 3, 3]), "features.34.weight"),
+    spec("vgg19", Family::Vgg(vgg::Config::VGG19), ("features.34.weight", &[512, 512, 3, 3]), "features.40.weight"),
+    spec(
+        "googlenet",
+        Family::GoogLeNet,
+        ("inception5b.branch1.conv.weight", &[384, 832, 1, 1]),
+        "inception6a.branch1.conv.weight",
+    ),
     spec(
         "resnet50",
         Family::ResNet(resnet::Config::RESNET50),
@@ -74,6 +102,18 @@ pub static SPECS: [Spec; 6] = [
         "layer3.36.conv2.weight",
     ),
     spec(
+        "resnext50_32x4d",
+        Family::ResNet(resnet::Config::RESNEXT50_32X4D),
+        ("layer3.5.conv2.weight", &[512, 16, 3, 3]),
+        "layer3.6.conv2.weight",
+    ),
+    spec(
+        "resnext101_32x8d",
+        Family::ResNet(resnet::Config::RESNEXT101_32X8D),
+        ("layer3.22.conv2.weight", &[1024, 32, 3, 3]),
+        "layer3.23.conv2.weight",
+    ),
+    spec(
         "densenet121",
         Family::DenseNet(densenet::Config::DENSENET121),
         ("features.denseblock3.denselayer24.conv2.weight", &[32, 128, 3, 3]),
@@ -90,6 +130,30 @@ pub static SPECS: [Spec; 6] = [
         Family::DenseNet(densenet::Config::DENSENET201),
         ("features.denseblock3.denselayer48.conv2.weight", &[32, 128, 3, 3]),
         "features.denseblock3.denselayer49.conv2.weight",
+    ),
+    spec(
+        "convnext_tiny",
+        Family::ConvNext(convnext::Config::TINY),
+        ("features.5.8.layer_scale", &[384, 1, 1]),
+        "features.5.9.layer_scale",
+    ),
+    spec(
+        "convnext_small",
+        Family::ConvNext(convnext::Config::SMALL),
+        ("features.5.26.layer_scale", &[384, 1, 1]),
+        "features.5.27.layer_scale",
+    ),
+    spec(
+        "convnext_base",
+        Family::ConvNext(convnext::Config::BASE),
+        ("features.5.26.layer_scale", &[512, 1, 1]),
+        "features.5.27.layer_scale",
+    ),
+    spec(
+        "convnext_large",
+        Family::ConvNext(convnext::Config::LARGE),
+        ("features.5.26.layer_scale", &[768, 1, 1]),
+        "features.5.27.layer_scale",
     ),
 ];
 
@@ -116,8 +180,12 @@ impl Spec {
     /// The network with unset parameters under `path`; with a classification head where `classes` says how many.
     pub fn network(&self, path: &Path, classes: Option<i64>) -> Box<dyn Network> {
         match self.family {
+            Family::AlexNet => Box::new(AlexNet::new(path, classes)),
+            Family::Vgg(config) => Box::new(Vgg::new(path, config, classes)),
+            Family::GoogLeNet => Box::new(GoogLeNet::new(path, classes)),
             Family::ResNet(config) => Box::new(ResNet::new(path, config, classes)),
             Family::DenseNet(config) => Box::new(DenseNet::new(path, config, classes)),
+            Family::ConvNext(config) => Box::new(ConvNext::new(path, config, classes)),
         }
     }
 }

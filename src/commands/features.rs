@@ -1,0 +1,75 @@
+//! `rsic features`.
+
+use super::ExitStatus;
+use crate::cli::{FeaturesArgs, GlobalArgs};
+use crate::config::{self, schema::MissingPolicy, schema::ModelConfig};
+use crate::data::Dataset;
+use crate::features::{FeatureSet, Kind, Progress};
+use crate::util::fs::cache_dir;
+use anyhow::{Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
+    let experiment = config::load(&args.config, &args.overrides)?.experiment;
+    let kind = match experiment.model {
+        ModelConfig::FeLws(_) => Kind::Pooled,
+    };
+    let dataset = Dataset::load(&experiment.data)?;
+    crate::runtime::set_threads(global.threads)?;
+    let device = crate::runtime::device(&global.device)?;
+    let images: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
+
+    let mut clocks: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
+    let bar = ProgressBar::new(0); // drawn on standard error, and only where that is a terminal
+    bar.set_style(ProgressStyle::with_template("{msg} {pos}/{len}  {bar:40}  {per_sec}  eta {eta}")?);
+    let mut progress = |progress: Progress| {
+        let (start, elapsed) = clocks.entry(progress.encoder.to_owned()).or_insert((Instant::now(), Duration::ZERO));
+        *elapsed = start.elapsed();
+        if progress.done == 0 {
+            tracing::info!("{}: {} images to encode, {} cached", progress.encoder, progress.total, progress.cached);
+            bar.reset();
+            bar.set_length(progress.total as u64);
+            bar.set_message(progress.encoder.to_owned());
+        }
+        bar.set_position(progress.done as u64);
+        Ok(())
+    };
+    let encoders = &experiment.encoders;
+    let set = FeatureSet::load_or_extract(encoders, kind, &images, device, &cache_dir()?, &mut progress)?;
+    bar.finish_and_clear();
+
+    let mut out = stdout().lock();
+    for (index, encoder) in encoders.iter().enumerate() {
+        let counts = set.counts(index);
+        let shape: Vec<String> = set.shape(index).iter().map(ToString::to_string).collect();
+        write!(
+            out,
+            "{} {} {}: {} images cached, {} new, {} unreadable",
+            encoder.name,
+            kind.name(),
+            shape.join("x"),
+            counts.cached,
+            counts.new,
+            counts.failed
+        )?;
+        match clocks.get(&encoder.name) {
+            Some((_, elapsed)) if counts.new > 0 => {
+                writeln!(out, "; {:.1} images/s", counts.new as f64 / elapsed.as_secs_f64().max(1e-9))?;
+            }
+            _ => writeln!(out)?,
+        }
+    }
+    for why in set.failures().values() {
+        tracing::warn!("{why}");
+    }
+    match (set.failures().values().next(), experiment.data.missing) {
+        (Some(why), MissingPolicy::Fail) => {
+            bail!("{} images have no features, the first: {why}", set.failures().len())
+        }
+        _ => Ok(ExitStatus::Success),
+    }
+}
