@@ -149,12 +149,15 @@ pub struct ReproduceArgs {
     /// Paper the table name belongs to: fe_lws.
     #[arg(long, default_value = "fe_lws")]
     pub paper: String,
-    /// Datasets, separated by commas (default: all that the table has).
+    /// Datasets, separated by commas (default: every one that a table of that name is on).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,
-    /// Folder of encoder weights, or NAME=FILE for one encoder (repeatable).
-    #[arg(long)]
+    /// Folder of encoder weights (default: weights), or NAME=FILE for one encoder (repeatable).
+    #[arg(long, value_name = "DIR|NAME=FILE")]
     pub weights: Vec<String>,
+    /// Run every row with this encoder in place of its own (repeatable: they are fused); the table says so.
+    #[arg(long, value_name = "NAME[=FILE]")]
+    pub encoder: Vec<String>,
     /// Seeds, separated by commas (default: those of the table).
     #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
@@ -167,6 +170,9 @@ pub struct ReproduceArgs {
     /// Folder for runs, tables and pages.
     #[arg(short, long, default_value = "runs")]
     pub output: PathBuf,
+    /// Folder that holds the table files, one folder a paper.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
     /// List the runs and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -203,6 +209,18 @@ pub struct DataArgs {
     /// Image folder, where it is not imgs/ or images/ beside the caption file.
     #[arg(long)]
     pub images: Option<PathBuf>,
+    /// Which field of a sentence is the caption (default: tokens, where the file has them).
+    #[arg(long, value_enum)]
+    pub text: Option<CaptionField>,
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t = LogFormat::Text)]
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptionField {
+    Tokens,
+    Raw,
 }
 
 #[derive(Debug, Args)]

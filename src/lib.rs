@@ -15,5 +15,6 @@ pub mod logging;
 pub mod models;
 pub mod report;
 pub mod runtime;
+pub mod session;
 pub mod train;
 pub mod util;

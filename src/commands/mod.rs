@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 mod completions;
 mod config;
+mod data;
 mod doctor;
+pub mod reproduce;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Config(command) => config::run(&command),
         Command::Completions { shell } => completions::run(shell),
         Command::Doctor => doctor::run(&cli.global),
+        Command::Data(command) => data::run(&command),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         _ => anyhow::bail!("not yet"),
     }
 }

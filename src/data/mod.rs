@@ -2,14 +2,18 @@
 //!
 //! A caption file of any known format becomes [`captions::Record`]s; [`Dataset`] applies the settings to them (which
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
-//! [`image`] turns files into pixels.
+//! [`image`] and [`loader`] turn files into pixels.
 
 pub mod batch;
 pub mod captions;
 mod dataset;
 pub mod image;
+pub mod loader;
 mod locate;
+pub mod published;
 mod split;
+pub mod stats;
+pub mod verify;
 mod vocabulary;
 pub mod words;
 
@@ -18,3 +22,5 @@ pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
 pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};
+
+pub mod scenes;

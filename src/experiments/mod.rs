@@ -1,1 +1,19 @@
-//! Published tables, the runs that regenerate their rows, and the comparison.
+//! Published tables and the runs that regenerate them: table files, planning, running, comparison.
+//!
+//! A [`table::Table`] holds published numbers beside the settings of each row; [`plan::Plan`] resolves rows to distinct
+//! runs; [`runner::execute`] runs those that are not finished; [`compare::Comparison`] sets measured beside published.
+
+pub mod catalog;
+pub mod compare;
+pub mod encoders;
+pub mod environment;
+pub mod plan;
+pub mod result;
+pub mod runner;
+pub mod table;
+
+pub use compare::Comparison;
+pub use plan::Plan;
+pub use result::RunResult;
+pub use runner::{Outcome, Runner};
+pub use table::Table;

@@ -1,1 +1,334 @@
 //! Image features of frozen encoders, computed once and cached on disk.
+//!
+//! A cached row is found by what it was made from: the bytes of the image file, the encoder, the bytes of its weight file,
+//! the image size, the way pixels are decoded and resized, and the kind of feature. Nothing is found by name or date, so
+//! a changed weight, size or image is never served stale.
+
+mod extract;
+mod store;
+
+use crate::config::schema::EncoderConfig;
+use crate::models::encoders::{self, RANDOM};
+use crate::util::fs::{sha256, sha256_file};
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use store::{ImageHash, Key, Rows, Writer};
+use tch::{Device, Tensor};
+
+/// Changes whenever an encoder computes other numbers from the same pixels.
+const ENCODER_VERSION: u32 = 1;
+/// How [`crate::data::image`] makes pixels of a file; changes whenever it gives other bytes.
+const PIXELS: &str = "rgb8 bilinear antialias 1";
+
+/// What is kept of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The feature map's mean over its grid, `[C]`.
+    Pooled,
+    /// The feature map, `[C, H, W]`.
+    Grid,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pooled => "pooled",
+            Self::Grid => "grid",
+        }
+    }
+}
+
+/// How far an extraction is, told after every batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Name of the encoder.
+    pub encoder: &'a str,
+    /// Images that were in the cache at the start.
+    pub cached: usize,
+    /// Images dealt with so far, not counting the cached ones.
+    pub done: usize,
+    /// Images to deal with, not counting the cached ones.
+    pub total: usize,
+}
+
+/// The features of a list of images by one or more encoders.
+#[derive(Debug)]
+pub struct FeatureSet {
+    encoders: Vec<Features>,
+    failures: BTreeMap<usize, String>,
+    device: Device,
+}
+
+#[derive(Debug)]
+struct Features {
+    counts: Counts,
+    /// Row of each image; the content of the image file is its name.
+    hashes: Vec<Option<ImageHash>>,
+    /// `None` where no image could be read.
+    rows: Option<Rows>,
+    /// All rows, `[images, C]`, on the device; of pooled features alone, for they are small.
+    resident: Option<Tensor>,
+}
+
+/// Images by where their features came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub cached: usize,
+    pub new: usize,
+    pub failed: usize,
+}
+
+impl FeatureSet {
+    /// The features of `images` by every encoder: from the cache folder `cache`, and computed on `device` and added to it
+    /// where they are not there. Image `i` of the set is `images[i]`.
+    ///
+    /// An image that cannot be read is no error here: see [`FeatureSet::failures`]. `progress` may stop the work with an
+    /// error; what is done stays in the cache, and the next call goes on from there. Two processes may ask for the same
+    /// features: one computes, the other waits and reads.
+    pub fn load_or_extract(
+        encoders: &[EncoderConfig],
+        kind: Kind,
+        images: &[PathBuf],
+        device: Device,
+        cache: &Path,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Self> {
+        let hashed: Vec<Result<ImageHash, String>> =
+            images.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
+        let mut failures: BTreeMap<usize, String> =
+            hashed.iter().enumerate().filter_map(|(i, hash)| Some((i, hash.as_ref().err()?.clone()))).collect();
+        let hashes: Vec<Option<ImageHash>> = hashed.into_iter().map(Result::ok).collect();
+        let mut sets = Vec::new();
+        for config in encoders {
+            let job = Job { config, kind, images, device, cache };
+            sets.push(job.run(hashes.clone(), &mut failures, progress)?);
+        }
+        let mut set = Self { encoders: sets, failures, device };
+        for encoder in 0..set.encoders.len() {
+            set.finish(encoder, kind, images.len())?;
+        }
+        Ok(set)
+    }
+
+    /// Counts the failures, and lays pooled rows out on the device.
+    fn finish(&mut self, encoder: usize, kind: Kind, images: usize) -> Result<()> {
+        let usable: Vec<usize> = (0..images).filter(|image| !self.failures.contains_key(image)).collect();
+        let failed = self.failures.len();
+        let all = match kind {
+            Kind::Pooled if !usable.is_empty() => Some(self.rows(encoder, &usable)?),
+            _ => None,
+        };
+        let Some(features) = self.encoders.get_mut(encoder) else { return Ok(()) };
+        features.counts.failed = failed;
+        if let Some(all) = all {
+            let places: Vec<i64> = usable.iter().map(|&image| image as i64).collect();
+            let places = Tensor::from_slice(&places).to_device(self.device);
+            let resident = Tensor::zeros([images as i64, all.size()[1]], (tch::Kind::Float, self.device));
+            features.resident = Some(resident.index_copy(0, &places, &all));
+        }
+        Ok(())
+    }
+
+    /// Number of encoders.
+    pub fn encoders(&self) -> usize {
+        self.encoders.len()
+    }
+
+    /// Shape of an image's features by an encoder: `[C]` or `[C, H, W]`; empty where no image could be read.
+    pub fn shape(&self, encoder: usize) -> &[i64] {
+        self.encoders.get(encoder).and_then(|features| features.rows.as_ref()).map_or(&[], |rows| &rows.shape)
+    }
+
+    /// Where the features of an encoder came from.
+    pub fn counts(&self, encoder: usize) -> Counts {
+        self.encoders.get(encoder).map_or(Counts::default(), |features| features.counts)
+    }
+
+    /// Images that could not be read, by their place in the list, and why.
+    pub fn failures(&self) -> &BTreeMap<usize, String> {
+        &self.failures
+    }
+
+    /// Whether the features of an image are there.
+    pub fn has(&self, image: usize) -> bool {
+        !self.failures.contains_key(&image)
+    }
+
+    /// The features of some images by one encoder, in the order of `images`: `[B, C]` or `[B, C, H, W]`, on the device.
+    ///
+    /// An error for an image that is not in the set or could not be read.
+    pub fn rows(&self, encoder: usize, images: &[usize]) -> Result<Tensor> {
+        let features = self.encoders.get(encoder).context("no such encoder in the feature set")?;
+        if let Some((image, why)) = images.iter().find_map(|image| self.failures.get_key_value(image)) {
+            bail!("there are no features of image {image}: {why}");
+        }
+        if let Some(resident) = &features.resident {
+            let count = resident.size()[0] as usize;
+            if let Some(image) = images.iter().find(|&&image| image >= count) {
+                bail!("there is no image {image} in a feature set of {count}");
+            }
+            let places: Vec<i64> = images.iter().map(|&image| image as i64).collect();
+            return Ok(resident.index_select(0, &Tensor::from_slice(&places).to_device(self.device)));
+        }
+        let rows = features.rows.as_ref().context("there are no features: no image could be read")?;
+        let mut bytes = Vec::new();
+        for &image in images {
+            let row = features.hashes.get(image).and_then(|hash| rows.row(hash.as_ref()?));
+            bytes.extend_from_slice(row.with_context(|| format!("there are no features of image {image}"))?);
+        }
+        let shape: Vec<i64> = std::iter::once(images.len() as i64).chain(rows.shape.iter().copied()).collect();
+        Ok(Tensor::f_from_data_size(&bytes, &shape, tch::Kind::Float)?.to_device(self.device))
+    }
+}
+
+/// What names an image in the cache.
+fn content(image: &Path) -> Result<ImageHash> {
+    let bytes = std::fs::read(image).with_context(|| format!("cannot read the image '{}'", image.display()))?;
+    Ok(Sha256::digest(bytes).into())
+}
+
+/// The features of one encoder to be had.
+struct Job<'a> {
+    config: &'a EncoderConfig,
+    kind: Kind,
+    images: &'a [PathBuf],
+    device: Device,
+    cache: &'a Path,
+}
+
+impl Job<'_> {
+    fn run(
+        &self,
+        hashes: Vec<Option<ImageHash>>,
+        failures: &mut BTreeMap<usize, String>,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Features> {
+        let key = self.key()?;
+        let digest = sha256(&serde_json::to_vec(&key)?);
+        let file = format!("{}-{}-{}.features", self.config.name, self.kind.name(), &digest[..16]);
+        let path = self.cache.join("features").join(file);
+
+        let mut rows = store::read(&path, &key)?;
+        let mut new = 0;
+        if !self.absent(rows.as_ref(), &hashes, failures).is_empty() {
+            let mut writer = Writer::lock(&path, &key, || {
+                tracing::info!("another process is writing '{}'; waiting for it", path.display());
+            })?;
+            rows = store::read(&path, &key)?; // the other process may have done the work
+            let absent = self.absent(rows.as_ref(), &hashes, failures);
+            if !absent.is_empty() {
+                new = self.extract(&mut writer, &absent, &hashes, failures, progress)?;
+                rows = store::read(&path, &key)?;
+            }
+            writer.finish()?;
+        }
+        let usable = hashes.iter().enumerate().filter(|(place, hash)| hash.is_some() && !failures.contains_key(place));
+        let cached = usable.count().saturating_sub(new);
+        Ok(Features { counts: Counts { cached, new, failed: 0 }, hashes, rows, resident: None })
+    }
+
+    /// Images without a row, one for each content.
+    fn absent(
+        &self,
+        rows: Option<&Rows>,
+        hashes: &[Option<ImageHash>],
+        failures: &BTreeMap<usize, String>,
+    ) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let absent = |hash: &ImageHash| !rows.is_some_and(|rows| rows.contains(hash));
+        let places = hashes.iter().enumerate().filter_map(|(place, hash)| Some((place, (*hash)?)));
+        places
+            .filter(|(place, hash)| absent(hash) && !failures.contains_key(place) && seen.insert(*hash))
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// Computes and appends the rows of the images at `places`; gives how many there are.
+    fn extract(
+        &self,
+        writer: &mut Writer,
+        places: &[usize],
+        hashes: &[Option<ImageHash>],
+        failures: &mut BTreeMap<usize, String>,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<usize> {
+        let EncoderConfig { name, weights, image_size } = self.config;
+        let encoder = encoders::build(name, weights, self.device)?;
+        let cached = hashes.len() - places.len();
+        let (mut done, mut new) = (0, 0);
+        progress(Progress { encoder: name, cached, done, total: places.len() })?;
+        extract::run(&encoder, self.kind, *image_size, self.images, places, |batch| {
+            done += batch.rows.len() + batch.failed.len();
+            let mut failed = batch.failed;
+            let mut rows = Vec::with_capacity(batch.rows.len());
+            for (place, row) in &batch.rows {
+                let (Some(image), Some(Some(hash))) = (self.images.get(*place), hashes.get(*place)) else { continue };
+                // The same content before and after decoding: the row is that of this content.
+                if content(image).is_ok_and(|now| now == *hash) {
+                    rows.push((hash, row.as_slice()));
+                } else {
+                    failed.push((*place, format!("the image '{}' changed while it was read", image.display())));
+                }
+            }
+            if !rows.is_empty() {
+                new += rows.len();
+                writer.append(&batch.shape, rows)?;
+            }
+            for (place, why) in failed {
+                // Every image of the same content fails alike.
+                let content = hashes.get(place).copied().flatten();
+                let alike = hashes.iter().enumerate().filter(|(_, hash)| hash.is_some() && **hash == content);
+                let alike: Vec<usize> = alike.map(|(place, _)| place).chain([place]).collect();
+                failures.extend(alike.into_iter().map(|place| (place, why.clone())));
+            }
+            progress(Progress { encoder: name, cached, done, total: places.len() })
+        })?;
+        Ok(new)
+    }
+
+    fn key(&self) -> Result<Key> {
+        let EncoderConfig { name, weights, image_size } = self.config;
+        let preprocessing = encoders::spec::find(name)?.preprocessing;
+        if !(32..=4096).contains(image_size) {
+            bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");
+        }
+        let weights = match weights.as_str() {
+            RANDOM => format!("{RANDOM}-1"),
+            file => sha256_file(Path::new(file)).with_context(|| format!("weights of the encoder '{name}'"))?,
+        };
+        Ok(Key {
+            encoder: format!("{name}/{ENCODER_VERSION}"),
+            weights,
+            image_size: *image_size,
+            preprocessing: format!("{PIXELS} {:?} {:?}", preprocessing.mean, preprocessing.std),
+            kind: self.kind.name().into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where this fails because decoding or resizing has changed, change [`PIXELS`] too: old rows are stale.
+    #[test]
+    fn pixels_are_those_of_the_named_version() {
+        let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/encoders/scene0.png");
+        let pixels = crate::data::image::load(&scene, 100).unwrap();
+        assert_eq!((PIXELS, &sha256(&pixels)[..16]), ("rgb8 bilinear antialias 1", "a1cb825248f6c1b2"));
+    }
+
+    #[test]
+    fn normalised_tensors_equal_normalised_slices() {
+        let pixels: Vec<u8> = (0..27u8).map(|value| value * 9).collect();
+        let tensor = Tensor::from_slice(&pixels).view([1, 3, 3, 3]);
+        let ours = extract::normalise(&tensor, encoders::Preprocessing::IMAGENET).contiguous().view(-1);
+        let mut planes = vec![0f32; 27];
+        crate::data::image::normalize(&pixels, &mut planes).unwrap();
+        let difference = (ours - Tensor::from_slice(&planes)).abs().max().double_value(&[]);
+        assert!(difference < 1e-6, "{difference}");
+    }
+}

@@ -6,6 +6,7 @@
 //! and every word counts as a content word.
 
 mod align;
+mod compile;
 mod lexicon;
 mod matches;
 mod morphology;
@@ -13,6 +14,7 @@ mod normalize;
 mod resources;
 mod stats;
 
+pub use compile::{Compiled, compile};
 pub use normalize::normalize;
 pub use resources::{Prefix, Resources};
 pub use stats::{Matched, MeteorStats};

@@ -21,7 +21,6 @@ pub const UNKNOWN: u16 = u16::MAX;
 
 /// The sections of the file, in order.
 #[derive(Debug, Clone, Copy)]
-#[allow(dead_code, reason = "tables of strings are read with the section that follows")]
 pub(super) enum Section {
     LemmaOffsets,
     LemmaBytes,

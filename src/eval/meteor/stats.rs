@@ -57,13 +57,16 @@ impl MeteorStats {
 
     /// The score: F-mean of weighted precision and recall, less a penalty for fragmentation.
     pub fn score(&self) -> f64 {
-        let weighted = |content: u64, function: u64| content as f64 * DELTA + function as f64 * (1.0 - DELTA);
-        let length = |length: u64, function: u64| weighted(length - function, function);
-        let (mut test, mut reference) = (0.0, 0.0);
-        for (weight, module) in WEIGHTS.iter().zip(&self.modules) {
-            test += weight * weighted(module.test_content, module.test_function);
-            reference += weight * weighted(module.reference_content, module.reference_function);
-        }
+        let length = |length: u64, function: u64| DELTA * (length - function) as f64 + (1.0 - DELTA) * function as f64;
+        // The reference adds all content words, module after module, then all function words; the order shows in the
+        // last digit.
+        let sum = |content: fn(&Matched) -> u64, function: fn(&Matched) -> u64| {
+            let modules = || WEIGHTS.iter().zip(&self.modules);
+            let sum = modules().fold(0.0, |sum, (weight, module)| sum + weight * DELTA * content(module) as f64);
+            modules().fold(sum, |sum, (weight, module)| sum + weight * (1.0 - DELTA) * function(module) as f64)
+        };
+        let test = sum(|module| module.test_content, |module| module.test_function);
+        let reference = sum(|module| module.reference_content, |module| module.reference_function);
         let precision = test / length(self.test_length, self.test_function);
         let recall = reference / length(self.reference_length, self.reference_function);
         let f_mean = 1.0 / (((1.0 - ALPHA) / precision) + (ALPHA / recall));

@@ -9,6 +9,9 @@ pub(super) fn is_apostrophe(c: char) -> bool {
 impl Scanner<'_, '_> {
     /// Takes one mark, or a run of one mark where the reference keeps runs together.
     pub(super) fn mark(&mut self, c: char) {
+        if self.face() {
+            return;
+        }
         match c {
             '.' => self.dots(),
             '?' | '!' => self.loud(),
@@ -30,7 +33,8 @@ impl Scanner<'_, '_> {
             '⅓' => self.bracket("1/3"),
             '⅔' => self.bracket("2/3"),
             '&' => self.ampersand(),
-            '*' | '=' | '_' | '~' | '+' | '#' => self.run_of(c),
+            '*' | '_' => self.run_of(c),
+            '<' if self.tag() => {}
             _ => {
                 self.out.push_chars(&[c]);
                 self.at += 1;
@@ -62,9 +66,60 @@ impl Scanner<'_, '_> {
         }
     }
 
+    /// Dashes are dropped, but for five or more hyphens.
     fn dashes(&mut self) {
-        while matches!(self.peek(0), '-' | '\u{2012}'..='\u{2015}' | '\u{96}' | '\u{97}') {
+        let start = self.at;
+        while self.peek(0) == '-' {
             self.at += 1;
+        }
+        if self.at - start > 4 {
+            let run = self.slice(start, self.at).to_vec();
+            self.out.push_chars(&run);
+        } else if self.at == start {
+            self.at += 1; // a dash proper
+        }
+    }
+
+    /// Faces such as `:-)`, with their brackets named.
+    fn face(&mut self) -> bool {
+        if !matches!(self.peek(0), ':' | ';' | '=' | '>') {
+            return false;
+        }
+        let mut end = self.at + usize::from(self.peek(0) == '>');
+        let eyes = |c: char| matches!(c, ':' | ';' | '=');
+        let at = |at: usize| self.text.get(at).copied().unwrap_or(' ');
+        if !eyes(at(end)) {
+            return false;
+        }
+        end += 1;
+        if matches!(at(end), '-' | '\'') {
+            end += 1;
+        }
+        if !matches!(at(end), '(' | ')' | '[' | ']' | 'D' | 'P' | 'p' | '|' | 'O') || at(end + 1).is_alphanumeric() {
+            return false;
+        }
+        end += 1;
+        let face: String = self.slice(self.at, end).iter().collect();
+        self.out.push(&face.replace('(', "-lrb-").replace(')', "-rrb-").to_lowercase());
+        self.at = end;
+        true
+    }
+
+    /// A mark-up tag stays whole.
+    fn tag(&mut self) -> bool {
+        let rest = self.text.get(self.at + 1..).unwrap_or_default();
+        let name = rest.strip_prefix(&['/']).unwrap_or(rest);
+        if !name.first().is_some_and(char::is_ascii_alphabetic) {
+            return false;
+        }
+        match rest.iter().position(|&c| matches!(c, '<' | '>')) {
+            Some(length) if rest.get(length) == Some(&'>') => {
+                let token: Vec<char> = self.slice(self.at, self.at + length + 2).to_vec();
+                self.out.push_chars(&token);
+                self.at += length + 2;
+                true
+            }
+            _ => false,
         }
     }
 

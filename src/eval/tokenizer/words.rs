@@ -5,8 +5,8 @@ use super::marks::is_apostrophe;
 use super::{Scanner, is_space};
 
 /// Words that come apart: the whole, and the length of the first part.
-const COMPOUNDS: [(&str, usize); 7] =
-    [("cannot", 3), ("gonna", 3), ("gotta", 3), ("wanna", 3), ("gimme", 3), ("lemme", 3), ("dunno", 2)];
+const COMPOUNDS: [(&str, usize); 6] =
+    [("cannot", 3), ("gonna", 3), ("gotta", 3), ("wanna", 3), ("gimme", 3), ("lemme", 3)];
 
 impl Scanner<'_, '_> {
     /// Takes a word, where one begins here.
@@ -16,8 +16,15 @@ impl Scanner<'_, '_> {
             return self.apostrophe_word();
         }
         let signed = matches!(first, '.' | '-' | '+') && self.peek(1).is_ascii_digit();
-        if !(is_word(first) || signed) {
+        let tag = matches!(first, '@' | '#') && self.peek(1).is_ascii_alphabetic();
+        if !(is_word(first) || signed || tag) {
             return false;
+        }
+        if tag {
+            let end = self.alnum_run(self.at + 1);
+            self.emit(self.at, end);
+            self.at = end;
+            return true;
         }
         if self.address() || self.number() {
             return true;
@@ -29,16 +36,31 @@ impl Scanner<'_, '_> {
         true
     }
 
-    /// A word of letters and digits, with the hyphens, slashes, dots and apostrophes that belong to it.
+    /// A word of letters and digits, with the hyphens, slashes, stops and apostrophes that belong to it.
     fn plain_word(&mut self) {
         let start = self.at;
-        let mut end = self.alnum_run(start);
-        if end - start == 1 && self.acronym(start) {
-            return;
-        }
+        let mut end = self.acronym(start).unwrap_or_else(|| self.alnum_run(start));
         let mut slashes = 0;
-        while self.joins(start, end, &mut slashes) {
-            end = self.alnum_run(end + 1);
+        loop {
+            if self.joins(start, end, &mut slashes) {
+                end = self.alnum_run(end + 1);
+            } else if self.at(end) == '.'
+                && self.at(end + 1) == '-'
+                && is_word(self.at(end + 2))
+                && self.keeps_stop(start, end)
+            {
+                end = self.alnum_run(end + 2); // `St.-Denis`
+            } else {
+                break;
+            }
+        }
+        end = self.capitals_around_ampersands(start, end);
+        if matches!((self.at(start).to_ascii_lowercase(), end - start), ('c', 1)) {
+            end += match (self.at(end), self.at(end + 1)) {
+                ('+', '+') => 2,
+                ('#', _) => 1,
+                _ => 0,
+            };
         }
         if is_apostrophe(self.at(end)) {
             end = self.contraction(start, end);
@@ -46,9 +68,9 @@ impl Scanner<'_, '_> {
             end += 1;
         } else if let Some(cut) = compound(self.slice(start, end)) {
             self.emit(start, start + cut);
-            self.emit(start + cut, end);
-            self.at = end;
-            return;
+            self.at = start + cut;
+        } else if self.at(end) == '$' && self.slice(start, end).iter().all(char::is_ascii_uppercase) {
+            end += 1; // `US$`
         }
         self.emit(self.at, end);
         self.at = end;
@@ -63,46 +85,78 @@ impl Scanner<'_, '_> {
                 *slashes += 1;
                 after.is_ascii_alphanumeric() && *slashes <= 2
             }
-            '&' => after.is_ascii_uppercase() && self.slice(start, end).iter().all(char::is_ascii_uppercase),
             // No space after a full stop: the reference keeps both words in one token.
-            '.' | '!' | '?' => after.is_alphabetic() && *slashes == 0 && self.at(end - 1).is_alphabetic(),
+            '.' | '!' | '?' => {
+                after.is_alphabetic()
+                    && *slashes == 0
+                    && self.slice(start, end).first().is_some_and(|c| c.is_alphabetic())
+            }
             _ => false,
         }
     }
 
-    /// Letters with a stop after each: `u.s.`, `a.m.`, `J.`.
-    fn acronym(&mut self, start: usize) -> bool {
+    /// The end of `AT&T` or `M&M`, where a word of capitals ends at `end`.
+    fn capitals_around_ampersands(&self, start: usize, mut end: usize) -> usize {
+        while self.slice(start, end).iter().all(|c| !c.is_ascii_lowercase() && !c.is_ascii_digit()) {
+            let from = end + usize::from(matches!(self.at(end), '&' | '+'));
+            let mut to = from;
+            while self.at(to).is_ascii_uppercase() {
+                to += 1;
+            }
+            if from == end || to == from {
+                break;
+            }
+            end = to;
+        }
+        end
+    }
+
+    /// The end of letters with a stop after each: `u.s.`, `a.m.`. The last letter may lack its stop.
+    fn acronym(&self, start: usize) -> Option<usize> {
         let mut end = start;
         while self.at(end).is_ascii_alphabetic() && self.at(end + 1) == '.' {
             end += 2;
         }
-        let letters = (end - start) / 2;
-        if self.at(end).is_ascii_alphabetic() && letters > 0 && !is_word(self.at(end + 1)) {
-            end += 1; // the last letter without its stop
-        } else if is_word(self.at(end)) {
-            return false;
+        if end - start < 4 || is_word(self.at(end)) {
+            return None;
         }
-        if letters == 0 || (letters == 1 && end - start == 2 && !self.at(start).is_ascii_uppercase()) {
-            return false;
-        }
-        self.emit(start, end);
-        self.at = end;
-        true
+        Some(end)
     }
 
     /// Whether the stop at `end` belongs to the word before it.
     fn keeps_stop(&self, start: usize, end: usize) -> bool {
-        match abbreviations::find(self.slice(start, end)) {
+        let word = self.slice(start, end);
+        if matches!(self.at(end + 1), ',' | ';' | ':') {
+            return true; // the sentence goes on
+        }
+        if word.last().is_none_or(|c| !c.is_alphabetic()) {
+            return false;
+        }
+        if word.len() == 1 && word.iter().all(char::is_ascii_alphabetic) {
+            return self.is_initial(end);
+        }
+        // Of a hyphenated word the last part decides.
+        let last = word.rsplit(|&c| matches!(c, '-' | '/' | '.')).next().unwrap_or_default();
+        match abbreviations::find(last) {
             Some(Abbreviation::Always) => true,
-            Some(Abbreviation::BeforeNumber) => {
-                let mut next = end + 1;
-                while next < self.text.len() && is_space(self.at(next)) {
-                    next += 1;
-                }
-                self.at(next).is_ascii_digit()
-            }
+            Some(Abbreviation::BeforeNumber) => self.at(self.skip_spaces(end + 1)).is_ascii_digit(),
             None => false,
         }
+    }
+
+    /// Whether a single letter before the stop at `end` is an initial: something follows, and no sentence begins.
+    /// Deviation: the reference looks into the next caption at the end of one; captions mostly begin with an article.
+    fn is_initial(&self, end: usize) -> bool {
+        let next = self.skip_spaces(end + 1);
+        let word = self.slice(next, self.alnum_run(next));
+        next < self.text.len() && !abbreviations::starts_sentence(word)
+    }
+
+    fn skip_spaces(&self, mut at: usize) -> usize {
+        while at < self.text.len() && is_space(self.at(at)) {
+            at += 1;
+        }
+        at
     }
 
     /// At the apostrophe after a word: takes what belongs to the word, or splits off the clitic. Gives the end of the
@@ -123,6 +177,13 @@ impl Scanner<'_, '_> {
         }
         let first = self.at(start).to_ascii_lowercase();
         let next = self.at(end + 1);
+        if (first, end - start) == ('c', 1) && self.matches_lower(end + 1 - self.at, "mon") {
+            return end + 4;
+        }
+        let word = self.slice(start, end);
+        if ["dunkin", "ol", "y"].iter().any(|whole| word.iter().map(char::to_ascii_lowercase).eq(whole.chars())) {
+            return end + 1;
+        }
         let vowel = |c: char| matches!(c.to_ascii_lowercase(), 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
         if is_word(next) && end - start == 1 && matches!(first, 'd' | 'o' | 'l') {
             return self.alnum_run(end + 1);
@@ -158,7 +219,7 @@ impl Scanner<'_, '_> {
             clitic
         } else if self.matches_lower(1, "tis") || self.matches_lower(1, "twas") {
             2
-        } else if self.matches_lower(1, "em") || self.matches_lower(1, "til") {
+        } else if ["em", "til", "cause", "n"].iter().any(|word| self.matches_lower(1, word)) {
             1 + self.alnum_run(self.at + 1) - (self.at + 1)
         } else if self.peek(1) == 'n' && is_apostrophe(self.peek(2)) {
             3
@@ -185,6 +246,9 @@ impl Scanner<'_, '_> {
         if matches!(self.at(end), '-' | '+') {
             end += 1;
         }
+        if self.at(end) == '.' {
+            end += 1;
+        }
         let digits = |mut at: usize| {
             while self.at(at).is_ascii_digit() {
                 at += 1;
@@ -197,20 +261,22 @@ impl Scanner<'_, '_> {
             joined = true;
             end = digits(end + 1);
         }
-        if joined {
+        // A sign or a point belongs to the number: `-5`, `.5`.
+        let signed = !self.at(start).is_ascii_digit();
+        if end > start && (joined || signed) {
             self.emit(start, end);
             self.at = end;
             return true;
         }
         // A whole number and a fraction: one token with a no-break space inside.
-        if end > start && self.at(end) == ' ' {
-            let numerator = digits(end + 1);
+        let second = self.skip_spaces(end);
+        if end > start && second > end {
+            let numerator = digits(second);
             let denominator = if self.at(numerator) == '/' { digits(numerator + 1) } else { numerator };
-            if numerator > end + 1 && denominator > numerator + 1 && !is_word(self.at(denominator)) {
-                let mut token = self.slice(start, denominator).to_vec();
-                if let Some(space) = token.get_mut(end - start) {
-                    *space = '\u{A0}';
-                }
+            if numerator > second && denominator > numerator + 1 && !is_word(self.at(denominator)) {
+                let mut token = self.slice(start, end).to_vec();
+                token.extend(std::iter::repeat_n('\u{A0}', second - end));
+                token.extend_from_slice(self.slice(second, denominator));
                 self.out.push_chars(&token);
                 self.at = denominator;
                 return true;

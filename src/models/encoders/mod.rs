@@ -1,1 +1,112 @@
-//! Image encoders.
+//! Image encoders: images `[B, 3, H, W]` to a feature map `[B, C, h, w]`, by torchvision's names and tensor names.
+//!
+//! Adding a family is one file with a [`Network`] and its rows in [`spec`].
+
+pub mod densenet;
+pub mod layers;
+pub mod resnet;
+pub mod spec;
+
+pub use spec::{Preprocessing, Spec};
+
+use super::weights::{self, LoadReport};
+use anyhow::{Context, Result};
+use std::path::Path;
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+
+/// A convolutional image network.
+pub trait Network: std::fmt::Debug + Send {
+    /// `[B, 3, H, W]`, normalised -> feature map `[B, C, h, w]`, after the last activation. `train` puts batch
+    /// normalisation and dropout in training mode.
+    fn grid(&self, images: &Tensor, train: bool) -> Tensor;
+
+    /// Feature map `[B, C, h, w]` -> class scores `[B, classes]`, where there is a classification head.
+    fn logits(&self, grid: &Tensor, train: bool) -> Option<Tensor>;
+
+    /// Turns the network, in evaluation mode for good, into its fastest equal: normalisation folded into convolutions,
+    /// parameters detached.
+    fn fold(&mut self);
+}
+
+/// The word that asks for seeded random weights in place of a file.
+pub const RANDOM: &str = "random";
+
+/// A frozen encoder, ready to run.
+#[derive(Debug)]
+pub struct Encoder {
+    spec: &'static Spec,
+    network: Box<dyn Network>,
+    device: Device,
+    report: LoadReport,
+}
+
+/// The encoder `name` with its parameters from the weight file `weights` ([`RANDOM`]: seeded random ones), frozen.
+///
+/// Errors: an unknown name, an unreadable file, weights that do not fit.
+pub fn build(name: &str, weights: &str, device: Device) -> Result<Encoder> {
+    let spec = spec::find(name)?;
+    let mut store = VarStore::new(device);
+    let (mut network, report);
+    if weights == RANDOM {
+        network = spec.network(&store.root(), None);
+        report = LoadReport::default();
+        weights::randomise(&store);
+    } else {
+        let dict = weights::read(Path::new(weights)).with_context(|| format!("weights of the encoder '{name}'"))?;
+        network = spec.network(&store.root(), None);
+        report = weights::load(&mut store, &dict);
+        check(spec, &dict, &report).with_context(|| format!("weights of the encoder '{name}'"))?;
+    }
+    let network = {
+        tch::no_grad(|| network.fold());
+        network
+    };
+    Ok(Encoder { spec, network, device, report })
+}
+
+/// An error where the tensors of a weight file are not those of the encoder.
+pub fn check(spec: &Spec, dict: &weights::StateDict, report: &LoadReport) -> Result<()> {
+    let Err(error) = report.check(&dict.path) else { return Ok(()) };
+    match spec::recognise(|tensor| dict.shape_of(tensor)) {
+        Some(other) if other.name != spec.name => anyhow::bail!(
+            "'{}' holds the weights of {}, not of {}; name the encoder '{}' or give the weights of {}",
+            dict.path.display(),
+            other.name,
+            spec.name,
+            other.name,
+            spec.name
+        ),
+        _ => Err(error),
+    }
+}
+
+impl Encoder {
+    pub fn spec(&self) -> &'static Spec {
+        self.spec
+    }
+
+    /// Channels of the feature map and length of the pooled vector.
+    pub fn channels(&self) -> i64 {
+        self.spec.channels
+    }
+
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// What became of each tensor of the weight file; empty for random weights.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, without gradient.
+    pub fn forward(&self, images: &Tensor) -> Tensor {
+        tch::no_grad(|| self.network.grid(&layers::channels_last(&images.to_device(self.device)), false))
+    }
+
+    /// `[B, 3, H, W]` -> mean of the feature map over its grid, `[B, C]`, without gradient.
+    pub fn pooled(&self, images: &Tensor) -> Tensor {
+        tch::no_grad(|| layers::pool(&self.forward(images)))
+    }
+}

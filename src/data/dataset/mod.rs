@@ -67,27 +67,17 @@ impl Dataset {
     /// Reads captions and finds the images. Absent and empty images are skipped and counted, or an error, as
     /// `config.missing` says; a dataset without any image is an error.
     pub fn load(config: &DataConfig) -> Result<Self> {
-        let (mut dataset, records) = Self::read(config)?;
-        let mut locator = Locator::new(&dataset.images_dir);
-        let mut images = Vec::with_capacity(dataset.images.len());
-        for (mut image, record) in std::mem::take(&mut dataset.images).into_iter().zip(&records) {
-            let fault = match locator.find(record.folder.as_deref(), &record.file_name)? {
-                Ok(path) => {
-                    image.path = path;
-                    image.captions.is_empty().then_some(Fault::NoCaption)
-                }
-                Err(fault) => Some(fault),
-            };
-            match fault {
-                None => images.push(image),
-                Some(fault) => {
-                    dataset.skipped.push(Skipped { file_name: image.file_name, split: image.split, fault });
-                }
-            }
-        }
-        dataset.images = images;
+        let (mut dataset, faults) = Self::find_images(config)?;
+        let mut faults = faults.into_iter();
+        dataset.images.retain(|_| faults.next().is_none_or(|fault| fault.is_none()));
         dataset.judge_skipped(config)?;
         Ok(dataset)
+    }
+
+    /// Like [`Self::load`], but all images of the file stay in `images`, whether they are usable or not: `skipped` names
+    /// those that are not, and their path is where they are expected. For statistics and checks.
+    pub fn survey(config: &DataConfig) -> Result<Self> {
+        Ok(Self::find_images(config)?.0)
     }
 
     /// Reads captions alone: every image of the file is listed, with the path where it is expected.
@@ -110,6 +100,28 @@ impl Dataset {
             }
         }
         sha256(text.as_bytes())
+    }
+
+    /// All images of the file, and for each why it is not usable.
+    fn find_images(config: &DataConfig) -> Result<(Self, Vec<Option<Fault>>)> {
+        let (mut dataset, records) = Self::read(config)?;
+        let mut locator = Locator::new(&dataset.images_dir);
+        let mut faults = Vec::with_capacity(records.len());
+        for (image, record) in dataset.images.iter_mut().zip(&records) {
+            let fault = match locator.find(record.folder.as_deref(), &record.file_name)? {
+                Ok(path) => {
+                    image.path = path;
+                    image.captions.is_empty().then_some(Fault::NoCaption)
+                }
+                Err(fault) => Some(fault),
+            };
+            if let Some(fault) = fault {
+                let file_name = image.file_name.clone();
+                dataset.skipped.push(Skipped { file_name, split: image.split, fault });
+            }
+            faults.push(fault);
+        }
+        Ok((dataset, faults))
     }
 
     fn read(config: &DataConfig) -> Result<(Self, Vec<Record>)> {

@@ -1,0 +1,106 @@
+//! `rsic data`.
+
+use super::ExitStatus;
+use crate::cli::{CaptionField, DataArgs, DataCommand, LogFormat, ScenesArgs};
+use crate::config::schema::{DataConfig, TextField};
+use crate::data::scenes::{self, CAPTIONS};
+use crate::data::stats::Stats;
+use crate::data::verify::{self, Progress};
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{Write, stdout};
+use std::path::Path;
+
+mod text;
+
+pub fn run(command: &DataCommand) -> Result<ExitStatus> {
+    match command {
+        DataCommand::Stats(args) => stats(args),
+        DataCommand::Verify(args) => verify(args),
+        DataCommand::Scenes(args) => render_scenes(args),
+    }
+}
+
+fn stats(args: &DataArgs) -> Result<ExitStatus> {
+    let stats = Stats::of(&settings(args)?)?;
+    let mut out = stdout().lock();
+    match args.format {
+        LogFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&stats)?)?,
+        LogFormat::Text => text::stats(&mut out, &stats)?,
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn verify(args: &DataArgs) -> Result<ExitStatus> {
+    let bar = ProgressBar::new(0); // drawn on standard error, and only where that is a terminal
+    bar.set_style(ProgressStyle::with_template("{pos}/{len} images decoded  {bar:40}  {per_sec}  eta {eta}")?);
+    let report = verify::verify(&settings(args)?, &|progress| match progress {
+        Progress::Total(total) => bar.set_length(total as u64),
+        Progress::OneMore => bar.inc(1),
+    })?;
+    bar.finish_and_clear();
+    let mut out = stdout().lock();
+    match args.format {
+        LogFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+        LogFormat::Text => text::report(&mut out, &report)?,
+    }
+    Ok(if report.faults.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
+}
+
+/// The data settings that the arguments mean: a folder, a caption file, or an experiment file's.
+fn settings(args: &DataArgs) -> Result<DataConfig> {
+    let path = &args.dataset;
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let mut config = if path.is_dir() {
+        DataConfig::of_folder(path)
+    } else if !path.exists() {
+        bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
+    } else if ["yaml", "yml"].contains(&extension) {
+        of_experiment(path)?
+    } else {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
+        DataConfig { captions: file.into(), ..DataConfig::of_folder(folder) }
+    };
+    if let Some(images) = &args.images {
+        // Given on the command line it is relative to the working directory, not to the dataset.
+        let absolute = std::path::absolute(images);
+        config.images = Some(absolute.with_context(|| format!("cannot find the folder '{}'", images.display()))?);
+    }
+    match args.text {
+        Some(CaptionField::Tokens) => config.text = TextField::Tokens,
+        Some(CaptionField::Raw) => config.text = TextField::Raw,
+        None => {}
+    }
+    Ok(config)
+}
+
+/// The `data` block of an experiment file.
+fn of_experiment(path: &Path) -> Result<DataConfig> {
+    #[derive(serde::Deserialize)]
+    struct Block {
+        data: DataConfig,
+    }
+    let text = crate::util::fs::read_text(path)?;
+    let block: Block = serde_yaml::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(block.data)
+}
+
+fn render_scenes(args: &ScenesArgs) -> Result<ExitStatus> {
+    let options = scenes::Options { count: args.count, size: args.size, seed: args.seed };
+    let summary = scenes::generate(&options, &args.output)?;
+    let of = |split: &str| summary.splits.get(split).copied().unwrap_or(0);
+    writeln!(
+        stdout().lock(),
+        "{}: {} images of {} classes ({} train, {} val, {} test), {} captions{}",
+        args.output.display(),
+        args.count,
+        summary.classes,
+        of("train"),
+        of("val"),
+        of("test"),
+        args.count * CAPTIONS,
+        if summary.written { "" } else { "; complete already" },
+    )?;
+    Ok(ExitStatus::Success)
+}

@@ -1,0 +1,131 @@
+//! Statistics and faults of datasets as text.
+
+use crate::data::Split;
+use crate::data::stats::{Part, Stats};
+use crate::data::verify::Report;
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+pub(super) fn stats(out: &mut impl Write, stats: &Stats) -> Result<()> {
+    writeln!(out, "{}: {} images, {} captions", stats.name, stats.total.images, stats.total.captions)?;
+    for file in &stats.caption_files {
+        writeln!(out, "captions  {file}")?;
+    }
+    writeln!(out, "images    {} ({} of {} found)", stats.images_dir, stats.total.found, stats.total.images)?;
+    writeln!(out, "splits    {}", if stats.splits_given { "of the file" } else { "drawn by the settings" })?;
+    writeln!(
+        out,
+        "\n{:<6} {:>7} {:>7} {:>9} {:>19} {:>9} {:>17}",
+        "split", "images", "found", "captions", "distinct per image", "distinct", "words min/mean/max"
+    )?;
+    for (split, part) in &stats.splits {
+        row(out, split.name(), part)?;
+    }
+    row(out, "all", &stats.total)?;
+    let per_image: Vec<String> =
+        stats.captions_per_image.iter().map(|(captions, images)| format!("{captions} ({images} images)")).collect();
+    writeln!(out, "\ncaptions per image: {}", per_image.join(", "))?;
+    writeln!(out, "captions without a word, dropped: {}", stats.empty_captions)?;
+    if !stats.classes.is_empty() {
+        let classes: Vec<String> = stats.classes.iter().map(|(class, images)| format!("{class} {images}")).collect();
+        writeln!(out, "classes: {}: {}", classes.len(), classes.join(", "))?;
+    }
+    vocabularies(out, stats)?;
+    writeln!(out, "\nwords in a caption")?;
+    histogram(out, &stats.lengths)
+}
+
+fn row(out: &mut impl Write, name: &str, part: &Part) -> Result<()> {
+    let per_image = if part.images == 0 { 0.0 } else { part.distinct_per_image as f64 / part.images as f64 };
+    let distinct = format!("{} ({per_image:.2})", part.distinct_per_image);
+    let lengths = format!("{}/{:.1}/{}", part.shortest, part.mean_length, part.longest);
+    writeln!(
+        out,
+        "{name:<6} {:>7} {:>7} {:>9} {distinct:>19} {:>9} {lengths:>17}",
+        part.images, part.found, part.captions, part.distinct
+    )?;
+    Ok(())
+}
+
+fn vocabularies(out: &mut impl Write, stats: &Stats) -> Result<()> {
+    writeln!(out, "\nwords seen at least so often (without specials)")?;
+    let mut counts: Vec<usize> = stats.vocabularies.iter().map(|size| size.min_count).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    write!(out, "{:<24}", "")?;
+    for count in &counts {
+        write!(out, " {:>6}", format!(">= {count}"))?;
+    }
+    writeln!(out)?;
+    for (lowercase, case) in [(true, "lower-case"), (false, "case kept")] {
+        for counted in ["train", "all"] {
+            write!(out, "{:<24}", format!("{case}, {counted}"))?;
+            let sizes = stats.vocabularies.iter().filter(|size| (size.lowercase, size.counted) == (lowercase, counted));
+            for size in sizes {
+                write!(out, " {:>6}", size.words)?;
+            }
+            writeln!(out)?;
+        }
+    }
+    let vocabulary = &stats.vocabulary;
+    let rules = &vocabulary.rules;
+    writeln!(
+        out,
+        "\nvocabulary of the settings: {} ids with the 4 specials (count >= {} in {}, {}, {}), longest caption {}",
+        vocabulary.ids,
+        rules.min_count,
+        rules.splits.join("+"),
+        if rules.lowercase { "lower-case" } else { "case kept" },
+        if rules.strip_punctuation { "no punctuation" } else { "punctuation kept" },
+        vocabulary.max_length
+    )?;
+    for split in Split::ALL {
+        if let Some(outside) = vocabulary.outside.get(&split) {
+            writeln!(
+                out,
+                "  {split:<5} outside it: {} different words, {} in all ({:.2} %); longer captions: {}",
+                outside.distinct,
+                outside.words,
+                100.0 * outside.share,
+                outside.too_long
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// One bar a length, the longest 50 characters.
+fn histogram(out: &mut impl Write, lengths: &BTreeMap<usize, usize>) -> Result<()> {
+    let most = lengths.values().copied().max().unwrap_or(1).max(1);
+    for (length, &count) in lengths {
+        writeln!(out, "{length:>4} {count:>7} {}", "#".repeat((count * 50).div_ceil(most)))?;
+    }
+    Ok(())
+}
+
+pub(super) fn report(out: &mut impl Write, report: &Report) -> Result<()> {
+    let count = |split| report.splits.get(&split).copied().unwrap_or_default();
+    let [train, val, test] = Split::ALL.map(count);
+    writeln!(
+        out,
+        "{}: {} images in the caption file ({train} train, {val} val, {test} test), {} decoded",
+        report.name,
+        train + val + test,
+        report.decoded
+    )?;
+    for note in &report.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    for fault in &report.faults {
+        writeln!(out, "{}: {}", fault.kind, fault.message)?;
+    }
+    if report.faults.is_empty() {
+        let compared = report.published.map_or(String::new(), |published| format!(", counts as in {}", published.name));
+        writeln!(out, "no faults{compared}")?;
+    } else {
+        let kinds: Vec<String> = report.summary().iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        writeln!(out, "{} faults: {}", report.faults.len(), kinds.join(", "))?;
+    }
+    Ok(())
+}

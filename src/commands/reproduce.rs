@@ -1,0 +1,174 @@
+//! `rsic reproduce`: trains what a table needs, and prints published, measured and difference.
+
+use super::ExitStatus;
+use crate::cli::{GlobalArgs, ReproduceArgs};
+use crate::config::{self, Experiment};
+use crate::experiments::encoders::Sources;
+use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
+use crate::experiments::runner::{Executed, Outcome, Request, Runner, execute};
+use crate::experiments::{Comparison, RunResult, catalog, result};
+use crate::report::html::{self, Curves, Page, Shown};
+use crate::report::{text, write_tables};
+use crate::util::fs::write_atomic;
+use anyhow::{Result, bail};
+use std::io::Write;
+use std::path::Path;
+
+pub fn run(_global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
+    let command: Vec<String> = std::env::args_os().map(|arg| quoted(&arg.to_string_lossy())).collect();
+    reproduce(args, &command.join(" "), &load, &mut NotYet, &mut std::io::stdout().lock())
+}
+
+/// The whole command, with the loading of experiments and the making of runs as parameters. `command` is what the page
+/// shows as the way to repeat it.
+pub fn reproduce(
+    args: &ReproduceArgs,
+    command: &str,
+    load: &Load,
+    runner: &mut dyn Runner,
+    out: &mut dyn Write,
+) -> Result<ExitStatus> {
+    let mut tables = catalog::find(&args.experiments, &args.paper, &args.tables, &args.datasets)?;
+    for found in &mut tables {
+        found.table.keep_rows(&args.rows)?;
+    }
+    let options = Options {
+        sources: Sources::new(&args.weights, &args.encoder)?,
+        seeds: args.seeds.clone(),
+        overrides: args.overrides.clone(),
+        output: args.output.clone(),
+    };
+    let plan = Plan::new(tables, &options, load)?;
+    if args.dry_run {
+        list(&plan, out)?;
+        return Ok(ExitStatus::Success);
+    }
+    refuse_if_nothing_can_run(&plan)?;
+    let executed = execute(&plan, runner);
+    for (index, planned) in plan.tables.iter().enumerate() {
+        let comparison = Comparison::new(&plan, planned, &executed, &args.overrides);
+        if index > 0 {
+            writeln!(out)?;
+        }
+        write!(out, "{}", text::table(&comparison))?;
+        let folder = args.output.join("tables");
+        let stem = planned.table.file_stem();
+        write_tables(&folder, &stem, &comparison)?;
+        let page = page(&plan, planned, &executed, &comparison, command);
+        let path = folder.join(format!("{stem}.html"));
+        write_atomic(&path, html::page(&page).as_bytes())?;
+        writeln!(out, "Page: {}", path.display())?;
+    }
+    Ok(match (executed.interrupted, executed.complete()) {
+        (true, _) => ExitStatus::Interrupted,
+        (false, true) => ExitStatus::Success,
+        (false, false) => ExitStatus::Failure,
+    })
+}
+
+/// Runs whose weights are absent become footnotes, unless there is nothing else.
+fn refuse_if_nothing_can_run(plan: &Plan) -> Result<()> {
+    let done = |run: &PlannedRun| run.seeds.iter().any(|seed| run.seed_folder(*seed).join(result::FILE).exists());
+    match plan.runs.first() {
+        Some(first) if plan.runs.iter().all(|run| !run.missing.is_empty() && !done(run)) => bail!(
+            "nothing can be run: {}; say where with --weights DIR or --weights NAME=FILE, or run every row with another \
+             encoder with --encoder NAME=FILE",
+            first.missing.join("; ")
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// `--dry-run`: tables, rows, distinct runs and what is done of them.
+fn list(plan: &Plan, out: &mut dyn Write) -> Result<()> {
+    for planned in &plan.tables {
+        let own = planned.rows.iter().filter(|row| row.run.is_some()).count();
+        let seeds: Vec<String> = planned.seeds.iter().map(u64::to_string).collect();
+        writeln!(out, "{}: {}", planned.table.label(), planned.table.title)?;
+        writeln!(out, "  rows to measure {own} of {}, seeds {}", planned.rows.len(), seeds.join(" "))?;
+        for (row, place) in planned.table.rows.iter().zip(&planned.rows) {
+            if let Some(run) = place.run.and_then(|index| plan.runs.get(index)) {
+                writeln!(out, "  {} -> {}", row.method, run.folder.display())?;
+            }
+        }
+    }
+    let total: usize = plan.runs.iter().map(|run| run.seeds.len()).sum();
+    writeln!(out, "distinct runs {}, with seeds {total}", plan.runs.len())?;
+    for run in &plan.runs {
+        for seed in &run.seeds {
+            let folder = run.seed_folder(*seed);
+            let state = match RunResult::load(&folder) {
+                Ok(Some(result)) if run.decodings.iter().all(|decode| result.decoding(decode).is_some()) => {
+                    "finished".to_owned()
+                }
+                Ok(Some(_)) => "to be decoded".into(),
+                Ok(None) if !run.missing.is_empty() => format!("cannot run: {}", run.missing.join("; ")),
+                Ok(None) => "to be trained".into(),
+                Err(error) => format!("{error:#}"),
+            };
+            writeln!(out, "  {}: {state}", folder.display())?;
+        }
+    }
+    Ok(())
+}
+
+fn page<'a>(
+    plan: &'a Plan,
+    planned: &'a PlannedTable,
+    executed: &'a Executed,
+    comparison: &'a Comparison,
+    command: &'a str,
+) -> Page<'a> {
+    let mut page = Page { comparison, command, curves: Vec::new(), shown: Vec::new() };
+    let mut seen = Vec::new();
+    for place in &planned.rows {
+        let Some(index) = place.run.filter(|index| !seen.contains(index)) else { continue };
+        seen.push(index);
+        let results: Vec<&RunResult> =
+            planned.seeds.iter().filter_map(|seed| executed.results.get(&(index, *seed))).collect();
+        let Some(first) = results.first().copied().filter(|_| index < plan.runs.len()) else { continue };
+        let rows = planned.table.rows.iter().zip(&planned.rows);
+        let methods: Vec<&str> =
+            rows.filter(|(_, other)| other.run == Some(index)).map(|(row, _)| row.method.as_str()).collect();
+        let methods = methods.join(" = ");
+        for decoding in place.decodings.iter().filter_map(|decode| first.decoding(decode)) {
+            page.shown.push(Shown { methods: methods.clone(), result: first, decoding });
+        }
+        page.curves.push(Curves { methods, results });
+    }
+    page
+}
+
+/// A word as a shell needs it written.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
+    Ok(config::load(path, overrides)?.experiment)
+}
+
+struct NotYet;
+
+impl Runner for NotYet {
+    fn run(&mut self, _: &Request) -> Result<Outcome> {
+        bail!("training is not there yet")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("--weights=a/b.c"), "--weights=a/b.c");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

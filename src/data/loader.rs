@@ -1,0 +1,202 @@
+//! Images decoded and resized ahead of their use by worker threads, given in the order that was asked.
+
+use super::image;
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+
+/// How a [`Loader`] works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoaderOptions {
+    /// Side to which images are resized, pixels.
+    pub size: u32,
+    /// Threads that decode; 0 counts as 1.
+    pub workers: usize,
+    /// Most images that are held ready, so that memory stays bounded; 0 counts as 1.
+    pub ahead: usize,
+}
+
+impl LoaderOptions {
+    /// Two workers and two batches ahead: one core decodes and resizes several hundred small images a second, far more
+    /// than an encoder takes on a CPU.
+    pub fn new(size: u32, batch: usize) -> Self {
+        Self { size, workers: 2, ahead: 2 * batch.max(1) }
+    }
+}
+
+/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load`] or the
+/// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
+#[derive(Debug)]
+pub struct Loader {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    next: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    paths: Vec<PathBuf>,
+    options: LoaderOptions,
+    state: Mutex<State>,
+    /// Signals both that a result is ready and that there is room for one.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The next image that a worker takes.
+    taken: usize,
+    /// The next image that the user gets.
+    given: usize,
+    ready: BTreeMap<usize, Result<Vec<u8>>>,
+    stopped: bool,
+}
+
+impl Shared {
+    /// The state. A worker cannot leave it half changed, so a poisoned lock is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What each worker does until all images are taken.
+    fn work(&self) {
+        loop {
+            let mut state = self.lock();
+            while !state.stopped && state.taken >= state.given + self.options.ahead {
+                state = self.wait(state);
+            }
+            let at = state.taken;
+            let Some(path) = self.paths.get(at).filter(|_| !state.stopped) else { return };
+            state.taken += 1;
+            drop(state);
+            let load = || image::load(path, self.options.size);
+            let loaded = std::panic::catch_unwind(load)
+                .unwrap_or_else(|_| Err(anyhow!("the image '{}' is damaged, its decoder failed", path.display())));
+            self.lock().ready.insert(at, loaded);
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Loader {
+    /// Starts the workers.
+    pub fn new(paths: Vec<PathBuf>, options: LoaderOptions) -> Self {
+        let options = LoaderOptions { workers: options.workers.max(1), ahead: options.ahead.max(1), ..options };
+        let workers = options.workers.min(options.ahead).min(paths.len());
+        let shared = Arc::new(Shared { paths, options, state: Mutex::new(State::default()), changed: Condvar::new() });
+        let start = || {
+            let shared = shared.clone();
+            std::thread::Builder::new().name("image-loader".into()).spawn(move || shared.work())
+        };
+        // Where no thread can be started, `next` does the work itself.
+        let workers = (0..workers).map_while(|_| start().ok()).collect();
+        Self { shared, workers, next: 0 }
+    }
+}
+
+impl Iterator for Loader {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let path = self.shared.paths.get(self.next)?;
+        if self.workers.is_empty() {
+            self.next += 1;
+            return Some(image::load(path, self.shared.options.size));
+        }
+        let mut state = self.shared.lock();
+        let loaded = loop {
+            match state.ready.remove(&self.next) {
+                Some(loaded) => break loaded,
+                None => state = self.shared.wait(state),
+            }
+        };
+        self.next += 1;
+        state.given = self.next;
+        drop(state);
+        self.shared.changed.notify_all();
+        Some(loaded)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.shared.paths.len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Loader {}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.changed.notify_all();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::image::{Rgb, RgbImage};
+
+    fn folder(count: usize) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |i: usize| folder.path().join(format!("{i}.png"));
+        for i in 0..count {
+            // Larger ones first, so that results are ready in another order than asked.
+            let side = if i % 2 == 0 { 300 } else { 3 };
+            RgbImage::from_pixel(side, side, Rgb([i as u8; 3])).save(path(i)).unwrap();
+        }
+        let paths = (0..count).map(path).collect();
+        (folder, paths)
+    }
+
+    #[test]
+    fn images_come_in_the_order_given_whatever_the_number_of_workers() {
+        let (_folder, paths) = folder(40);
+        for (workers, ahead) in [(1, 1), (2, 3), (4, 64), (0, 0)] {
+            let loader = Loader::new(paths.clone(), LoaderOptions { size: 5, workers, ahead });
+            assert_eq!(loader.len(), 40);
+            let first: Vec<u8> = loader.map(|pixels| pixels.unwrap()[0]).collect();
+            assert_eq!(first, (0..40).collect::<Vec<u8>>());
+        }
+    }
+
+    #[test]
+    fn a_bad_image_is_an_error_in_its_place_and_the_others_are_served() {
+        let (_folder, paths) = folder(6);
+        std::fs::write(&paths[1], b"").unwrap();
+        std::fs::write(&paths[3], b"text").unwrap();
+        std::fs::remove_file(&paths[4]).unwrap();
+        let loaded: Vec<Result<Vec<u8>>> = Loader::new(paths, LoaderOptions::new(4, 2)).collect();
+        let faults: Vec<String> =
+            loaded.iter().map(|item| item.as_ref().map_or_else(ToString::to_string, |_| "ok".into())).collect();
+        assert!(faults[1].contains("1.png' is empty"));
+        assert!(faults[3].contains("3.png' is not a TIFF, PNG or JPEG image"));
+        assert!(faults[4].contains("4.png' does not exist"));
+        assert_eq!(faults.iter().filter(|fault| *fault == "ok").count(), 3);
+    }
+
+    #[test]
+    fn no_more_than_the_bound_is_held_and_dropping_early_ends_the_workers() {
+        let (_folder, paths) = folder(30);
+        let mut loader = Loader::new(paths, LoaderOptions { size: 4, workers: 3, ahead: 5 });
+        loader.next().unwrap().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let taken = loader.shared.lock().taken;
+        assert!(taken <= 6, "{taken} images taken after one was used");
+        drop(loader);
+    }
+
+    #[test]
+    fn no_images_give_none() {
+        assert!(Loader::new(Vec::new(), LoaderOptions::new(4, 2)).next().is_none());
+    }
+}

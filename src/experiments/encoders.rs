@@ -1,0 +1,189 @@
+//! Which weight file each encoder of a table's row gets, and what to do where the paper's are not at hand.
+
+use crate::config::schema::EncoderConfig;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// `weights` of an encoder with seeded random weights: no file is needed.
+pub const RANDOM: &str = "random";
+
+/// Where encoder weights come from: the options `--weights` and `--encoder`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// Folders searched, in order.
+    folders: Vec<PathBuf>,
+    /// Files given for single encoders.
+    files: BTreeMap<String, String>,
+    /// Encoders that all rows run with, in place of their own.
+    substitute: Vec<String>,
+}
+
+impl Sources {
+    /// `weights`: `DIR` or `NAME=FILE`, repeatable, `weights/` where no folder is given; `encoders`: `NAME` or
+    /// `NAME=FILE`, which every row then uses.
+    pub fn new(weights: &[String], encoders: &[String]) -> Result<Self> {
+        let mut sources = Self { folders: Vec::new(), files: BTreeMap::new(), substitute: Vec::new() };
+        for value in weights {
+            match value.split_once('=') {
+                Some((name, file)) if !Path::new(value).is_dir() => sources.add_file(name, file, "--weights")?,
+                _ if Path::new(value).is_dir() => sources.folders.push(value.into()),
+                _ => bail!("--weights '{value}' is neither a folder nor NAME=FILE"),
+            }
+        }
+        if sources.folders.is_empty() {
+            sources.folders.push("weights".into());
+        }
+        for value in encoders {
+            let name = match value.split_once('=') {
+                Some((name, file)) => {
+                    sources.add_file(name, file, "--encoder")?;
+                    name
+                }
+                None => value,
+            };
+            if sources.substitute.iter().any(|earlier| earlier == name) {
+                bail!("--encoder gives '{name}' twice");
+            }
+            sources.substitute.push(name.into());
+        }
+        Ok(sources)
+    }
+
+    fn add_file(&mut self, name: &str, file: &str, option: &str) -> Result<()> {
+        if name.is_empty() || file.is_empty() {
+            bail!("{option} '{name}={file}' is not NAME=FILE");
+        }
+        if file != RANDOM && !Path::new(file).is_file() {
+            bail!("{option} {name}: there is no weight file '{file}'");
+        }
+        self.files.insert(name.into(), file.into());
+        Ok(())
+    }
+
+    /// Encoders of a run: `names` (the row's; the base experiment's where there are none), or the substitute.
+    ///
+    /// The second value lists, one sentence each, weights that are not at hand.
+    pub fn resolve(&self, names: &[String], base: &[EncoderConfig]) -> Result<(Vec<EncoderConfig>, Vec<String>)> {
+        let names: Vec<&str> = if !self.substitute.is_empty() {
+            self.substitute.iter().map(String::as_str).collect()
+        } else if !names.is_empty() {
+            names.iter().map(String::as_str).collect()
+        } else {
+            base.iter().map(|encoder| encoder.name.as_str()).collect()
+        };
+        let mut missing = Vec::new();
+        let mut encoders = Vec::new();
+        for name in names {
+            let configured = base.iter().find(|encoder| encoder.name == name);
+            let weights = self.weights(name, configured)?;
+            if weights != RANDOM && !Path::new(&weights).is_file() {
+                missing.push(format!("there is no weight file '{weights}' for {name}"));
+            }
+            let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size });
+        }
+        Ok((encoders, missing))
+    }
+
+    /// `NAME=FILE` wins, then a file that the experiment names and that exists, then the folders.
+    fn weights(&self, name: &str, configured: Option<&EncoderConfig>) -> Result<String> {
+        if let Some(file) = self.files.get(name) {
+            return Ok(file.clone());
+        }
+        if let Some(encoder) = configured
+            && (encoder.weights == RANDOM || Path::new(&encoder.weights).is_file())
+        {
+            return Ok(encoder.weights.clone());
+        }
+        for folder in &self.folders {
+            if let Some(file) = search(folder, name)? {
+                return Ok(file.to_string_lossy().into_owned());
+            }
+        }
+        let folder = self.folders.first().cloned().unwrap_or_default();
+        Ok(folder.join(format!("{name}_imagenet.safetensors")).to_string_lossy().into_owned())
+    }
+}
+
+/// `NAME.safetensors`, or the one file `NAME_*`, `NAME-*` or `NAME.*` with that ending.
+fn search(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    for exact in [format!("{name}_imagenet.safetensors"), format!("{name}.safetensors")] {
+        let path = folder.join(exact);
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+    }
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot read the folder '{}'", folder.display()))?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let begins = file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['_', '-', '.']));
+        if begins && file.ends_with(".safetensors") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    match files.as_slice() {
+        [] => Ok(None),
+        [file] => Ok(Some(file.clone())),
+        [first, second, ..] => bail!(
+            "'{}' and '{}' may both be the weights of {name}; choose with --weights {name}=FILE",
+            first.display(),
+            second.display()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let path = folder.path().to_string_lossy().into_owned();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_folder_is_searched_by_name_and_absent_weights_are_told() {
+        let (_keep, path) = folder(&["densenet169_imagenet.safetensors", "resnet50-0676ba61.safetensors"]);
+        let sources = Sources::new(&[path], &[]).unwrap();
+        let names = ["densenet169".to_owned(), "resnet50".into(), "resnet101".into()];
+        let (encoders, missing) = sources.resolve(&names, &[]).unwrap();
+        assert!(encoders[0].weights.ends_with("densenet169_imagenet.safetensors"));
+        assert!(encoders[1].weights.ends_with("resnet50-0676ba61.safetensors"));
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].contains("resnet101"));
+    }
+
+    #[test]
+    fn two_candidates_are_an_error_not_a_guess() {
+        let (_keep, path) = folder(&["resnet50-a.safetensors", "resnet50-b.safetensors"]);
+        let sources = Sources::new(&[path], &[]).unwrap();
+        let error = sources.resolve(&["resnet50".to_owned()], &[]).unwrap_err().to_string();
+        assert!(error.contains("--weights resnet50=FILE"), "{error}");
+    }
+
+    #[test]
+    fn a_substitute_replaces_every_rows_encoders() {
+        let (_keep, path) = folder(&["w.safetensors"]);
+        let sources = Sources::new(&[], &[format!("densenet169={path}/w.safetensors")]).unwrap();
+        let (encoders, missing) = sources.resolve(&["convnext_base".to_owned(), "resnet152".into()], &[]).unwrap();
+        assert_eq!(encoders.len(), 1);
+        assert_eq!(encoders[0].name, "densenet169");
+        assert!(missing.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_error_at_once() {
+        assert!(Sources::new(&["resnet50=/nonexistent".into()], &[]).is_err());
+        assert!(Sources::new(&["/nonexistent".into()], &[]).is_err());
+    }
+}

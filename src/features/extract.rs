@@ -1,0 +1,94 @@
+//! Running an encoder over images: decoding on other threads, ahead of the encoder.
+
+use super::Kind;
+use crate::data::loader::{Loader, LoaderOptions};
+use crate::models::encoders::{Encoder, Preprocessing, layers};
+use anyhow::Result;
+use std::path::PathBuf;
+use tch::{Device, Tensor};
+
+/// Images that go through the encoder at a time. Always this many, the last batch padded: a row must not depend on
+/// how many images came with it.
+const BATCH: usize = 16;
+
+/// Rows of one batch.
+pub(super) struct Encoded {
+    /// Shape of a row.
+    pub shape: Vec<i64>,
+    /// Place in the list of images, and the row as little-endian f32.
+    pub rows: Vec<(usize, Vec<u8>)>,
+    /// Place in the list of images and why it could not be read.
+    pub failed: Vec<(usize, String)>,
+}
+
+/// Encodes the images at `places` of the list, in this order, and hands over batch after batch.
+pub(super) fn run(
+    encoder: &Encoder,
+    kind: Kind,
+    image_size: u32,
+    images: &[PathBuf],
+    places: &[usize],
+    mut sink: impl FnMut(Encoded) -> Result<()>,
+) -> Result<()> {
+    let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
+    let loader = Loader::new(paths, LoaderOptions::new(image_size, BATCH));
+    let mut batch = Batch::default();
+    for (&place, decoded) in places.iter().zip(loader) {
+        match decoded {
+            Ok(pixels) => {
+                batch.places.push(place);
+                batch.pixels.extend(pixels);
+            }
+            Err(error) => batch.failed.push((place, format!("{error:#}"))),
+        }
+        if batch.places.len() == BATCH {
+            sink(std::mem::take(&mut batch).encode(encoder, kind, image_size)?)?;
+        }
+    }
+    sink(batch.encode(encoder, kind, image_size)?)
+}
+
+/// Decoded images on their way to the encoder.
+#[derive(Default)]
+struct Batch {
+    places: Vec<usize>,
+    /// One image after the other: bytes by row, column, then red, green, blue.
+    pixels: Vec<u8>,
+    failed: Vec<(usize, String)>,
+}
+
+impl Batch {
+    fn encode(mut self, encoder: &Encoder, kind: Kind, image_size: u32) -> Result<Encoded> {
+        if self.places.is_empty() {
+            return Ok(Encoded { shape: Vec::new(), rows: Vec::new(), failed: self.failed });
+        }
+        let side = i64::from(image_size);
+        self.pixels.resize(BATCH * image_size as usize * image_size as usize * 3, 0);
+        let pixels = Tensor::f_from_data_size(&self.pixels, &[BATCH as i64, side, side, 3], tch::Kind::Uint8)?;
+        let features = tch::no_grad(|| {
+            let images = normalise(&pixels.to_device(encoder.device()), encoder.spec().preprocessing);
+            let grid = encoder.forward(&images);
+            match kind {
+                Kind::Grid => grid,
+                Kind::Pooled => layers::pool(&grid),
+            }
+        });
+        let features = features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();
+        let shape: Vec<i64> = features.size().into_iter().skip(1).collect();
+        let length = shape.iter().product::<i64>() as usize;
+        let mut rows = Vec::with_capacity(self.places.len());
+        for (index, place) in (0..).zip(self.places) {
+            let mut values = vec![0f32; length];
+            features.get(index).f_copy_data(&mut values, length)?;
+            rows.push((place, values.iter().flat_map(|value| value.to_le_bytes()).collect()));
+        }
+        Ok(Encoded { shape, rows, failed: self.failed })
+    }
+}
+
+/// Bytes `[B, H, W, 3]` -> `[B, 3, H, W]` Float in channels-last memory.
+pub(super) fn normalise(pixels: &Tensor, preprocessing: Preprocessing) -> Tensor {
+    let row = |values: [f32; 3]| Tensor::from_slice(&values).to_device(pixels.device());
+    let values = pixels.to_kind(tch::Kind::Float) / 255.0;
+    ((values - row(preprocessing.mean)) / row(preprocessing.std)).permute([0, 3, 1, 2])
+}

@@ -1,0 +1,296 @@
+//! One packed file of feature rows: a header that says what they are, then records that are only ever appended.
+//!
+//! Layout: 8 bytes of magic, a JSON header padded to [`HEADER`] bytes, then records of equal length: SHA-256 of the image
+//! file (32 bytes), CRC-32 of hash and row (4), zeros (4), the row as little-endian f32. A record that was torn by a
+//! kill or a full disk fails its checksum or is too short, and is never served.
+
+use anyhow::{Context, Result, bail};
+use memmap2::Mmap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"rsicfea1";
+/// Bytes before the first record.
+const HEADER: usize = 1024;
+/// Bytes of a record before its row.
+const PREFIX: usize = 40;
+
+/// SHA-256 of an image file.
+pub(super) type ImageHash = [u8; 32];
+
+/// All that decides a row besides the image: rows are shared only between equal keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Key {
+    pub encoder: String,
+    /// SHA-256 of the weight file, or the name of the random formula.
+    pub weights: String,
+    pub image_size: u32,
+    /// How pixels are decoded, resized and normalised.
+    pub preprocessing: String,
+    /// `pooled` or `grid`.
+    pub kind: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Header {
+    key: Key,
+    /// Shape of a row.
+    shape: Vec<i64>,
+}
+
+/// The rows of a file, ready to read.
+#[derive(Debug)]
+pub(super) struct Rows {
+    map: Mmap,
+    pub shape: Vec<i64>,
+    places: BTreeMap<ImageHash, usize>,
+}
+
+impl Rows {
+    pub fn contains(&self, hash: &ImageHash) -> bool {
+        self.places.contains_key(hash)
+    }
+
+    /// The row of an image, as bytes.
+    pub fn row(&self, hash: &ImageHash) -> Option<&[u8]> {
+        let start = *self.places.get(hash)? + PREFIX;
+        self.map.get(start..start + row_bytes(&self.shape))
+    }
+}
+
+fn row_bytes(shape: &[i64]) -> usize {
+    shape.iter().product::<i64>().max(0) as usize * size_of::<f32>()
+}
+
+fn stride(shape: &[i64]) -> usize {
+    PREFIX + row_bytes(shape)
+}
+
+fn header_bytes(key: &Key, shape: &[i64]) -> Result<Vec<u8>> {
+    let header = serde_json::to_vec(&Header { key: key.clone(), shape: shape.to_vec() })?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(header);
+    if bytes.len() >= HEADER {
+        bail!("the description of the features is too long for the cache: {} bytes", bytes.len());
+    }
+    bytes.resize(HEADER - 1, b' ');
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Shape of the rows; `None` where the bytes do not begin with the header of `key`.
+fn read_header(bytes: &[u8], key: &Key) -> Option<Vec<i64>> {
+    let text = bytes.get(..HEADER)?.strip_prefix(MAGIC)?;
+    let header: Header = serde_json::from_slice(text).ok()?;
+    (header.key == *key && header.shape.iter().all(|&side| side > 0)).then_some(header.shape)
+}
+
+fn checksum(hash: &[u8], row: &[u8]) -> [u8; 4] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(hash);
+    hasher.update(row);
+    hasher.finalize().to_le_bytes()
+}
+
+/// The sound records of a file; `None` where there is no file, or none with the header of `key`.
+pub(super) fn read(path: &Path, key: &Key) -> Result<Option<Rows>> {
+    let context = || format!("cannot read the feature cache '{}'", path.display());
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.with_context(context)?,
+    };
+    if file.metadata().with_context(context)?.len() < HEADER as u64 {
+        return Ok(None);
+    }
+    // SAFETY: records are appended and never changed; only a torn tail, of which nothing is served, is ever cut off.
+    let map = unsafe { Mmap::map(&file) }.with_context(context)?;
+    let Some(shape) = read_header(&map, key) else { return Ok(None) };
+    let mut places = BTreeMap::new();
+    for (index, record) in map[HEADER..].chunks_exact(stride(&shape)).enumerate() {
+        let (prefix, row) = record.split_at(PREFIX);
+        let (hash, rest) = prefix.split_at(size_of::<ImageHash>());
+        if rest.starts_with(&checksum(hash, row))
+            && let Ok(hash) = hash.try_into()
+        {
+            places.entry(hash).or_insert(HEADER + index * stride(&shape));
+        }
+    }
+    Ok(Some(Rows { map, shape, places }))
+}
+
+/// The only process that may append to a file, while this value lives.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: File,
+    path: PathBuf,
+    key: Key,
+    shape: Option<Vec<i64>>,
+}
+
+impl Writer {
+    /// Waits until no other process writes to the file; `waiting` is called once if one does. Cuts off a torn tail, and
+    /// empties a file that is not of `key`.
+    pub fn lock(path: &Path, key: &Key, waiting: impl FnOnce()) -> Result<Self> {
+        let context = || format!("cannot write the feature cache '{}'", path.display());
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(context)?;
+        }
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).with_context(context)?;
+        if file.try_lock().is_err() {
+            waiting();
+            file.lock().with_context(context)?;
+        }
+        let mut start = Vec::new();
+        Read::take(&mut file, HEADER as u64).read_to_end(&mut start).with_context(context)?;
+        let shape = read_header(&start, key);
+        let length = file.metadata().with_context(context)?.len();
+        let whole = match &shape {
+            Some(shape) => length - (length - HEADER as u64) % stride(shape) as u64,
+            None => 0,
+        };
+        if whole != length {
+            file.set_len(whole).with_context(context)?;
+        }
+        file.seek(SeekFrom::End(0)).with_context(context)?;
+        Ok(Self { file, path: path.to_owned(), key: key.clone(), shape })
+    }
+
+    /// Appends rows of one shape; all of them, or none and an error.
+    pub fn append<'a>(
+        &mut self,
+        shape: &[i64],
+        rows: impl IntoIterator<Item = (&'a ImageHash, &'a [u8])>,
+    ) -> Result<()> {
+        let mut bytes = Vec::new();
+        match &self.shape {
+            None => bytes = header_bytes(&self.key, shape)?,
+            Some(known) if known == shape => {}
+            Some(known) => bail!("'{}' holds rows of shape {known:?}, not {shape:?}", self.path.display()),
+        }
+        for (hash, row) in rows {
+            debug_assert_eq!(row.len(), row_bytes(shape));
+            bytes.extend_from_slice(hash);
+            bytes.extend_from_slice(&checksum(hash, row));
+            bytes.extend_from_slice(&[0; 4]);
+            bytes.extend_from_slice(row);
+        }
+        let before = self.file.stream_position()?;
+        if let Err(error) = self.file.write_all(&bytes) {
+            // What was written of the batch is torn: leave the file as it was.
+            let _ = self.file.set_len(before);
+            return Err(error).with_context(|| format!("cannot write the feature cache '{}'", self.path.display()));
+        }
+        self.shape = Some(shape.to_vec());
+        Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    pub fn finish(self) -> Result<()> {
+        self.file.sync_data().with_context(|| format!("cannot write the feature cache '{}'", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(weights: &str) -> Key {
+        Key {
+            encoder: "resnet50".into(),
+            weights: weights.into(),
+            image_size: 224,
+            preprocessing: "p".into(),
+            kind: "pooled".into(),
+        }
+    }
+
+    fn append(path: &Path, key: &Key, hashes: &[u8]) {
+        let mut writer = Writer::lock(path, key, || {}).unwrap();
+        for &hash in hashes {
+            let row = [f32::from(hash).to_le_bytes(), 1f32.to_le_bytes()].concat();
+            writer.append(&[2], [(&[hash; 32], row.as_slice())]).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
+    fn first(rows: &Rows, hash: u8) -> Option<f32> {
+        rows.row(&[hash; 32]).map(|row| f32::from_le_bytes(row[..4].try_into().unwrap()))
+    }
+
+    #[test]
+    fn rows_come_back_by_image_and_more_can_follow() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/folder/f");
+        assert!(read(&path, &key("a")).unwrap().is_none());
+        append(&path, &key("a"), &[1, 2]);
+        append(&path, &key("a"), &[3]);
+        let rows = read(&path, &key("a")).unwrap().unwrap();
+        assert_eq!([1, 2, 3, 4].map(|hash| first(&rows, hash)), [Some(1.0), Some(2.0), Some(3.0), None]);
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_serves_only_whole_rows_and_can_be_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        append(&path, &key("a"), &[1, 2]);
+        let whole = fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let served = read(&path, &key("a")).unwrap();
+            let complete = cut.saturating_sub(HEADER) / 48;
+            assert_eq!(served.map_or(0, |rows| rows.places.len()), complete, "cut at {cut}");
+            append(&path, &key("a"), &[9]);
+            let rows = read(&path, &key("a")).unwrap().unwrap();
+            assert_eq!((rows.places.len(), first(&rows, 9)), (complete + 1, Some(9.0)), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_makes_its_row_absent_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        append(&path, &key("a"), &[1, 2, 3]);
+        let whole = fs::read(&path).unwrap();
+        for place in HEADER + 48..HEADER + 96 {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            let rows = read(&path, &key("a")).unwrap().unwrap();
+            assert_eq!((first(&rows, 1), first(&rows, 3)), (Some(1.0), Some(3.0)));
+            let padding = (HEADER + 48 + 36..HEADER + 48 + 40).contains(&place);
+            assert_eq!(first(&rows, 2).is_some(), padding, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn rows_of_another_key_are_never_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        append(&path, &key("a"), &[1]);
+        assert!(read(&path, &key("b")).unwrap().is_none());
+        append(&path, &key("b"), &[2]);
+        assert_eq!(read(&path, &key("b")).unwrap().unwrap().places.len(), 1);
+    }
+
+    #[test]
+    fn a_second_writer_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let first = Writer::lock(&path, &key("a"), || {}).unwrap();
+        let waited = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let flag = || waited.store(true, std::sync::atomic::Ordering::SeqCst);
+                Writer::lock(&path, &key("a"), flag).unwrap();
+            });
+            while !waited.load(std::sync::atomic::Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            drop(first);
+        });
+    }
+}

@@ -1,0 +1,84 @@
+//! A comparison as a LaTeX table (package booktabs).
+
+use super::grid::{self, Kind};
+use crate::experiments::Comparison;
+use crate::experiments::compare::mark;
+
+/// A `table*` environment; the runs follow as comments.
+pub fn table(comparison: &Comparison) -> String {
+    let mut out = String::from("% \\usepackage{booktabs}\n\\begin{table*}\n\\centering\n");
+    out.push_str(&format!("\\caption{{{}}}\n", escape(&comparison.heading())));
+    out.push_str(&format!("\\begin{{tabular}}{{lll{}}}\n\\toprule\n", "r".repeat(comparison.columns.len())));
+    let columns: Vec<String> = comparison.columns.iter().map(|column| escape(column)).collect();
+    out.push_str(&format!("Method & Decoding & & {} \\\\\n\\midrule\n", columns.join(" & ")));
+    for line in grid::lines(comparison) {
+        let cells: Vec<String> = line.cells.iter().map(|cell| number(cell, line.kind)).collect();
+        let mut kind = line.kind.name().to_owned();
+        if let Some(seeds) = line.seeds {
+            kind.push_str(&format!(", {seeds} seeds"));
+        }
+        if !line.marks.is_empty() {
+            kind.push_str(&format!("\\textsuperscript{{{}}}", line.marks.join(",")));
+        }
+        let labels = [escape(&line.method), escape(&line.decoding), kind].join(" & ");
+        out.push_str(&format!("{labels} & {} \\\\\n", cells.join(" & ")));
+    }
+    out.push_str("\\bottomrule\n\\end{tabular}\n\n\\footnotesize\n");
+    for remark in &comparison.remarks {
+        out.push_str(&format!("{}\\\\\n", escape(remark)));
+    }
+    for (index, note) in comparison.footnotes.iter().enumerate() {
+        out.push_str(&format!("\\textsuperscript{{{}}} {}\\\\\n", mark(index), escape(note)));
+    }
+    for note in &comparison.notes {
+        out.push_str(&format!("Note: {}\\\\\n", escape(note)));
+    }
+    out.push_str("\\end{table*}\n");
+    for run in &comparison.runs {
+        out.push_str(&format!("% {}\n", grid::run_text(run).replace(['\n', '\r'], " ")));
+    }
+    out
+}
+
+fn number(cell: &str, kind: Kind) -> String {
+    if cell == super::format::MISSING {
+        return "--".into();
+    }
+    match kind {
+        Kind::Measured => format!("$\\mathbf{{{}}}$", cell.replace(" ±", "} \\pm \\mathbf{")),
+        _ => format!("${cell}$"),
+    }
+}
+
+/// Keeps text from being read as LaTeX.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '<' => out.push_str("\\textless{}"),
+            '>' => out.push_str("\\textgreater{}"),
+            '±' => out.push_str("$\\pm$"),
+            '\n' | '\r' => out.push(' '),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_characters_are_printed_not_obeyed() {
+        assert_eq!(escape("50% of a_b \\x {y}"), "50\\% of a\\_b \\textbackslash{}x \\{y\\}");
+        assert_eq!(number("0.8123 ±0.0042", Kind::Measured), "$\\mathbf{0.8123} \\pm \\mathbf{0.0042}$");
+    }
+}

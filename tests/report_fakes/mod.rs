@@ -1,0 +1,177 @@
+//! Stand-ins for experiment files and training, so that tables are tested without either.
+
+#![allow(dead_code)] // each test file uses a part of it
+
+use anyhow::{Result, bail};
+use rsic::cli::ReproduceArgs;
+use rsic::config::Experiment;
+use rsic::eval::Scores;
+use rsic::experiments::environment::Environment;
+use rsic::experiments::result::{
+    CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped, label,
+};
+use rsic::experiments::runner::{Outcome, Request, Runner};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// An experiment on `datasets/<stem of the file>`, with the overrides laid on it; the file need not exist.
+pub fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
+    let dataset = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let mut value = json!({
+        "name": dataset,
+        "data": {"root": format!("datasets/{dataset}")},
+        "encoders": [{"name": "resnet50", "weights": "random", "image_size": 224}],
+        "model": {"fe_lws": {"stack": "lws", "layers": 3}},
+        "train": {"epochs": 200},
+    });
+    for text in overrides {
+        let (keys, new) = text.split_once('=').unwrap();
+        let mut place = &mut value;
+        for key in keys.split('.') {
+            place = &mut place[key];
+        }
+        *place = serde_json::from_str(new).unwrap_or_else(|_| Value::String(new.into()));
+    }
+    Ok(serde_json::from_value(value)?)
+}
+
+/// Gives scores that depend on the model and the seed alone.
+#[derive(Default)]
+pub struct Fake {
+    /// `folder-of-run/seed` of every call, in order.
+    pub calls: Vec<String>,
+    /// Runs whose folder contains this fail.
+    pub fail: Option<String>,
+    /// The run with this number, from 0, is interrupted.
+    pub interrupt_at: Option<usize>,
+    /// Where image files lie.
+    pub images: PathBuf,
+    /// Replaces the first image's caption.
+    pub caption: Option<String>,
+}
+
+impl Runner for Fake {
+    fn run(&mut self, request: &Request) -> Result<Outcome> {
+        let folder = request.folder.display().to_string();
+        self.calls.push(folder.clone());
+        if self.interrupt_at == Some(self.calls.len() - 1) {
+            return Ok(Outcome::Interrupted);
+        }
+        if self.fail.as_ref().is_some_and(|part| folder.contains(part.as_str())) {
+            bail!("the loss is not a number in epoch 3");
+        }
+        assert_eq!(request.experiment.train.seed, request.seed);
+        Ok(Outcome::Finished(Box::new(self.result(request))))
+    }
+}
+
+impl Fake {
+    fn result(&self, request: &Request) -> RunResult {
+        let base = if request.folder.to_string_lossy().contains("-ns-") { 0.70 } else { 0.75 };
+        let base = base + request.seed as f64 * 0.01;
+        let scores = |bonus: f64| {
+            let value = |factor: f64| (base + bonus) * factor;
+            Scores(vec![
+                ("BLEU-4".into(), value(0.8)),
+                ("METEOR (exact+stem)".into(), value(0.55)),
+                ("ROUGE_L".into(), value(1.0)),
+                ("CIDEr".into(), value(4.2)),
+            ])
+        };
+        let decodings = request
+            .decodings
+            .iter()
+            .enumerate()
+            .map(|(index, decode)| DecodingResult {
+                name: label(decode),
+                decode: decode.clone(),
+                seconds: 3.0,
+                scores: scores(index as f64 * 0.02),
+                captions: (0..12)
+                    .map(|image| CaptionRecord {
+                        caption: match &self.caption {
+                            Some(text) if image == 0 => text.clone(),
+                            _ => format!("there are {} white airplanes near a grey terminal", image + index),
+                        },
+                        scores: Scores(vec![
+                            ("BLEU-4".into(), f64::from(image as u32 % 5) * 0.2),
+                            ("CIDEr".into(), f64::from((image as u32 * 7) % 12) * 0.4),
+                        ]),
+                    })
+                    .collect(),
+            })
+            .collect();
+        RunResult {
+            experiment: request.id.into(),
+            seed: request.seed,
+            selected_by: "ROUGE_L".into(),
+            best_epoch: 20,
+            epochs: 28,
+            seconds: 754.0,
+            device: "cpu".into(),
+            environment: Environment {
+                rsic: "0.1.0".into(),
+                commit: "0123456789ab".into(),
+                libtorch: "2.11.0".into(),
+                rustc: "rustc 1.95.0".into(),
+                cpu: "Test CPU".into(),
+                cores: 2,
+            },
+            encoders: request
+                .experiment
+                .encoders
+                .iter()
+                .map(|encoder| EncoderUsed {
+                    name: encoder.name.clone(),
+                    weights: Path::new(&encoder.weights).file_name().unwrap().to_string_lossy().into_owned(),
+                    sha256: (encoder.weights != "random").then(|| "1a2b3c4d5e6f".into()),
+                })
+                .collect(),
+            curve: (1..=28)
+                .map(|epoch| {
+                    let x = f64::from(epoch);
+                    let rise = base * (1.0 - (-x / 6.0).exp()) - (x - 20.0).abs() * 0.001;
+                    EpochRecord {
+                        epoch: epoch as usize,
+                        loss: Some(2.5 * (-x / 9.0).exp() + 0.4 + request.seed as f64 * 0.02),
+                        validation: Scores(vec![("ROUGE_L".into(), rise)]),
+                    }
+                })
+                .collect(),
+            images: (0..12)
+                .map(|image| ImageRecord {
+                    name: format!("{image}.png"),
+                    path: self.images.join(format!("{image}.png")),
+                    references: vec![
+                        format!("{image} airplanes stand at the terminal"),
+                        "some airplanes <parked> & waiting".into(),
+                        "some airplanes <parked> & waiting".into(),
+                    ],
+                })
+                .collect(),
+            skipped: if request.seed == 2 {
+                vec![Skipped { image: "99.png".into(), reason: "the file is empty".into() }]
+            } else {
+                Vec::new()
+            },
+            decodings,
+        }
+    }
+}
+
+/// Arguments as after `rsic reproduce <table>`, with runs under `output`.
+pub fn arguments(table: &Path, output: &Path) -> ReproduceArgs {
+    ReproduceArgs {
+        tables: vec![table.display().to_string()],
+        paper: "fe_lws".into(),
+        datasets: Vec::new(),
+        weights: Vec::new(),
+        encoder: Vec::new(),
+        seeds: Vec::new(),
+        rows: Vec::new(),
+        overrides: Vec::new(),
+        output: output.to_path_buf(),
+        experiments: "experiments".into(),
+        dry_run: false,
+    }
+}
