@@ -27,7 +27,7 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
-    let cache = cache_dir()?.join("features");
+    let cache = cache_dir()?;
     let encoders = &trained.experiment.encoders;
     let features =
         FeatureSet::load_or_extract(encoders, Kind::Pooled, &todo, device, &cache, &mut |p| progress.update(p))?;

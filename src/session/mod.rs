@@ -143,7 +143,7 @@ fn open_data(
 ) -> Result<(Dataset, FeatureSet, Vec<(String, Split, String)>)> {
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let cache = cache_dir()?.join("features");
+    let cache = cache_dir()?;
     let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
     let unreadable: Vec<(String, Split, String)> = features
         .failures()

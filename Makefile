@@ -1,0 +1,59 @@
+# make demo            set everything up, train and score FE-LWS on the built-in scenes
+# make test            set everything up, run every test
+# make reproduce-table2 PAPER=fe_lws DATASETS=ucm WEIGHTS=weights
+# make help            the other targets
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+CARGO ?= cargo
+PYTHON ?= python3
+RSIC := target/release/rsic
+
+PAPER ?= fe_lws
+DATASETS ?= ucm
+WEIGHTS ?= weights
+SEEDS ?=
+ENCODER ?=
+ARGS ?=
+empty :=
+space := $(empty) $(empty)
+comma := ,
+
+.PHONY: build setup demo test lint fmt metrics-data reproduce-table2 bench clean help
+
+help: ## print the targets
+	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
+
+# An environment's LIBTORCH wins; otherwise it is obtained once into the user's cache.
+setup: ## obtain LibTorch
+	@$(PYTHON) scripts/libtorch.py > /dev/null
+
+build: setup ## build the rsic binary
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --release --locked
+
+metrics-data: build ## obtain METEOR's synonyms and paraphrases
+	@$(PYTHON) scripts/metrics_data.py $(RSIC)
+
+demo: build metrics-data ## train, caption and score on the built-in scenes
+	@$(RSIC) data scenes datasets/scenes
+	@$(RSIC) reproduce experiments/demo/table.yaml $(ARGS)
+
+test: setup metrics-data ## run every test
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) test --release --locked
+
+lint: setup ## check the format and the lints
+	@$(CARGO) fmt --check
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) clippy --release --locked --all-targets -- -D warnings
+
+fmt: ## format the code
+	@$(CARGO) fmt
+
+reproduce-table2: build metrics-data ## published and measured scores of the comparison table
+	@$(RSIC) reproduce table2 --paper $(PAPER) --datasets $(subst $(space),$(comma),$(strip $(DATASETS))) \
+		$(foreach weights,$(WEIGHTS),--weights $(weights)) $(foreach encoder,$(ENCODER),--encoder $(encoder)) \
+		$(if $(SEEDS),--seeds $(subst $(space),$(comma),$(strip $(SEEDS)))) $(ARGS)
+
+clean: ## remove what was built (LibTorch and the cache stay)
+	@$(CARGO) clean
