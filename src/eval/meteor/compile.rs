@@ -424,7 +424,7 @@ mod tests {
     fn another_wheel_is_refused_in_one_sentence_and_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let (wheel, output) = (folder.path().join("a.whl"), folder.path().join("out.bin"));
-        let mut fault = |content: &[u8], part: &str| {
+        let fault = |content: &[u8], part: &str| {
             std::fs::write(&wheel, content).unwrap();
             let message = format!("{:#}", compile(&wheel, &output).unwrap_err());
             assert!(message.contains(part) && message.contains("a.whl"), "{message}");

@@ -39,8 +39,7 @@ impl MeteorReferences {
     pub fn new<S: AsRef<str> + Sync>(captions: &[S], resources: Option<Arc<Resources>>) -> Self {
         let normalized: Vec<String> =
             captions.par_iter().map(|text| normalize(text.as_ref(), resources.as_deref())).collect();
-        let mut lexicon = Lexicon::new(resources);
-        let words = lexicon.add(&normalized);
+        let (lexicon, words) = Lexicon::new(&normalized, resources);
         let captions = words.into_par_iter().map(|words| lexicon.caption(words)).collect();
         Self { lexicon, captions }
     }
