@@ -1,5 +1,7 @@
 //! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their origin.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use flate2::read::GzDecoder;
 use rsic::eval::meteor::{MeteorReferences, Resources};
 use rsic::eval::{MetricSet, References, tokenize};

@@ -1,5 +1,7 @@
 //! What must hold of the metrics for any captions.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use rsic::eval::{MetricSet, References, tokenize};
 use rsic::util::rng::Rng;
 

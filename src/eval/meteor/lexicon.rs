@@ -17,6 +17,9 @@ pub(super) struct Word {
     pub function: bool,
 }
 
+/// Words that match a word, and the module by which they do.
+type Related = Vec<(u32, u8)>;
+
 /// The words of all references.
 pub(super) struct Lexicon {
     pub resources: Option<Arc<Resources>>,
@@ -26,8 +29,8 @@ pub(super) struct Lexicon {
     stems: FxHashMap<Box<str>, Vec<u32>>,
     /// (synset, word), sorted.
     synsets: Vec<(u32, u32)>,
-    /// For each word, the words that match it, by module.
-    related: Vec<Vec<(u32, u8)>>,
+    /// Of each word.
+    related: Vec<Related>,
 }
 
 /// A reference ready to be aligned.
@@ -91,8 +94,8 @@ impl Lexicon {
     }
 
     /// The words of references that a word matches: itself, those of the same stem, those of a common synset.
-    fn related_to(&self, id: Option<u32>, stem: &str, entry: &Entry) -> Vec<(u32, u8)> {
-        let mut related: Vec<(u32, u8)> = id.map(|id| (id, EXACT)).into_iter().collect();
+    fn related_to(&self, id: Option<u32>, stem: &str, entry: &Entry) -> Related {
+        let mut related: Related = id.map(|id| (id, EXACT)).into_iter().collect();
         let others = |other: &u32| Some(*other) != id;
         let stems = self.stems.get(stem).into_iter().flatten().copied();
         related.extend(stems.filter(others).map(|word| (word, STEM)));
@@ -126,7 +129,7 @@ impl Lexicon {
     /// Prepares a hypothesis; `text` is normalised. New words get numbers that no reference has.
     pub(super) fn hypothesis(&self, text: &str) -> Hypothesis {
         let mut hypothesis = Hypothesis::default();
-        let mut new: FxHashMap<&str, (Word, Vec<(u32, u8)>)> = FxHashMap::default();
+        let mut new: FxHashMap<&str, (Word, Related)> = FxHashMap::default();
         for (place, word) in (0..).zip(text.split_ascii_whitespace()) {
             let (found, related) = match self.ids.get(word) {
                 Some(&id) => (self.word(id), self.related.get(id as usize)),
