@@ -125,7 +125,8 @@ def main():
             for _ in range(args.repeats):
                 row = {}
                 row["ours"], row["ours_kb"], _ = process([args.rsic, "score", *files, "--out", f"{folder}/o.json"])
-                row["alone"], row["alone_kb"], output = process([args.measure, *files, "5"])
+                row["alone"], row["alone_kb"], _ = process([args.measure, *files, "0"])
+                _, _, output = process([args.measure, *files, "5"])
                 row["inside"] = json.loads(output)
                 row["theirs"], _, output = process([sys.executable, __file__, "--reference", *files])
                 row["reference"] = json.loads(output)
@@ -139,10 +140,11 @@ def main():
             theirs = {kind: {key: median(row["reference"][kind][key] for row in rows)
                              for key in ("tokenise", "bleu", "rouge", "cider", "meteor", "all")}
                       for kind in ("cold", "warm")}
-            # One cold process without LibTorch does what `rsic score` does: read, prepare, score once.
+            # "Alone" is a process without LibTorch that does what `rsic score` does: read, prepare, score once.
             result = {
                 "ours_process_s": median(row["ours"] for row in rows),
                 "ours_process_peak_mb": max(row["ours_kb"] for row in rows) / 1024,
+                "ours_alone_process_s": median(row["alone"] for row in rows),
                 "ours_inside_s": inside,
                 "ours_alone_peak_mb": max(row["alone_kb"] for row in rows) / 1024,
                 "reference_process_s": median(row["theirs"] - row["reference"]["warm"]["all"] for row in rows),
@@ -150,6 +152,7 @@ def main():
                 "reference_peak_mb": max(row["reference"]["peak_kb"] for row in rows) / 1024,
             }
             result["ratio_cold_process"] = result["reference_process_s"] / result["ours_process_s"]
+            result["ratio_cold_alone"] = result["reference_process_s"] / result["ours_alone_process_s"]
             result["ratio_warm"] = theirs["warm"]["all"] / (inside["all_warm"] + inside["read"])
             result["ratio_meteor_cold"] = theirs["cold"]["meteor"] / inside["meteor_cold"]
             result["ratio_meteor_warm"] = theirs["warm"]["meteor"] / inside["meteor_warm"]

@@ -1,5 +1,7 @@
 //! `rsic score` as its users see it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,9 @@
 //! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their origin.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use flate2::read::GzDecoder;
-use rsic::eval::meteor::{MeteorReferences, Resources};
+use rsic::eval::meteor::{MeteorReferences, MeteorStats, Resources};
 use rsic::eval::{MetricSet, References, tokenize};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -23,6 +25,15 @@ struct Item {
     hyp_tok: String,
     refs_tok: Vec<String>,
     scores: BTreeMap<String, serde_json::Value>,
+}
+
+impl Item {
+    /// METEOR's 23 numbers.
+    fn statistics(&self) -> [u64; 23] {
+        let numbers = self.scores["meteor_stats"].as_str().unwrap().split(' ');
+        let numbers: Vec<u64> = numbers.map(|number| number.parse::<f64>().unwrap() as u64).collect();
+        numbers.try_into().unwrap()
+    }
 }
 
 /// The reference's names and ours.
@@ -127,13 +138,7 @@ fn assert_meteor_identical(golden: &Golden, resources: Arc<Resources>) {
         let captions = start..start + item.refs_tok.len();
         start = captions.end;
         let best = prepared.best(&prepared.hypothesis(&item.hyp_tok), captions);
-        let numbers: Vec<u64> = item.scores["meteor_stats"]
-            .as_str()
-            .unwrap()
-            .split(' ')
-            .map(|number| number.parse::<f64>().unwrap() as u64)
-            .collect();
-        assert_eq!(best.numbers(), numbers[..], "{:?}", item.hyp);
+        assert_eq!(best.numbers(), item.statistics(), "{:?}", item.hyp);
         assert_eq!(best.score().to_bits(), item.scores["METEOR"].as_f64().unwrap().to_bits(), "{:?}", item.hyp);
     }
     let references = References::from_tokenized(cleaned).with_resources(Some(resources));
@@ -166,6 +171,20 @@ fn meteor_of_each_single_reference_is_identical_to_the_references() {
         for (caption, theirs) in item.scores["meteor_per_ref"].as_array().unwrap().iter().enumerate() {
             assert_eq!(prepared.best(&hypothesis, [caption]).score(), theirs.as_f64().unwrap(), "{:?}", item.hyp);
         }
+    }
+}
+
+#[test]
+fn statistics_of_segments_and_their_sum_give_meteor_to_the_last_bit() {
+    for golden in [Some(remote_sensing()), coco()].into_iter().flatten() {
+        let mut sum = MeteorStats::default();
+        for item in &golden.items {
+            let stats = MeteorStats::from_numbers(&item.statistics());
+            assert_eq!(stats.numbers(), item.statistics());
+            assert_eq!(stats.score().to_bits(), item.scores["METEOR"].as_f64().unwrap().to_bits());
+            sum.add(&stats);
+        }
+        assert_eq!(sum.score().to_bits(), golden.corpus["METEOR"].to_bits());
     }
 }
 

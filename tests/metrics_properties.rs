@@ -1,5 +1,7 @@
 //! What must hold of the metrics for any captions.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use rsic::eval::{MetricSet, References, tokenize};
 use rsic::util::rng::Rng;
 
@@ -141,5 +143,21 @@ fn tokens_are_lower_case_and_parted_by_single_spaces() {
         let tokens = tokenize(&text);
         assert!(!tokens.contains("  ") && tokens.trim_matches(' ') == tokens, "{text:?} -> {tokens:?}");
         assert_eq!(tokens, tokens.to_lowercase(), "{text:?}");
+    }
+}
+
+#[test]
+fn scores_of_random_characters_stay_between_zero_and_their_maximum() {
+    let mut rng = Rng::new(&[6]);
+    let characters: Vec<char> = "aab  ,.'-\u{A0}\u{2003}\t|é北½".chars().collect();
+    for _ in 0..2000 {
+        let mut text = || -> String { (0..rng.range(0, 16)).filter_map(|_| rng.pick(&characters)).collect() };
+        let groups = [vec![text(), text()], vec![text()]];
+        let hypotheses = [text(), text()];
+        let evaluation = References::new(&groups).score(&hypotheses, MetricSet::ALL).unwrap();
+        for (name, value) in evaluation.images.iter().flat_map(|scores| &scores.0) {
+            let maximum = if name.starts_with("CIDEr") || name.starts_with("Sm") { 10.0 } else { 1.0 };
+            assert!((0.0..=maximum + 1e-9).contains(value), "{name} {value}: {hypotheses:?} {groups:?}");
+        }
     }
 }

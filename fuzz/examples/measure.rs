@@ -2,7 +2,7 @@
 //!
 //! Prints one JSON object: seconds for reading, for preparing and scoring once (cold), for the same again with METEOR's
 //! resources in memory (warm), for METEOR alone, for new captions against references that are prepared already, and the
-//! peak of resident memory in kilobytes.
+//! peak of resident memory in kilobytes. With 0 repeats it scores once and prints the scores: a whole cold process.
 
 use anyhow::{Context, Result};
 use rsic_fuzz::eval::readers;
@@ -25,6 +25,10 @@ fn main() -> Result<()> {
     let read = start.elapsed().as_secs_f64();
 
     let all = || References::new(&groups).score(&captions, MetricSet::ALL);
+    if repeats == 0 {
+        let evaluation = all()?;
+        return Ok(writeln!(std::io::stdout(), "{}", serde_json::json!({"corpus": evaluation.corpus}))?);
+    }
     let meteor_only = MetricSet { meteor: true, ..MetricSet::NONE };
     let cold = timed(1, || References::new(&groups).score(&captions, meteor_only))?;
     let first = timed(1, all)?;

@@ -424,7 +424,7 @@ mod tests {
     fn another_wheel_is_refused_in_one_sentence_and_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let (wheel, output) = (folder.path().join("a.whl"), folder.path().join("out.bin"));
-        let mut fault = |content: &[u8], part: &str| {
+        let fault = |content: &[u8], part: &str| {
             std::fs::write(&wheel, content).unwrap();
             let message = format!("{:#}", compile(&wheel, &output).unwrap_err());
             assert!(message.contains(part) && message.contains("a.whl"), "{message}");
@@ -439,5 +439,36 @@ mod tests {
     fn a_table_that_is_cut_short_is_refused() {
         assert!(Paraphrases::read("0.1\na b\n".as_bytes()).is_err());
         assert_eq!(Paraphrases::read("".as_bytes()).unwrap().entries.len(), 0);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_or_gives_other_numbers_but_no_crash() {
+        use crate::eval::{MetricSet, References};
+        use crate::util::rng::Rng;
+        let text = "0.1\nmany cars\nlots of cars\n0.2\nmany\nlots of\n0.3\nmany cars\nseveral\n";
+        let mut sections = dictionaries(&jar()).unwrap();
+        Paraphrases::read(text.as_bytes()).unwrap().write(&mut sections);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resources.bin");
+        sections.save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut rng = Rng::new(&[5]);
+        for _ in 0..2000 {
+            let mut damaged = whole.clone();
+            for _ in 0..rng.range(1, 8) {
+                let at = rng.below(damaged.len());
+                damaged[at] = rng.next_u64() as u8;
+            }
+            if rng.chance(0.1) {
+                damaged.truncate(rng.below(whole.len()));
+            }
+            std::fs::write(&path, damaged).unwrap();
+            if let Ok(resources) = Resources::open(&path) {
+                let groups = [vec!["many cars and geese".to_owned()], vec!["lots of cars".to_owned()]];
+                let references = References::new(&groups).with_resources(Some(std::sync::Arc::new(resources)));
+                let hypotheses = ["lots of cars goose".to_owned(), "many automobiles".to_owned()];
+                references.score(&hypotheses, MetricSet::ALL).unwrap();
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What METEOR knows of each word: looked up once a word, not once a comparison.
 
+use super::matches::{EXACT, STEM, SYNONYM};
 use super::resources::{Resources, Source, UNKNOWN};
 use rayon::prelude::*;
 use rust_stemmers::{Algorithm, Stemmer};
@@ -7,33 +8,29 @@ use rustc_hash::FxHashMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A word with all that the four modules compare.
+/// A word with what alignment asks of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub id: u32,
-    pub stem: u32,
-    /// Range in the pool of synset numbers.
-    synsets: (u32, u32),
-    /// One bit for each synset number's hash: words without a common bit have no common synset.
-    signature: u64,
+    /// Number in the paraphrase table.
     pub paraphrase: u16,
     pub function: bool,
 }
+
+/// Words that match a word, and the module by which they do.
+type Related = Vec<(u32, u8)>;
 
 /// The words of all references.
 pub(super) struct Lexicon {
     pub resources: Option<Arc<Resources>>,
     stemmer: Stemmer,
-    known: Known,
-}
-
-/// Words by their spelling, and the numbers that they refer to.
-#[derive(Default)]
-struct Known {
     ids: FxHashMap<Box<str>, u32>,
-    stems: FxHashMap<Box<str>, u32>,
     words: Vec<Word>,
-    pool: Vec<u32>,
+    stems: FxHashMap<Box<str>, Vec<u32>>,
+    /// (synset, word), sorted.
+    synsets: Vec<(u32, u32)>,
+    /// Of each word.
+    related: Vec<Related>,
 }
 
 /// A reference ready to be aligned.
@@ -49,51 +46,70 @@ pub(super) struct Caption {
 pub(super) struct Hypothesis {
     pub words: Vec<Word>,
     pub sources: Vec<Source>,
-    pool: Vec<u32>,
+    /// Every match of single words that a reference could bring: (word of the reference, module, place here), sorted.
+    pub candidates: Vec<(u32, u8, u32)>,
 }
 
 impl Lexicon {
-    pub(super) fn new(resources: Option<Arc<Resources>>) -> Self {
-        Self { resources, stemmer: Stemmer::create(Algorithm::English), known: Known::default() }
+    /// Takes the words of all references, which are normalised; gives each reference's words as numbers, too.
+    pub(super) fn new(texts: &[String], resources: Option<Arc<Resources>>) -> (Self, Vec<Vec<u32>>) {
+        let stemmer = Stemmer::create(Algorithm::English);
+        let mut ids: FxHashMap<Box<str>, u32> = FxHashMap::default();
+        let mut spelt: Vec<&str> = Vec::new();
+        let mut number = |word| match ids.get(word) {
+            Some(&id) => id,
+            None => {
+                let id = spelt.len() as u32;
+                ids.insert(Box::from(word), id);
+                spelt.push(word);
+                id
+            }
+        };
+        let numbers = texts.iter().map(|text| text.split_ascii_whitespace().map(&mut number).collect()).collect();
+        let entries: Vec<(Cow<'_, str>, Entry)> =
+            spelt.par_iter().map(|word| (stemmer.stem(word), Entry::look_up(resources.as_deref(), word))).collect();
+        let mut lexicon = Self {
+            resources,
+            stemmer: Stemmer::create(Algorithm::English),
+            ids,
+            words: Vec::new(),
+            stems: FxHashMap::default(),
+            synsets: Vec::new(),
+            related: Vec::new(),
+        };
+        for (id, (stem, entry)) in (0..).zip(&entries) {
+            lexicon.words.push(entry.word(id));
+            lexicon.synsets.extend(entry.synsets.iter().map(|&synset| (synset, id)));
+            match lexicon.stems.get_mut(stem.as_ref()) {
+                Some(words) => words.push(id),
+                None => {
+                    lexicon.stems.insert(stem.as_ref().into(), vec![id]);
+                }
+            }
+        }
+        lexicon.synsets.sort_unstable();
+        let related = entries.par_iter().zip(0..entries.len() as u32);
+        lexicon.related = related.map(|((stem, entry), id)| lexicon.related_to(Some(id), stem, entry)).collect();
+        (lexicon, numbers)
     }
 
-    /// Takes the words of all references, which are normalised; gives each reference's words as numbers.
-    pub(super) fn add(&mut self, texts: &[String]) -> Vec<Vec<u32>> {
-        let first_new = self.known.words.len();
-        let mut new: Vec<&str> = Vec::new();
-        let numbers = texts
-            .iter()
-            .map(|text| {
-                let number = |word| match self.known.ids.get(word) {
-                    Some(&id) => id,
-                    None => {
-                        let id = (first_new + new.len()) as u32;
-                        self.known.ids.insert(Box::from(word), id);
-                        new.push(word);
-                        id
-                    }
-                };
-                text.split_ascii_whitespace().map(number).collect()
-            })
-            .collect();
-        let entries: Vec<(Cow<'_, str>, Entry)> = new
-            .into_par_iter()
-            .map(|word| (self.stemmer.stem(word), Entry::look_up(self.resources.as_deref(), word)))
-            .collect();
-        for (stem, entry) in entries {
-            let next = self.known.stems.len() as u32;
-            let stem = match self.known.stems.get(stem.as_ref()) {
-                Some(&stem) => stem,
-                None => {
-                    self.known.stems.insert(stem.into(), next);
-                    next
-                }
-            };
-            let id = self.known.words.len() as u32;
-            let word = entry.word(id, stem, 0, &mut self.known.pool);
-            self.known.words.push(word);
+    /// The words of references that a word matches: itself, those of the same stem, those of a common synset.
+    fn related_to(&self, id: Option<u32>, stem: &str, entry: &Entry) -> Related {
+        let mut related: Related = id.map(|id| (id, EXACT)).into_iter().collect();
+        let others = |other: &u32| Some(*other) != id;
+        let stems = self.stems.get(stem).into_iter().flatten().copied();
+        related.extend(stems.filter(others).map(|word| (word, STEM)));
+        let first_synonym = related.len();
+        for &synset in &entry.synsets {
+            let from = self.synsets.partition_point(|&(other, _)| other < synset);
+            let words = self.synsets.iter().skip(from).take_while(|(other, _)| *other == synset);
+            related.extend(words.map(|&(_, word)| word).filter(others).map(|word| (word, SYNONYM)));
         }
-        numbers
+        if let Some(synonyms) = related.get_mut(first_synonym..) {
+            synonyms.sort_unstable();
+        }
+        related.dedup();
+        related
     }
 
     /// Finds the paraphrase table's phrases in a reference.
@@ -107,61 +123,34 @@ impl Lexicon {
     }
 
     pub(super) fn word(&self, id: u32) -> Word {
-        self.known.words[id as usize]
+        self.words[id as usize]
     }
 
-    /// Prepares a hypothesis; `text` is normalised. New words and stems get numbers that no reference has.
+    /// Prepares a hypothesis; `text` is normalised. New words get numbers that no reference has.
     pub(super) fn hypothesis(&self, text: &str) -> Hypothesis {
-        let mut new_words: FxHashMap<&str, Word> = FxHashMap::default();
-        let mut new_stems: FxHashMap<String, u32> = FxHashMap::default();
         let mut hypothesis = Hypothesis::default();
-        for word in text.split_ascii_whitespace() {
-            let found = match (self.known.ids.get(word), new_words.get(word)) {
-                (Some(&id), _) => self.word(id),
-                (None, Some(&word)) => word,
-                (None, None) => {
-                    let id = (self.known.words.len() + new_words.len()) as u32;
-                    let stem = self.stemmer.stem(word);
-                    let stem = self.known.stems.get(stem.as_ref()).copied().unwrap_or_else(|| {
-                        let next = (self.known.stems.len() + new_stems.len()) as u32;
-                        *new_stems.entry(stem.into_owned()).or_insert(next)
+        let mut new: FxHashMap<&str, (Word, Related)> = FxHashMap::default();
+        for (place, word) in (0..).zip(text.split_ascii_whitespace()) {
+            let (found, related) = match self.ids.get(word) {
+                Some(&id) => (self.word(id), self.related.get(id as usize)),
+                None => {
+                    let id = (self.words.len() + new.len()) as u32;
+                    let (word, related) = new.entry(word).or_insert_with(|| {
+                        let entry = Entry::look_up(self.resources.as_deref(), word);
+                        (entry.word(id), self.related_to(None, &self.stemmer.stem(word), &entry))
                     });
-                    let start = self.known.pool.len();
-                    let new =
-                        Entry::look_up(self.resources.as_deref(), word).word(id, stem, start, &mut hypothesis.pool);
-                    new_words.insert(word, new);
-                    new
+                    (*word, Some(&*related))
                 }
             };
             hypothesis.words.push(found);
+            hypothesis.candidates.extend(related.into_iter().flatten().map(|&(word, module)| (word, module, place)));
         }
+        hypothesis.candidates.sort_unstable();
         if let Some(resources) = &self.resources {
             let numbers: Vec<u16> = hypothesis.words.iter().map(|word| word.paraphrase).collect();
             resources.sources_in(&numbers, &mut hypothesis.sources);
         }
         hypothesis
-    }
-
-    /// Whether a word of the hypothesis and one of a reference share a synset.
-    pub(super) fn synonyms(&self, hypothesis: &Hypothesis, ours: &Word, theirs: &Word) -> bool {
-        if ours.signature & theirs.signature == 0 {
-            return false;
-        }
-        let base = self.known.pool.len() as u32;
-        let slice = |range: (u32, u32)| {
-            let (pool, base) = if range.0 >= base { (&hypothesis.pool, base) } else { (&self.known.pool, 0) };
-            pool.get((range.0 - base) as usize..(range.1 - base) as usize).unwrap_or_default()
-        };
-        let (a, b) = (slice(ours.synsets), slice(theirs.synsets));
-        let (mut i, mut j) = (0, 0);
-        while let (Some(left), Some(right)) = (a.get(i), b.get(j)) {
-            match left.cmp(right) {
-                std::cmp::Ordering::Less => i += 1,
-                std::cmp::Ordering::Greater => j += 1,
-                std::cmp::Ordering::Equal => return true,
-            }
-        }
-        false
     }
 }
 
@@ -183,13 +172,7 @@ impl Entry {
         entry
     }
 
-    /// Makes the word; its synset numbers are added to `pool`, whose first entry has number `base`.
-    fn word(self, id: u32, stem: u32, base: usize, pool: &mut Vec<u32>) -> Word {
-        let start = (base + pool.len()) as u32;
-        pool.extend_from_slice(&self.synsets);
-        let signature =
-            self.synsets.iter().fold(0, |bits, number| bits | 1 << (number.wrapping_mul(0x9E37_79B1) >> 26));
-        let synsets = (start, (base + pool.len()) as u32);
-        Word { id, stem, synsets, signature, paraphrase: self.paraphrase, function: self.function }
+    fn word(&self, id: u32) -> Word {
+        Word { id, paraphrase: self.paraphrase, function: self.function }
     }
 }

@@ -4,8 +4,8 @@ use super::lexicon::{Caption, Hypothesis, Lexicon, Word};
 
 /// Module numbers.
 pub(super) const EXACT: u8 = 0;
-const STEM: u8 = 1;
-const SYNONYM: u8 = 2;
+pub(super) const STEM: u8 = 1;
+pub(super) const SYNONYM: u8 = 2;
 const PARAPHRASE: u8 = 3;
 
 /// Words `test_start..` of the hypothesis match words `reference_start..` of the reference.
@@ -40,19 +40,14 @@ impl Matches {
         self.reference.clear();
         self.reference.extend(reference.words.iter().map(|&id| lexicon.word(id)));
         let identical = test.words.iter().map(|word| word.id).eq(reference.words.iter().copied());
-        for (j, theirs) in self.reference.iter().enumerate() {
-            let mut single = |i: usize, module| {
-                let (reference_start, test_start) = (j as u32, i as u32);
-                self.list.push(Match { reference_start, reference_len: 1, test_start, test_len: 1, module });
-            };
-            let ours = || test.words.iter().enumerate();
-            ours().filter(|(_, ours)| ours.id == theirs.id).for_each(|(i, _)| single(i, EXACT));
-            if identical {
-                continue;
+        for (j, theirs) in (0..).zip(&self.reference) {
+            let from = test.candidates.partition_point(|candidate| candidate.0 < theirs.id);
+            for &(word, module, i) in test.candidates.iter().skip(from) {
+                if word != theirs.id || (identical && module != EXACT) {
+                    break; // sorted: exact matches come first
+                }
+                self.list.push(Match { reference_start: j, reference_len: 1, test_start: i, test_len: 1, module });
             }
-            let others = || ours().filter(|(_, ours)| ours.id != theirs.id);
-            others().filter(|(_, ours)| ours.stem == theirs.stem).for_each(|(i, _)| single(i, STEM));
-            others().filter(|(_, ours)| lexicon.synonyms(test, ours, theirs)).for_each(|(i, _)| single(i, SYNONYM));
         }
         if !identical {
             self.paraphrases(lexicon, test, reference);

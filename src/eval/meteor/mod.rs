@@ -39,8 +39,7 @@ impl MeteorReferences {
     pub fn new<S: AsRef<str> + Sync>(captions: &[S], resources: Option<Arc<Resources>>) -> Self {
         let normalized: Vec<String> =
             captions.par_iter().map(|text| normalize(text.as_ref(), resources.as_deref())).collect();
-        let mut lexicon = Lexicon::new(resources);
-        let words = lexicon.add(&normalized);
+        let (lexicon, words) = Lexicon::new(&normalized, resources);
         let captions = words.into_par_iter().map(|words| lexicon.caption(words)).collect();
         Self { lexicon, captions }
     }
@@ -69,5 +68,41 @@ impl MeteorReferences {
             }
             best.map(|(_, stats)| stats).unwrap_or_default()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stats(hypothesis: &str, reference: &str) -> MeteorStats {
+        let references = MeteorReferences::new(&[reference], None);
+        references.best(&references.hypothesis(hypothesis), [0])
+    }
+
+    #[test]
+    fn words_match_exactly_and_by_stem_in_as_few_chunks_as_can_be() {
+        let found = stats("two planes parked there", "two plane parking here");
+        assert_eq!([found.modules[0].test_content, found.modules[1].test_content], [1, 2]);
+        assert_eq!((found.chunks, found.test_matches, found.reference_matches), (1, 3, 3));
+        // Of two places for the same word the one that continues the chunk is taken.
+        assert_eq!(stats("the end of the road", "near the road").chunks, 1);
+        assert_eq!(stats("b a", "a b").chunks, 2);
+    }
+
+    #[test]
+    fn identical_captions_score_1_and_unlike_or_empty_ones_0() {
+        assert_eq!(stats("a red road", "a red road").score(), 1.0);
+        for (hypothesis, reference) in [("a", "b"), ("", "b"), ("a", ""), ("", "")] {
+            assert_eq!(stats(hypothesis, reference).score(), 0.0);
+        }
+    }
+
+    #[test]
+    fn the_first_of_equally_good_references_is_the_best() {
+        let references = MeteorReferences::new(&["a x y", "a y x", "a z"], None);
+        let best = references.best(&references.hypothesis("a"), [0, 1]);
+        assert_eq!(best, references.best(&references.hypothesis("a"), [0]));
+        assert_eq!(references.best(&references.hypothesis("a"), 0..3).reference_length, 2);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Layout, little-endian: magic (8 bytes), format version (u32), number of sections (u32), SHA-256 of the two sources
 //! (32 bytes each), length of the file (u64), then per section offset and length (u64 each), then the sections, each at
-//! a multiple of 8. [`super::compile`] writes it. Every read is checked, so that a damaged file can give wrong scores
+//! a multiple of 8. `compile.rs` writes it. Every read is checked, so that a damaged file can give wrong scores
 //! but no crash.
 
 use anyhow::{Context, Result, bail};

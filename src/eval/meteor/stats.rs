@@ -79,6 +79,28 @@ impl MeteorStats {
         if score.is_nan() { 0.0 } else { score.max(0.0) }
     }
 
+    /// Statistics from the numbers in the reference program's order.
+    pub fn from_numbers(numbers: &[u64; 23]) -> Self {
+        let mut stats = Self {
+            test_length: numbers[0],
+            reference_length: numbers[1],
+            test_function: numbers[2],
+            reference_function: numbers[3],
+            chunks: numbers[20],
+            test_matches: numbers[21],
+            reference_matches: numbers[22],
+            ..Self::default()
+        };
+        for (module, matched) in stats.modules.iter_mut().enumerate() {
+            let at = 4 + 4 * module;
+            matched.test_content = numbers[at];
+            matched.reference_content = numbers[at + 1];
+            matched.test_function = numbers[at + 2];
+            matched.reference_function = numbers[at + 3];
+        }
+        stats
+    }
+
     /// The numbers in the reference program's order.
     pub fn numbers(&self) -> [u64; 23] {
         let mut numbers = [0; 23];

@@ -95,3 +95,42 @@ impl Scanner<'_, '_> {
 fn is_space(c: char) -> bool {
     c.is_whitespace() || c.is_ascii_control() || matches!(c, '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{FEFF}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn observed_habits_of_the_reference_tokeniser_hold() {
+        for (caption, tokens) in [
+            (
+                "Wow! A plane, a car; and (maybe) a boat: it's \"great\"",
+                "wow a plane a car and -lrb- maybe -rrb- a boat it 's great",
+            ),
+            ("we can't see what's there, cannot we? gonna", "we ca n't see what 's there can not we gon na"),
+            ("the boys' hats, o'clock ma'am y'all 'tis", "the boys hats o'clock ma'am y' all 't is"),
+            (
+                "a semi-circular u-shaped road--near -- the t-junction",
+                "a semi-circular u-shaped road near the t-junction",
+            ),
+            ("cars/trucks on 3/4/2015 people/ w/", "cars/trucks on 3/4/2015 people / w /"),
+            ("1,500 2.5 10:30 10:30am $5 50% #1 1990's 2x4 -5", "1,500 2.5 10:30 10:30 am $ 5 50 % # 1 1990 's 2x4 -5"),
+            ("2 1/2 cups", "2\u{A0}1/2 cups"),
+            (
+                "\u{20AC}5 \u{A3}5 50\u{A2} \u{BD} 25\u{B0}c m\u{B2} \u{2026} &amp;",
+                "$ 5 # 5 50 cents 1/2 25 \u{B0} c m \u{B2} &",
+            ),
+            ("the u.s. base near st. john, etc.", "the u.s. base near st. john etc."),
+            ("no. 5 or no. approx. 20, a car wash.", "no. 5 or no approx 20 a car wash"),
+            ("J. Smith reads K. The end", "j. smith reads k the end"),
+            ("!!! ?? ! a...", "!!! ?? a."),
+            ("the road., and", "the road. and"),
+            ("AT&T M&Ms a&b c++ www.foo.com me@foo.com.", "at&t m&m s a & b c++ www.foo.com me@foo.com"),
+            ("\u{56FE}\u{50CF} a\u{200B}b\u{A0}c", "\u{56FE}\u{50CF} a b c"),
+            ("a\nb", "a b"),
+            ("", ""),
+        ] {
+            assert_eq!(tokenize(caption), tokens, "{caption:?}");
+        }
+    }
+}
