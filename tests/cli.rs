@@ -152,3 +152,25 @@ fn messages_can_be_json_lines_and_a_wrong_level_is_one_sentence() {
     assert_eq!(code, 2);
     assert!(error.starts_with("error: RSIC_LOG is 'rsic=loud'; write a level"), "{error}");
 }
+
+#[test]
+fn config_show_params_counts_the_parameters_by_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenes = folder.path().join("scenes");
+    let (code, _, error) = run(&["data", "scenes", scenes.to_str().unwrap(), "--count", "16", "--size", "64"]);
+    assert_eq!(code, 0, "{error}");
+    let root = format!("data.root={}", scenes.display());
+    let (code, out, error) = run(&["config", "show", "experiments/demo/fe_lws.yaml", &root, "--params"]);
+    assert_eq!(code, 0, "{error}");
+    let counts: Vec<(&str, usize)> = out
+        .lines()
+        .map(|line| line.split_once("  ").unwrap())
+        .map(|(name, count)| (name, count.replace(' ', "").parse().unwrap()))
+        .collect();
+    let count = |name: &str| counts.iter().find(|(part, _)| *part == name).unwrap_or_else(|| panic!("{out}")).1;
+    // DenseNet-121 gives 1024 features; L1 has 256 units, a GRU three gates of 256 on 256 + 256 inputs with two biases.
+    assert_eq!(count("l1"), 1024 * 256 + 256);
+    assert_eq!((count("gru.0"), count("gru.1")), (3 * 256 * (512 + 2), 3 * 256 * (512 + 2)));
+    let parts: usize = counts.iter().filter(|(name, _)| *name != "total").map(|(_, count)| count).sum();
+    assert_eq!(count("total"), parts);
+}

@@ -6,8 +6,11 @@ use crate::config::{self, Experiment};
 use crate::data::{Dataset, Vocabulary};
 use crate::models::{self, encoders::spec};
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
 
 pub fn run(command: &ConfigCommand) -> Result<ExitStatus> {
     match command {
@@ -37,11 +40,20 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// The parameters of a model by part, in the order of the model.
+/// The trainable parameters of a model by part: what stands before the last dot of their names. The frozen encoders are
+/// no part of it.
 fn describe(experiment: &Experiment, vocabulary: usize) -> Result<Vec<(String, usize)>> {
-    let widths = experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels));
-    let widths: Vec<i64> = widths.collect::<Result<_>>()?;
-    Ok(models::parameters_by_part(&experiment.model, &widths, vocabulary as i64))
+    let widths: Vec<i64> =
+        experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels)).collect::<Result<_>>()?;
+    let store = VarStore::new(Device::Cpu);
+    let _model = models::build(&experiment.model, &store.root(), &widths, vocabulary as i64);
+    let mut parts: BTreeMap<String, usize> = BTreeMap::new();
+    let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+    for (name, tensor) in &variables {
+        let part = name.rsplit_once('.').map_or(name.as_str(), |(part, _)| part);
+        *parts.entry(part.to_string()).or_default() += tensor.numel();
+    }
+    Ok(parts.into_iter().collect())
 }
 
 /// A count with thin groups of three: `1 234 567`.

@@ -109,7 +109,7 @@ impl Run<'_> {
             if self.interrupt.requested() {
                 return Ok(Outcome::Interrupted);
             }
-            if self.config.checkpoint_steps.is_some_and(|every| state.step % every == 0 && state.step < batches.len()) {
+            if self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every) && state.step < batches.len()) {
                 self.save(last, optimizer, state)?;
             }
         }
