@@ -60,6 +60,8 @@ pub enum Command {
     /// Show and check experiment files: rsic config show experiments/fe_lws/ucm.yaml
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Compile METEOR's synonyms and paraphrases into the cache: rsic metrics-data pycocoevalcap-1.2-py3-none-any.whl
+    MetricsData(MetricsDataArgs),
     /// Print versions, device and threads, what is missing and how to mend it.
     Doctor,
     /// Print a completion script for a shell: rsic completions bash
@@ -139,6 +141,36 @@ pub struct ScoreArgs {
     /// References: coco annotations JSON, JSONL, or one plain text file per reference.
     #[arg(required = true)]
     pub references: Vec<PathBuf>,
+    /// Metrics, separated by commas: BLEU, METEOR, ROUGE_L, CIDEr (default: all, and Sm, their mean).
+    #[arg(long, value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Write corpus and per-image scores here, as JSON.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Captions are word ids between spaces: score them as they are.
+    #[arg(long)]
+    pub ids: bool,
+    /// Score the captions there are, though references name more images.
+    #[arg(long)]
+    pub subset: bool,
+    /// Give 95 % confidence intervals from N resamples of the images.
+    #[arg(long, value_name = "N")]
+    pub bootstrap: Option<usize>,
+    /// Compare with another system's captions of the same images, by paired bootstrap (1000 resamples).
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Seed of the resamples.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct MetricsDataArgs {
+    /// The wheel of pycocoevalcap 1.2.
+    pub wheel: PathBuf,
+    /// File to write (default: metrics-en.bin in the cache).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -235,8 +267,16 @@ pub struct FeaturesArgs {
 pub enum ConfigCommand {
     /// Print the resolved experiment, with the origin of each value.
     Show(ConfigShowArgs),
-    /// Check experiment files, naming every error with its place.
-    Check { configs: Vec<PathBuf> },
+    /// Check experiment files, naming every error with its place: rsic config check experiments/*/*.yaml
+    Check {
+        #[arg(required = true)]
+        configs: Vec<PathBuf>,
+    },
+    /// List the experiment files below a folder.
+    List {
+        #[arg(default_value = "experiments")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -69,6 +69,15 @@ pub fn device(name: &str) -> Result<Device> {
     }
 }
 
+/// How reports call a device: `cpu`, `cuda:0`.
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cuda(index) => format!("cuda:{index}"),
+        Device::Cpu => "cpu".into(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
 /// Sets LibTorch's threads; the default is every core that the process may use.
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     static INTER_OP: Once = Once::new();

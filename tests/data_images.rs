@@ -1,5 +1,7 @@
 //! Decoding, resizing and normalising against Pillow and torchvision (`tests/golden/images.py` made the numbers).
 
+#![allow(clippy::unwrap_used)] // in the helpers of tests
+
 use rsic::data::image::{decode_file, normalize, resize};
 use serde::Deserialize;
 use std::fs;

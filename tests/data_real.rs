@@ -1,6 +1,10 @@
 //! The published datasets, where a copy lies in `../shared/datasets` beside the crate: counts, vocabularies, images.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // in the helpers of tests
+
 use rsic::config::schema::{DataConfig, MissingPolicy, TextField, VocabularyConfig};
+use rsic::data::stats::Stats;
+use rsic::data::verify::{Kind, verify};
 use rsic::data::{Dataset, Split, Vocabulary};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +91,17 @@ fn rsicd_has_its_published_counts_classes_and_three_empty_captions() {
         [vocabulary(&rsicd, 1, "all"), vocabulary(&rsicd, 6, "all"), vocabulary(&rsicd, 6, "train")],
         [3063, 1200, 963]
     );
+    // Published as 24333 distinct raw sentences per image, summed; two of one image differ in white space alone.
+    let plain = VocabularyConfig { strip_punctuation: false, lowercase: false, ..config.vocabulary.clone() };
+    let raw = DataConfig { text: TextField::Raw, vocabulary: plain, ..config.clone() };
+    assert_eq!(Stats::of(&raw).unwrap().total.distinct_per_image, 24_332);
+    let stats = Stats::of(&config).unwrap();
+    assert_eq!((stats.total.distinct_per_image, stats.empty_captions, stats.total.found), (24_329, 3, 0));
+    let distinct =
+        Split::ALL.map(|split| stats.splits[&split].distinct_per_image as f64 / stats.splits[&split].images as f64);
+    assert_eq!(distinct.map(|mean| format!("{mean:.2}")), ["2.04", "2.65", "3.31"]);
+    assert_eq!(Split::ALL.map(|split| stats.splits[&split].longest), [34, 26, 32]);
+    assert_eq!(stats.lengths.range(26..).map(|(_, count)| count).sum::<usize>(), 56);
     let mut classes: Vec<&str> = rsicd.images.iter().filter_map(|image| image.class.as_deref()).collect();
     assert_eq!(classes.len(), 10_000);
     classes.sort_unstable();
@@ -94,6 +109,34 @@ fn rsicd_has_its_published_counts_classes_and_three_empty_captions() {
     assert_eq!(classes.len(), 30);
     let error = Dataset::load(&config).unwrap_err().to_string();
     assert!(error.contains("none of the 10921 images"), "{error}");
+}
+
+#[test]
+fn verify_passes_a_whole_copy_and_names_what_a_part_lacks() {
+    let Some(ucm) = folder("ucm") else { return };
+    let report = verify(&DataConfig::of_folder(&ucm), &|_| ()).unwrap();
+    assert_eq!((report.decoded, report.faults.len()), (2100, 0), "{:?}", report.faults);
+    assert_eq!(report.published.map(|known| known.name), Some("UCM-Captions"));
+    let faults = |name: &str| {
+        let report = verify(&DataConfig::of_folder(folder(name).unwrap()), &|_| ()).unwrap();
+        (report.summary().into_iter().collect::<Vec<_>>(), report.decoded)
+    };
+    assert_eq!(faults("sydney"), (vec![(Kind::MissingImage, 604)], 9));
+    assert_eq!(faults("nwpu"), (vec![(Kind::Counts, 1), (Kind::MissingImage, 4900)], 1400));
+    assert_eq!(faults("rsicd"), (vec![(Kind::MissingImage, 1)], 0));
+}
+
+#[test]
+fn original_tiffs_decode_like_their_jpeg_copies() {
+    let Some(ucm) = folder("ucm") else { return };
+    for number in [1, 100, 905, 2100] {
+        let tiff = rsic::data::image::decode_file(&ucm.join(format!("{number}.tif"))).unwrap();
+        let jpeg = rsic::data::image::decode_file(&ucm.join(format!("imgs/{number}.jpg"))).unwrap();
+        assert_eq!(tiff.dimensions(), jpeg.dimensions());
+        let sum: u64 = tiff.as_raw().iter().zip(jpeg.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let mean = sum as f64 / tiff.as_raw().len() as f64;
+        assert!(mean < 2.0, "{number}: {mean}");
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their origin.
 
 use flate2::read::GzDecoder;
+use rsic::eval::meteor::{MeteorReferences, Resources};
 use rsic::eval::{MetricSet, References, tokenize};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -105,4 +107,75 @@ fn bleu_rouge_and_cider_of_the_coco_example_equal_the_references() {
     if let Some(golden) = coco() {
         assert_scores_equal(&golden);
     }
+}
+
+/// METEOR's resources where they are compiled; prints a note where they are not.
+fn resources() -> Option<Arc<Resources>> {
+    let resources = Resources::open_default().unwrap();
+    if resources.is_none() {
+        println!("skipped: METEOR's resources are not compiled (make metrics-data)");
+    }
+    resources.map(Arc::new)
+}
+
+/// Every score, every statistic and the corpus value, bit for bit.
+fn assert_meteor_identical(golden: &Golden, resources: Arc<Resources>) {
+    let cleaned: Vec<Vec<String>> = golden.items.iter().map(|item| item.refs_tok.clone()).collect();
+    let prepared = MeteorReferences::new(&cleaned.concat(), Some(resources.clone()));
+    let mut start = 0;
+    for item in &golden.items {
+        let captions = start..start + item.refs_tok.len();
+        start = captions.end;
+        let best = prepared.best(&prepared.hypothesis(&item.hyp_tok), captions);
+        let numbers: Vec<u64> = item.scores["meteor_stats"]
+            .as_str()
+            .unwrap()
+            .split(' ')
+            .map(|number| number.parse::<f64>().unwrap() as u64)
+            .collect();
+        assert_eq!(best.numbers(), numbers[..], "{:?}", item.hyp);
+        assert_eq!(best.score().to_bits(), item.scores["METEOR"].as_f64().unwrap().to_bits(), "{:?}", item.hyp);
+    }
+    let references = References::from_tokenized(cleaned).with_resources(Some(resources));
+    let hypotheses: Vec<String> = golden.items.iter().map(|item| item.hyp_tok.clone()).collect();
+    let evaluation = references.score_tokenized(&hypotheses, MetricSet::ALL).unwrap();
+    assert_eq!(evaluation.corpus.get("METEOR").unwrap().to_bits(), golden.corpus["METEOR"].to_bits());
+    assert!((evaluation.corpus.get("Sm").unwrap() - golden.corpus["Sm"]).abs() < 1e-9);
+}
+
+#[test]
+fn meteor_of_the_remote_sensing_captions_is_identical_to_the_references() {
+    if let Some(resources) = resources() {
+        assert_meteor_identical(&remote_sensing(), resources);
+    }
+}
+
+#[test]
+fn meteor_of_the_coco_example_is_identical_to_the_references() {
+    if let (Some(golden), Some(resources)) = (coco(), resources()) {
+        assert_meteor_identical(&golden, resources);
+    }
+}
+
+#[test]
+fn meteor_of_each_single_reference_is_identical_to_the_references() {
+    let Some(resources) = resources() else { return };
+    for item in remote_sensing().items {
+        let prepared = MeteorReferences::new(&item.refs_tok, Some(resources.clone()));
+        let hypothesis = prepared.hypothesis(&item.hyp_tok);
+        for (caption, theirs) in item.scores["meteor_per_ref"].as_array().unwrap().iter().enumerate() {
+            assert_eq!(prepared.best(&hypothesis, [caption]).score(), theirs.as_f64().unwrap(), "{:?}", item.hyp);
+        }
+    }
+}
+
+#[test]
+fn sentences_score_as_images_do() {
+    let golden = remote_sensing();
+    let groups: Vec<Vec<String>> = golden.items.iter().map(|item| item.refs.clone()).collect();
+    let hypotheses: Vec<String> = golden.items.iter().map(|item| item.hyp.clone()).collect();
+    let references = References::new(&groups).with_resources(resources());
+    let images = references.score(&hypotheses, MetricSet::SENTENCE).unwrap().images;
+    let items: Vec<(String, Vec<usize>)> = hypotheses.into_iter().zip((0..).map(|image| vec![image])).collect();
+    assert_eq!(references.score_sentences(&items, MetricSet::ALL).unwrap(), images);
 }

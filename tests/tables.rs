@@ -1,5 +1,7 @@
 //! The table files that are shipped: their numbers, their names, and the runs that they plan.
 
+#![allow(clippy::unwrap_used)] // helpers of tests, too, may stop at what cannot be
+
 mod report_fakes;
 
 use rsic::experiments::catalog::{Found, find, of_paper};
@@ -150,4 +152,21 @@ fn seeds_decodings_and_names_do_not_tell_trainings_apart_but_settings_do() {
     for other in ["train.epochs=3", "model.fe_lws.layers=2", "data.root=elsewhere"] {
         assert_ne!(identity(&base).unwrap(), identity(&changed(other)).unwrap(), "{other}");
     }
+}
+
+#[test]
+fn every_shipped_table_resolves_by_the_shipped_experiments() {
+    let load = |path: &Path, overrides: &[String]| Ok(rsic::config::load(path, overrides)?.experiment);
+    let mut planned = 0;
+    for (paper, runs) in [("fe_lws", 84), ("demo", 2)] {
+        let tables = of_paper(Path::new("experiments"), paper).unwrap();
+        let base = |found: &Found| found.path.parent().unwrap().join(&found.table.base);
+        if let Some(found) = tables.iter().find(|found| !base(found).exists()) {
+            println!("skipped {paper}: no file {}", base(found).display());
+            continue;
+        }
+        assert_eq!(Plan::new(tables, &options(&[]), &load).unwrap().runs.len(), runs, "{paper}");
+        planned += 1;
+    }
+    println!("{planned} of 2 papers planned");
 }

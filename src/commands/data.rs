@@ -1,8 +1,9 @@
 //! `rsic data`.
 
 use super::ExitStatus;
-use crate::cli::{CaptionField, DataArgs, DataCommand, LogFormat};
+use crate::cli::{CaptionField, DataArgs, DataCommand, LogFormat, ScenesArgs};
 use crate::config::schema::{DataConfig, TextField};
+use crate::data::scenes::{self, CAPTIONS};
 use crate::data::stats::Stats;
 use crate::data::verify::{self, Progress};
 use anyhow::{Context, Result, bail};
@@ -16,7 +17,7 @@ pub fn run(command: &DataCommand) -> Result<ExitStatus> {
     match command {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),
-        _ => bail!("not yet"),
+        DataCommand::Scenes(args) => render_scenes(args),
     }
 }
 
@@ -55,7 +56,7 @@ fn settings(args: &DataArgs) -> Result<DataConfig> {
     } else if !path.exists() {
         bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
     } else if ["yaml", "yml"].contains(&extension) {
-        of_experiment(path)?
+        crate::config::load(path, &[])?.experiment.data
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
@@ -74,13 +75,21 @@ fn settings(args: &DataArgs) -> Result<DataConfig> {
     Ok(config)
 }
 
-/// The `data` block of an experiment file.
-fn of_experiment(path: &Path) -> Result<DataConfig> {
-    #[derive(serde::Deserialize)]
-    struct Block {
-        data: DataConfig,
-    }
-    let text = crate::util::fs::read_text(path)?;
-    let block: Block = serde_yaml::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(block.data)
+fn render_scenes(args: &ScenesArgs) -> Result<ExitStatus> {
+    let options = scenes::Options { count: args.count, size: args.size, seed: args.seed };
+    let summary = scenes::generate(&options, &args.output)?;
+    let of = |split: &str| summary.splits.get(split).copied().unwrap_or(0);
+    writeln!(
+        stdout().lock(),
+        "{}: {} images of {} classes ({} train, {} val, {} test), {} captions{}",
+        args.output.display(),
+        args.count,
+        summary.classes,
+        of("train"),
+        of("val"),
+        of("test"),
+        args.count * CAPTIONS,
+        if summary.written { "" } else { "; complete already" },
+    )?;
+    Ok(ExitStatus::Success)
 }

@@ -4,10 +4,19 @@ use crate::cli::{Cli, Command};
 use anyhow::Result;
 use std::process::ExitCode;
 
+mod caption;
+mod completions;
+mod config;
 mod data;
 mod doctor;
+mod eval;
 mod features;
+mod metrics_data;
+mod progress;
 pub mod reproduce;
+mod runner;
+mod score;
+mod train;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +40,19 @@ impl From<ExitStatus> for ExitCode {
 
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
+    crate::logging::init(&cli.global)?;
     match cli.command {
-        Command::Doctor => doctor::run(&cli.global),
+        Command::Train(args) => train::run(&cli.global, &args),
+        Command::Eval(args) => eval::run(&cli.global, &args),
+        Command::Caption(args) => caption::run(&cli.global, &args),
+        Command::Score(args) => score::run(&args, &cli.global),
+        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Features(args) => features::run(&cli.global, &args),
-        Command::Reproduce(args) => reproduce::run(&cli.global, &args),
-        _ => anyhow::bail!("not yet"),
+        Command::Config(command) => config::run(&command),
+        Command::MetricsData(args) => metrics_data::run(&args),
+        Command::Doctor => doctor::run(&cli.global),
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 

@@ -1,22 +1,27 @@
 //! `rsic reproduce`: trains what a table needs, and prints published, measured and difference.
 
 use super::ExitStatus;
+use super::runner::Trainer;
 use crate::cli::{GlobalArgs, ReproduceArgs};
-use crate::config::Experiment;
+use crate::config::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
-use crate::experiments::runner::{Executed, Outcome, Request, Runner, execute};
+use crate::experiments::runner::{Executed, Runner, execute};
 use crate::experiments::{Comparison, RunResult, catalog, result};
 use crate::report::html::{self, Curves, Page, Shown};
 use crate::report::{text, write_tables};
-use crate::util::fs::{read_text, write_atomic};
-use anyhow::{Context, Result, bail};
+use crate::runtime::{self, Interrupt};
+use crate::util::fs::write_atomic;
+use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::Path;
 
-pub fn run(_global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
+pub fn run(global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let mut trainer = Trainer { device, interrupt: Interrupt::install()? };
     let command: Vec<String> = std::env::args_os().map(|arg| quoted(&arg.to_string_lossy())).collect();
-    reproduce(args, &command.join(" "), &load, &mut NotYet, &mut std::io::stdout().lock())
+    reproduce(args, &command.join(" "), &load, &mut trainer, &mut std::io::stdout().lock())
 }
 
 /// The whole command, with the loading of experiments and the making of runs as parameters. `command` is what the page
@@ -150,25 +155,7 @@ fn quoted(word: &str) -> String {
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
-    let mut value: serde_yaml::Value =
-        serde_yaml::from_str(&read_text(path)?).with_context(|| path.display().to_string())?;
-    for text in overrides {
-        let Some((keys, new)) = text.split_once('=') else { bail!("setting '{text}' is not key=value") };
-        let mut place = &mut value;
-        for key in keys.split('.') {
-            place = &mut place[key];
-        }
-        *place = serde_yaml::from_str(new).with_context(|| format!("setting '{text}'"))?;
-    }
-    serde_yaml::from_value(value).with_context(|| path.display().to_string())
-}
-
-struct NotYet;
-
-impl Runner for NotYet {
-    fn run(&mut self, _: &Request) -> Result<Outcome> {
-        bail!("training is not there yet")
-    }
+    Ok(config::load(path, overrides)?.experiment)
 }
 
 #[cfg(test)]

@@ -89,6 +89,12 @@ pub fn to_yaml(experiment: &Experiment) -> Result<String> {
     emit::plain(&serde_json::to_value(experiment)?)
 }
 
+/// Whether a file is a table (it has a top-level `table`) and not an experiment. Unreadable files are not.
+pub fn is_table(path: &Path) -> bool {
+    let text = crate::util::fs::read_text(path).unwrap_or_default();
+    parse::parse(&text, 0).0.is_some_and(|tree| tree.entry("table").is_some())
+}
+
 /// A fault that a validator found: the dotted path of the setting, and the sentence after it.
 pub type Invalid = (String, String);
 

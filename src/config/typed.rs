@@ -131,6 +131,7 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Choice {
+        #[allow(dead_code)]
         Simple(Simple),
         Other(Other),
     }

@@ -11,6 +11,7 @@ pub mod image;
 pub mod loader;
 mod locate;
 pub mod published;
+pub mod scenes;
 mod split;
 pub mod stats;
 pub mod verify;

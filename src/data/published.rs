@@ -18,6 +18,9 @@ pub struct Published {
     /// Images that have one caption without a word in the public file itself.
     #[serde(skip)]
     pub empty_captions: &'static [&'static str],
+    /// Images that the public archive itself lacks.
+    #[serde(skip)]
+    pub absent: &'static [&'static str],
 }
 
 /// UCM-Captions and Sydney-Captions (Qu et al. 2016), RSICD (Lu et al. 2017), NWPU-Captions (Cheng et al. 2022).
@@ -30,6 +33,7 @@ pub const DATASETS: [Published; 4] = [
         test: 210,
         captions_per_image: 5,
         empty_captions: &[],
+        absent: &[],
     },
     Published {
         name: "Sydney-Captions",
@@ -39,6 +43,7 @@ pub const DATASETS: [Published; 4] = [
         test: 58,
         captions_per_image: 5,
         empty_captions: &[],
+        absent: &[],
     },
     Published {
         name: "RSICD",
@@ -48,6 +53,7 @@ pub const DATASETS: [Published; 4] = [
         test: 1093,
         captions_per_image: 5,
         empty_captions: &["bridge_218.jpg", "bridge_59.jpg", "parking_211.jpg"],
+        absent: &[],
     },
     Published {
         name: "NWPU-Captions",
@@ -57,6 +63,7 @@ pub const DATASETS: [Published; 4] = [
         test: 3150,
         captions_per_image: 5,
         empty_captions: &["golf_course_641.jpg"],
+        absent: &["airplane_111.jpg"], // https://github.com/HaiyanHuang98/NWPU-Captions/issues/2
     },
 ];
 

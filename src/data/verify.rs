@@ -189,8 +189,14 @@ fn missing<'a>(dataset: &'a Dataset, report: &mut Report) -> Vec<&'a ImageEntry>
         report.fault(Kind::MissingImage, message);
         return present;
     }
+    let known = report.published.map_or(&[][..], |published| published.absent);
     for skipped in dataset.skipped.iter().filter(|skipped| skipped.fault != locate::Fault::NoCaption) {
-        report.fault(Kind::MissingImage, format!("'{}' ({}) {}", skipped.file_name, skipped.split, skipped.fault));
+        let message = format!("'{}' ({}) {}", skipped.file_name, skipped.split, skipped.fault);
+        if known.contains(&skipped.file_name.as_str()) {
+            report.notes.push(format!("{message}, as in the published archive; it is skipped"));
+        } else {
+            report.fault(Kind::MissingImage, message);
+        }
     }
     present
 }

@@ -121,13 +121,18 @@ impl Vocabulary {
         sha256(format!("{}\n{}", self.max_length, self.words.join("\n")).as_bytes())
     }
 
-    /// Writes the vocabulary as JSON, words in id order.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// The vocabulary as JSON, words in id order.
+    pub fn to_json(&self) -> Result<String> {
         let ids: serde_json::Map<String, serde_json::Value> =
             self.words.iter().zip(0u64..).map(|(word, id)| (word.clone(), id.into())).collect();
         let mut text = serde_json::to_string_pretty(&Document { max_length: self.max_length, ids })?;
         text.push('\n');
-        write_atomic(path, text.as_bytes())
+        Ok(text)
+    }
+
+    /// Writes [`Self::to_json`].
+    pub fn save(&self, path: &Path) -> Result<()> {
+        write_atomic(path, self.to_json()?.as_bytes())
     }
 
     /// Reads what [`Self::save`] wrote; refuses ids with holes, words or ids that come twice, and missing specials.

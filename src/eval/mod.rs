@@ -4,16 +4,18 @@
 //! in parallel and bit-equal whatever the number of threads. Values follow coco-caption's scorers (pycocoevalcap 1.2).
 
 mod bleu;
+pub mod bootstrap;
 mod cider;
 pub mod meteor;
 mod metric_set;
 mod ngrams;
+pub mod readers;
 mod references;
 mod rouge;
 pub mod scores;
 pub mod tokenizer;
 
 pub use metric_set::MetricSet;
-pub use references::{Evaluation, References};
+pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;
 pub use tokenizer::tokenize;

@@ -72,9 +72,9 @@ fn splits_alike(text: &str) -> bool {
         && text.chars().all(|c| c == ' ' || !(c.is_whitespace() || c.is_ascii_control()))
 }
 
-/// A hypothesis's part of each metric.
+/// One hypothesis's part of each metric. Corpus scores are made from these, over all images or a resample.
 #[derive(Debug, Default, Clone, Copy)]
-struct Segment {
+pub struct Segment {
     bleu: BleuStats,
     meteor: MeteorStats,
     rouge_l: f64,
@@ -147,16 +147,34 @@ impl References {
 
     /// [`score`](Self::score) for captions that are cleaned already.
     pub fn score_tokenized(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Evaluation> {
+        let segments = self.segments(hypotheses, metrics)?;
+        Ok(Evaluation {
+            corpus: self.corpus(&segments, metrics),
+            images: segments.iter().map(|segment| self.named(segment, metrics)).collect(),
+        })
+    }
+
+    /// Each cleaned caption's part of the metrics.
+    ///
+    /// # Errors
+    /// Another number of hypotheses than images; damaged METEOR resources.
+    pub fn segments(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Vec<Segment>> {
         if hypotheses.len() != self.len() {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
         self.prepare(metrics)?;
-        let segments: Vec<Segment> = hypotheses
-            .par_iter()
-            .zip(&self.groups)
-            .map(|(hypothesis, group)| self.segment(hypothesis, std::slice::from_ref(group), metrics))
-            .collect();
-        Ok(self.evaluation(&segments, metrics))
+        let pairs = hypotheses.par_iter().zip(&self.groups);
+        Ok(pairs.map(|(hypothesis, group)| self.segment(hypothesis, std::slice::from_ref(group), metrics)).collect())
+    }
+
+    /// Scores of a corpus: sums for BLEU and METEOR, means for ROUGE-L and CIDEr, added up in the given order.
+    pub fn corpus<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>, metrics: MetricSet) -> Scores {
+        self.named(&total(segments), metrics)
+    }
+
+    /// Whether METEOR has its resources; `None` before METEOR was asked for.
+    pub fn meteor_has_resources(&self) -> Option<bool> {
+        self.meteor.get()?.as_ref().ok().map(MeteorReferences::has_resources)
     }
 
     /// Scores one raw caption against the references of some images taken together (BLEU, METEOR, ROUGE_L): whatever
@@ -244,20 +262,16 @@ impl References {
                 segment.cider = cider.score(&hypothesis, counts, group.clone());
             }
         }
-        if let (true, Ok(meteor)) = (metrics.meteor, self.meteor()) {
+        if metrics.meteor
+            && let Ok(meteor) = self.meteor()
+        {
             segment.meteor = meteor.best(&meteor.hypothesis(hypothesis), captions());
         }
         segment
     }
 
-    fn evaluation(&self, segments: &[Segment], metrics: MetricSet) -> Evaluation {
-        Evaluation {
-            corpus: self.named(&total(segments.iter()), metrics),
-            images: segments.iter().map(|segment| self.named(segment, metrics)).collect(),
-        }
-    }
-
-    fn named(&self, segment: &Segment, metrics: MetricSet) -> Scores {
+    /// A segment's scores by name.
+    pub fn named(&self, segment: &Segment, metrics: MetricSet) -> Scores {
         let mut scores = Vec::with_capacity(8);
         let mut push = |name: &str, value: f64| scores.push((name.to_owned(), value));
         let bleu = segment.bleu.scores();
@@ -285,17 +299,17 @@ impl References {
     }
 }
 
-/// The corpus: sums for BLEU and METEOR, means for ROUGE-L and CIDEr.
-fn total<'s>(segments: impl ExactSizeIterator<Item = &'s Segment>) -> Segment {
-    let images = segments.len().max(1) as f64;
+fn total<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Segment {
+    let mut images = 0u32;
     let mut total = Segment::default();
     for segment in segments {
+        images += 1;
         total.bleu.add(&segment.bleu);
         total.meteor.add(&segment.meteor);
         total.rouge_l += segment.rouge_l;
         total.cider += segment.cider;
     }
-    total.rouge_l /= images;
-    total.cider /= images;
+    total.rouge_l /= f64::from(images.max(1));
+    total.cider /= f64::from(images.max(1));
     total
 }

@@ -194,18 +194,25 @@ impl<'a> View<'a> {
     }
 
     /// The table's columns, each followed by variants of it that were measured under another name: those are never set
-    /// against the published numbers.
+    /// against the published numbers. A column that only its variants fill is left out.
     fn columns(&self) -> Vec<String> {
+        let mut measured: Vec<&str> = Vec::new();
+        let results = self.planned.rows.iter().flat_map(|place| self.results(place));
+        for name in results.flat_map(|result| &result.decodings).flat_map(|decoding| decoding.scores.names()) {
+            if !measured.contains(&name) {
+                measured.push(name);
+            }
+        }
         let mut columns = Vec::new();
         for column in &self.planned.table.columns {
-            columns.push(column.clone());
-            let variant = format!("{column} (");
-            let results = self.planned.rows.iter().flat_map(|place| self.results(place));
-            for name in results.flat_map(|result| &result.decodings).flat_map(|decoding| decoding.scores.names()) {
-                if name.starts_with(&variant) && !columns.iter().any(|known| known == name) {
-                    columns.push(name.to_owned());
-                }
+            let prefix = format!("{column} (");
+            let variants: Vec<&str> = measured.iter().copied().filter(|name| name.starts_with(&prefix)).collect();
+            let rows = &self.planned.table.rows;
+            let published = rows.iter().any(|row| row.published.get(column).is_some_and(Option::is_some));
+            if published || variants.is_empty() || measured.contains(&column.as_str()) {
+                columns.push(column.clone());
             }
+            columns.extend(variants.into_iter().map(str::to_owned));
         }
         columns
     }
@@ -276,7 +283,7 @@ impl<'a> View<'a> {
         }
         for (used, asked) in swaps {
             remarks
-                .push(format!("The image encoder differs from the table's: {used} in place of {}.", asked.join(", ")));
+                .push(format!("The image encoder differs from the paper's: {used} in place of {}.", asked.join(", ")));
         }
         remarks.extend(self.shared_rows());
         if !changed.is_empty() {

@@ -3,30 +3,32 @@
 use crate::experiments::Comparison;
 use crate::experiments::compare::{RunState, mark};
 
-/// One line per row, decoding and metric; other papers' rows have no decoding. Numbers are unrounded.
+/// One line per row, decoding and metric; other papers' rows have no decoding. Numbers have ten decimals.
 pub fn cells(comparison: &Comparison) -> String {
     let mut out = String::from(
         "paper,table,dataset,method,decoding,metric,published,measured,std,seeds,difference,encoders,footnotes\n",
     );
     let place = [&comparison.paper, &comparison.table, &comparison.dataset].map(|text| field(text)).join(",");
-    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let number =
+        |value: Option<f64>| value.map(|value| ((value * 1e10).round() / 1e10).to_string()).unwrap_or_default();
     let notes = |marks: &[usize]| marks.iter().map(|index| mark(*index)).collect::<Vec<_>>().join(" ");
     for row in &comparison.rows {
         let method = field(&row.method);
-        for (column, metric) in comparison.columns.iter().enumerate() {
-            let published = row.published.get(column).copied().flatten();
-            let metric = field(metric);
-            if row.measured.is_empty() {
+        if row.measured.is_empty() {
+            for (metric, published) in comparison.columns.iter().zip(&row.published) {
                 let notes = notes(&row.footnotes);
-                out.push_str(&format!("{place},{method},,{metric},{},,,,,,{notes}\n", number(published)));
+                out.push_str(&format!("{place},{method},,{},{},,,,,,{notes}\n", field(metric), number(*published)));
             }
-            for measured in &row.measured {
+        }
+        for measured in &row.measured {
+            let marks: Vec<usize> = row.footnotes.iter().chain(&measured.footnotes).copied().collect();
+            for (column, metric) in comparison.columns.iter().enumerate() {
                 let cell = measured.cells.get(column).copied().flatten();
-                let marks: Vec<usize> = row.footnotes.iter().chain(&measured.footnotes).copied().collect();
                 out.push_str(&format!(
-                    "{place},{method},{},{metric},{},{},{},{},{},{},{}\n",
+                    "{place},{method},{},{},{},{},{},{},{},{},{}\n",
                     field(&measured.decoding),
-                    number(published),
+                    field(metric),
+                    number(row.published.get(column).copied().flatten()),
                     number(cell.map(|cell| cell.mean)),
                     number(cell.and_then(|cell| cell.std)),
                     cell.map(|cell| cell.seeds.to_string()).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! A comparison as Markdown (GitHub's tables).
 
+use super::format::MISSING;
 use super::grid::{self, Kind};
 use crate::experiments::Comparison;
 use crate::experiments::compare::mark;
@@ -18,7 +19,10 @@ pub fn table(comparison: &Comparison) -> String {
         let cells: Vec<String> = line
             .cells
             .iter()
-            .map(|cell| if line.kind == Kind::Measured { format!("**{}**", escape(cell)) } else { escape(cell) })
+            .map(|cell| match line.kind {
+                Kind::Measured if cell != MISSING => format!("**{}**", escape(cell)),
+                _ => escape(cell),
+            })
             .collect();
         out.push_str(&format!(
             "| {} | {} | {} | {} |\n",

@@ -20,7 +20,7 @@ pub trait TrainingSet {
     /// Captions in all.
     fn len(&self) -> usize;
     /// The batch of the given captions, on the training device.
-    fn batch(&self, captions: &[usize]) -> Batch;
+    fn batch(&self, captions: &[usize]) -> Result<Batch>;
     /// How to name a caption in a message: its image's file.
     fn describe(&self, caption: usize) -> String;
     fn is_empty(&self) -> bool {
@@ -117,7 +117,7 @@ impl Run<'_> {
     }
 
     fn step(&self, captions: &[usize], state: &mut TrainState, optimizer: &mut Adam) -> Result<()> {
-        let batch = self.data.batch(captions);
+        let batch = self.data.batch(captions)?;
         let tokens = batch.captions.tokens();
         let losses = self.model.losses(&batch, true);
         let loss = losses.total().double_value(&[]);

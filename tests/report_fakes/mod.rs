@@ -1,5 +1,7 @@
 //! Stand-ins for experiment files and training, so that tables are tested without either.
 
+#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
+
 use anyhow::{Result, bail};
 use rsic::cli::ReproduceArgs;
 use rsic::config::Experiment;

@@ -125,7 +125,8 @@ pub(super) fn report(out: &mut impl Write, report: &Report) -> Result<()> {
         writeln!(out, "no faults{compared}")?;
     } else {
         let kinds: Vec<String> = report.summary().iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        writeln!(out, "{} faults: {}", report.faults.len(), kinds.join(", "))?;
+        let plural = if report.faults.len() == 1 { "" } else { "s" };
+        writeln!(out, "{} fault{plural}: {}", report.faults.len(), kinds.join(", "))?;
     }
     Ok(())
 }

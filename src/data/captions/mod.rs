@@ -17,7 +17,7 @@ mod nwpu;
 mod rows;
 
 use super::Split;
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 pub use json::Shape;
 
@@ -78,6 +78,11 @@ impl Format {
 /// Errors begin with `LINE:COLUMN: ` (CSV: `LINE: `) where a place is known, so that a caller may put the file's name
 /// and a colon before them.
 pub fn parse_captions(bytes: &[u8]) -> Result<CaptionFile> {
+    // Names out of the file stand in the messages: nothing in them may break the line or drive a terminal.
+    parse(bytes).map_err(|error| anyhow!("{}", format!("{error:#}").replace(char::is_control, "\u{fffd}")))
+}
+
+fn parse(bytes: &[u8]) -> Result<CaptionFile> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
         bail!("the caption file is empty");

@@ -6,7 +6,7 @@ use super::{Split, split, words};
 use crate::config::schema::{DataConfig, MissingPolicy};
 use crate::util::fs::sha256;
 use anyhow::{Result, bail};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 mod files;
@@ -277,9 +277,9 @@ fn images_dir(config: &DataConfig, records: &[Record]) -> Result<PathBuf> {
         }
         return Ok(folder);
     }
-    let mut found: BTreeMap<usize, PathBuf> = BTreeMap::new();
-    for name in ["imgs", "images", "."] {
-        let folder = if name == "." { config.root.clone() } else { config.root.join(name) };
+    let mut best = (0, config.root.join("imgs"));
+    for name in ["imgs", "images", ""] {
+        let folder = if name.is_empty() { config.root.clone() } else { config.root.join(name) };
         if !folder.is_dir() {
             continue;
         }
@@ -289,10 +289,12 @@ fn images_dir(config: &DataConfig, records: &[Record]) -> Result<PathBuf> {
             let file = locator.find(record.folder.as_deref(), &record.file_name)?;
             count += usize::from(file != Err(Fault::Absent));
         }
-        if count == records.len() {
-            return Ok(folder);
+        if count > best.0 {
+            best = (count, folder);
         }
-        found.entry(count).or_insert(folder);
+        if count == records.len() {
+            break;
+        }
     }
-    Ok(found.pop_last().map_or_else(|| config.root.join("imgs"), |(_, folder)| folder))
+    Ok(best.1)
 }

@@ -54,7 +54,8 @@ pub fn compile(wheel: &Path, output: &Path) -> Result<Compiled> {
     check(&JAR, &Sha256::digest(&jar), wheel)?;
     let mut sections = dictionaries(&jar).with_context(|| format!("cannot use METEOR's jar in {}", named()))?;
 
-    let mut hashing = Hashing { inner: part(&mut archive, &PARAPHRASES)?, hasher: Sha256::new() };
+    let table = part(&mut archive, &PARAPHRASES).with_context(|| format!("cannot use {}", named()))?;
+    let mut hashing = Hashing { inner: table, hasher: Sha256::new() };
     let table = Paraphrases::read(BufReader::with_capacity(1 << 18, GzDecoder::new(&mut hashing)))
         .with_context(|| format!("cannot use the paraphrase table in {}", named()))?;
     std::io::copy(&mut hashing, &mut std::io::sink()).with_context(|| format!("cannot read {}", named()))?;
@@ -354,5 +355,89 @@ impl Paraphrases {
         sections.set_u32(Section::TrieChildren, first_children);
         sections.set_u32(Section::TrieTargets, starts);
         sections.set_u16(Section::Targets, targets);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resources::{Prefix, Resources, UNKNOWN};
+    use super::*;
+
+    fn zip_of(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in files {
+            archive.start_file(*name, zip::write::FileOptions::default()).unwrap();
+            archive.write_all(text.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn jar() -> Vec<u8> {
+        zip_of(&[
+            ("synonym/english.synsets", "car\n3 1\nautomobile\n3\ngoose\n9\n"),
+            ("synonym/english.exceptions", "goose\ngeese\n"),
+            ("function/english.words", "the\n,\n"),
+            ("nonbreaking/english.prefixes", "# titles\nMr\n\nNo #NUMERIC_ONLY# \n"),
+        ])
+    }
+
+    #[test]
+    fn what_is_compiled_is_found_again() {
+        let text = "0.1\nmany cars\nlots of cars\n0.2\nmany\nlots of\n0.3\nmany cars\nseveral\n";
+        let mut sections = dictionaries(&jar()).unwrap();
+        Paraphrases::read(text.as_bytes()).unwrap().write(&mut sections);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resources.bin");
+        sections.save(&path).unwrap();
+        let resources = Resources::open(&path).unwrap();
+
+        let synsets = |word| {
+            let mut found = Vec::new();
+            resources.synsets(word, &mut found);
+            found
+        };
+        assert_eq!(synsets("cars"), [1, 3]);
+        assert_eq!(synsets("automobile"), [3]);
+        assert_eq!(synsets("geese"), [9]);
+        assert!(synsets("xyzzy").is_empty());
+        assert!(resources.is_function_word("the") && !resources.is_function_word("car"));
+        assert_eq!(resources.prefix("Mr"), Some(Prefix::Always));
+        assert_eq!(resources.prefix("No"), Some(Prefix::BeforeNumber));
+        assert_eq!(resources.sources(), [JAR.sha256, PARAPHRASES.sha256]);
+
+        let numbers =
+            |text: &str| -> Vec<u16> { text.split(' ').map(|word| resources.paraphrase_word(word)).collect() };
+        assert_eq!(numbers("xyzzy"), [UNKNOWN]);
+        let mut sources = Vec::new();
+        resources.sources_in(&numbers("so many cars"), &mut sources);
+        let places: Vec<(u32, u32)> = sources.iter().map(|source| (source.start, source.len)).collect();
+        assert_eq!(places, [(1, 1), (1, 2)]);
+        let caption = numbers("several of lots of cars");
+        let mut found = Vec::new();
+        for target in resources.targets(&sources[1]) {
+            target.each_in(&caption, |at| found.push((at, target.len())));
+        }
+        assert_eq!(found, [(2, 3), (0, 1)]);
+    }
+
+    #[test]
+    fn another_wheel_is_refused_in_one_sentence_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (wheel, output) = (folder.path().join("a.whl"), folder.path().join("out.bin"));
+        let mut fault = |content: &[u8], part: &str| {
+            std::fs::write(&wheel, content).unwrap();
+            let message = format!("{:#}", compile(&wheel, &output).unwrap_err());
+            assert!(message.contains(part) && message.contains("a.whl"), "{message}");
+            assert!(!output.exists());
+        };
+        fault(b"no zip", "is not a wheel");
+        fault(&zip_of(&[("a", "b")]), "there is no 'pycocoevalcap/meteor/meteor-1.5.jar'");
+        fault(&zip_of(&[(JAR.name, "another jar")]), "has SHA-256");
+    }
+
+    #[test]
+    fn a_table_that_is_cut_short_is_refused() {
+        assert!(Paraphrases::read("0.1\na b\n".as_bytes()).is_err());
+        assert_eq!(Paraphrases::read("".as_bytes()).unwrap().entries.len(), 0);
     }
 }

@@ -1,8 +1,10 @@
 //! What METEOR knows of each word: looked up once a word, not once a comparison.
 
 use super::resources::{Resources, Source, UNKNOWN};
+use rayon::prelude::*;
 use rust_stemmers::{Algorithm, Stemmer};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A word with all that the four modules compare.
@@ -55,29 +57,43 @@ impl Lexicon {
         Self { resources, stemmer: Stemmer::create(Algorithm::English), known: Known::default() }
     }
 
-    /// Adds a reference's words; `text` is normalised.
-    pub(super) fn add(&mut self, text: &str) -> Vec<u32> {
-        text.split_ascii_whitespace()
-            .map(|word| match self.known.ids.get(word) {
-                Some(&id) => id,
-                None => {
-                    let id = self.known.words.len() as u32;
-                    let stem = self.stemmer.stem(word);
-                    let stem = match self.known.stems.get(stem.as_ref()) {
-                        Some(&stem) => stem,
-                        None => {
-                            let number = self.known.stems.len() as u32;
-                            self.known.stems.insert(stem.as_ref().into(), number);
-                            number
-                        }
-                    };
-                    let word_info = look_up(self.resources.as_deref(), word, id, stem, 0, &mut self.known.pool);
-                    self.known.ids.insert(word.into(), id);
-                    self.known.words.push(word_info);
-                    id
-                }
+    /// Takes the words of all references, which are normalised; gives each reference's words as numbers.
+    pub(super) fn add(&mut self, texts: &[String]) -> Vec<Vec<u32>> {
+        let first_new = self.known.words.len();
+        let mut new: Vec<&str> = Vec::new();
+        let numbers = texts
+            .iter()
+            .map(|text| {
+                let number = |word| match self.known.ids.get(word) {
+                    Some(&id) => id,
+                    None => {
+                        let id = (first_new + new.len()) as u32;
+                        self.known.ids.insert(Box::from(word), id);
+                        new.push(word);
+                        id
+                    }
+                };
+                text.split_ascii_whitespace().map(number).collect()
             })
-            .collect()
+            .collect();
+        let entries: Vec<(Cow<'_, str>, Entry)> = new
+            .into_par_iter()
+            .map(|word| (self.stemmer.stem(word), Entry::look_up(self.resources.as_deref(), word)))
+            .collect();
+        for (stem, entry) in entries {
+            let next = self.known.stems.len() as u32;
+            let stem = match self.known.stems.get(stem.as_ref()) {
+                Some(&stem) => stem,
+                None => {
+                    self.known.stems.insert(stem.into(), next);
+                    next
+                }
+            };
+            let id = self.known.words.len() as u32;
+            let word = entry.word(id, stem, 0, &mut self.known.pool);
+            self.known.words.push(word);
+        }
+        numbers
     }
 
     /// Finds the paraphrase table's phrases in a reference.
@@ -111,7 +127,8 @@ impl Lexicon {
                         *new_stems.entry(stem.into_owned()).or_insert(next)
                     });
                     let start = self.known.pool.len();
-                    let new = look_up(self.resources.as_deref(), word, id, stem, start, &mut hypothesis.pool);
+                    let new =
+                        Entry::look_up(self.resources.as_deref(), word).word(id, stem, start, &mut hypothesis.pool);
                     new_words.insert(word, new);
                     new
                 }
@@ -148,22 +165,31 @@ impl Lexicon {
     }
 }
 
-/// Looks a word up; its synset numbers are added to `pool`, whose first entry has number `base`.
-fn look_up(resources: Option<&Resources>, word: &str, id: u32, stem: u32, base: usize, pool: &mut Vec<u32>) -> Word {
-    let start = pool.len();
-    let Some(resources) = resources else {
-        return Word { id, stem, synsets: (0, 0), signature: 0, paraphrase: UNKNOWN, function: false };
-    };
-    let mut synsets = Vec::new();
-    resources.synsets(word, &mut synsets);
-    pool.extend_from_slice(&synsets);
-    let signature = synsets.iter().fold(0, |bits, number| bits | 1 << (number.wrapping_mul(0x9E37_79B1) >> 26));
-    Word {
-        id,
-        stem,
-        synsets: ((base + start) as u32, (base + pool.len()) as u32),
-        signature,
-        paraphrase: resources.paraphrase_word(word),
-        function: resources.is_function_word(word),
+/// What the resources say of a word.
+struct Entry {
+    synsets: Vec<u32>,
+    paraphrase: u16,
+    function: bool,
+}
+
+impl Entry {
+    fn look_up(resources: Option<&Resources>, word: &str) -> Self {
+        let mut entry = Self { synsets: Vec::new(), paraphrase: UNKNOWN, function: false };
+        if let Some(resources) = resources {
+            resources.synsets(word, &mut entry.synsets);
+            entry.paraphrase = resources.paraphrase_word(word);
+            entry.function = resources.is_function_word(word);
+        }
+        entry
+    }
+
+    /// Makes the word; its synset numbers are added to `pool`, whose first entry has number `base`.
+    fn word(self, id: u32, stem: u32, base: usize, pool: &mut Vec<u32>) -> Word {
+        let start = (base + pool.len()) as u32;
+        pool.extend_from_slice(&self.synsets);
+        let signature =
+            self.synsets.iter().fold(0, |bits, number| bits | 1 << (number.wrapping_mul(0x9E37_79B1) >> 26));
+        let synsets = (start, (base + pool.len()) as u32);
+        Word { id, stem, synsets, signature, paraphrase: self.paraphrase, function: self.function }
     }
 }

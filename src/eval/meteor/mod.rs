@@ -40,7 +40,7 @@ impl MeteorReferences {
         let normalized: Vec<String> =
             captions.par_iter().map(|text| normalize(text.as_ref(), resources.as_deref())).collect();
         let mut lexicon = Lexicon::new(resources);
-        let words: Vec<Vec<u32>> = normalized.iter().map(|text| lexicon.add(text)).collect();
+        let words = lexicon.add(&normalized);
         let captions = words.into_par_iter().map(|words| lexicon.caption(words)).collect();
         Self { lexicon, captions }
     }

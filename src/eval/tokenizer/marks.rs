@@ -33,7 +33,7 @@ impl Scanner<'_, '_> {
             '⅓' => self.bracket("1/3"),
             '⅔' => self.bracket("2/3"),
             '&' => self.ampersand(),
-            '*' | '_' => self.run_of(c),
+            '*' | '_' | '#' => self.run_of(c),
             '<' if self.tag() => {}
             _ => {
                 self.out.push_chars(&[c]);
@@ -105,22 +105,23 @@ impl Scanner<'_, '_> {
         true
     }
 
-    /// A mark-up tag stays whole.
+    /// A mark-up tag stays whole, its spaces turned into no-break spaces.
     fn tag(&mut self) -> bool {
         let rest = self.text.get(self.at + 1..).unwrap_or_default();
         let name = rest.strip_prefix(&['/']).unwrap_or(rest);
-        if !name.first().is_some_and(char::is_ascii_alphabetic) {
+        let length = rest.iter().position(|&c| c == '>');
+        let Some(length) = length.filter(|_| name.first().is_some_and(char::is_ascii_alphabetic)) else {
+            return false;
+        };
+        let inside = name.get(..length - (rest.len() - name.len())).unwrap_or_default();
+        if !inside.iter().all(|&c| c.is_ascii_alphanumeric() || c == ' ') {
             return false;
         }
-        match rest.iter().position(|&c| matches!(c, '<' | '>')) {
-            Some(length) if rest.get(length) == Some(&'>') => {
-                let token: Vec<char> = self.slice(self.at, self.at + length + 2).to_vec();
-                self.out.push_chars(&token);
-                self.at += length + 2;
-                true
-            }
-            _ => false,
-        }
+        let token = self.slice(self.at, self.at + length + 2).iter();
+        let token: Vec<char> = token.map(|&c| if c == ' ' { '\u{A0}' } else { c }).collect();
+        self.out.push_chars(&token);
+        self.at += length + 2;
+        true
     }
 
     fn ampersand(&mut self) {

@@ -16,12 +16,15 @@ impl Scanner<'_, '_> {
             return self.apostrophe_word();
         }
         let signed = matches!(first, '.' | '-' | '+') && self.peek(1).is_ascii_digit();
-        let tag = matches!(first, '@' | '#') && self.peek(1).is_ascii_alphabetic();
+        let tag = matches!(first, '@' | '#') && self.peek(1).is_alphabetic();
         if !(is_word(first) || signed || tag) {
             return false;
         }
         if tag {
-            let end = self.alnum_run(self.at + 1);
+            let mut end = self.at + 1;
+            while self.at(end).is_alphabetic() {
+                end += 1;
+            }
             self.emit(self.at, end);
             self.at = end;
             return true;
@@ -163,6 +166,11 @@ impl Scanner<'_, '_> {
     /// word's own token.
     fn contraction(&mut self, start: usize, end: usize) -> usize {
         let clitic = self.clitic(end);
+        let next = self.at(end + 1);
+        if let Some(cut) = compound(self.slice(start, end)).filter(|_| clitic == 0) {
+            self.emit(start, start + cut);
+            return self.tail(start + cut, end);
+        }
         if clitic > 0 {
             let lower = |at: usize| self.at(at).to_ascii_lowercase();
             if clitic == 2 && lower(end + 1) == 't' {
@@ -176,12 +184,12 @@ impl Scanner<'_, '_> {
             }
         }
         let first = self.at(start).to_ascii_lowercase();
-        let next = self.at(end + 1);
         if (first, end - start) == ('c', 1) && self.matches_lower(end + 1 - self.at, "mon") {
             return end + 4;
         }
         let word = self.slice(start, end);
-        if ["dunkin", "ol", "y"].iter().any(|whole| word.iter().map(char::to_ascii_lowercase).eq(whole.chars())) {
+        let is = |whole: &str| word.iter().map(char::to_ascii_lowercase).eq(whole.chars());
+        if is("dunkin") || is("ol") || (is("y") && next.is_alphabetic()) {
             return end + 1;
         }
         let vowel = |c: char| matches!(c.to_ascii_lowercase(), 'a' | 'e' | 'i' | 'o' | 'u' | 'y');
@@ -219,12 +227,14 @@ impl Scanner<'_, '_> {
             clitic
         } else if self.matches_lower(1, "tis") || self.matches_lower(1, "twas") {
             2
-        } else if ["em", "til", "cause", "n"].iter().any(|word| self.matches_lower(1, word)) {
-            1 + self.alnum_run(self.at + 1) - (self.at + 1)
         } else if self.peek(1) == 'n' && is_apostrophe(self.peek(2)) {
             3
+        } else if ["em", "til", "cause", "n"].iter().any(|word| self.matches_lower(1, word)) {
+            1 + self.alnum_run(self.at + 1) - (self.at + 1)
         } else if self.peek(1).is_ascii_digit() && self.peek(2) == '0' && self.peek(3) == 's' {
             4
+        } else if self.peek(1).is_ascii_digit() && self.peek(2).is_ascii_digit() && is_space(self.peek(3)) {
+            3 // a year
         } else {
             return false;
         };
@@ -275,7 +285,7 @@ impl Scanner<'_, '_> {
             let denominator = if self.at(numerator) == '/' { digits(numerator + 1) } else { numerator };
             if numerator > second && denominator > numerator + 1 && !is_word(self.at(denominator)) {
                 let mut token = self.slice(start, end).to_vec();
-                token.extend(std::iter::repeat_n('\u{A0}', second - end));
+                token.push('\u{A0}');
                 token.extend_from_slice(self.slice(second, denominator));
                 self.out.push_chars(&token);
                 self.at = denominator;
@@ -293,13 +303,14 @@ impl Scanner<'_, '_> {
         }
         let mut end = start;
         let mut at_sign = None;
-        while !is_space(self.at(end)) && end < self.text.len() {
+        while end < self.text.len() && !is_space(self.at(end)) && !is_apostrophe(self.at(end)) {
             if self.at(end) == '@' {
                 at_sign = Some(end);
             }
             end += 1;
         }
-        while end > start && matches!(self.at(end - 1), '.' | ',' | '!' | '?' | ';' | ':' | '"' | '\'' | ')') {
+        while end > start && matches!(self.at(end - 1), '.' | ',' | '!' | '?' | ';' | ':' | '"' | ')' | '%' | '-' | '/')
+        {
             end -= 1;
         }
         let is_mail = at_sign.is_some_and(|at| at > start && self.slice(at, end).contains(&'.'));

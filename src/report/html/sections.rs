@@ -199,7 +199,7 @@ fn figure(curves: &Curves) -> String {
         .enumerate()
         .map(|(index, result)| {
             format!(
-                "<span class=\"key s{}\"></span>seed {}: best epoch {} of {}",
+                "<span><i class=\"key s{}\"></i>seed {}: best epoch {} of {}</span>",
                 index % 6,
                 result.seed,
                 result.best_epoch,
@@ -208,8 +208,8 @@ fn figure(curves: &Curves) -> String {
         })
         .collect();
     format!(
-        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><p class=\"hint\">{}</p></figure>",
-        best.join(" &nbsp; ")
+        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div class=\"legend\">{}</div></figure>",
+        best.concat()
     )
 }
 

@@ -1,0 +1,241 @@
+//! `rsic caption`: captions of images and folders, from pixels, with a trained run.
+
+use super::ExitStatus;
+use super::progress::FeatureProgress;
+use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
+use crate::config::schema::{DecodeConfig, DecodeMethod};
+use crate::data::is_image_name;
+use crate::features::{FeatureSet, Kind};
+use crate::runtime::{self, Interrupt};
+use crate::session::{Decoded, Session, Trained};
+use crate::util::fs::{cache_dir, read_text, write_atomic};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let trained = Trained::load(&args.model, &args.overrides, device)?;
+    let images = find_images(&args.paths, args.recursive)?;
+    let mut lines = match &args.output {
+        Some(output) if args.skip_existing => existing_lines(output, args.format)?,
+        _ => BTreeMap::new(),
+    };
+    let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
+    let interrupt = Interrupt::install()?;
+    let mut progress = FeatureProgress::new(&interrupt);
+    let cache = cache_dir()?.join("features");
+    let encoders = &trained.experiment.encoders;
+    let features =
+        FeatureSet::load_or_extract(encoders, Kind::Pooled, &todo, device, &cache, &mut |p| progress.update(p))?;
+    let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
+    let decoded = if usable.is_empty() { Vec::new() } else { decode(trained, &features, &usable, &mut progress)? };
+    for (&image, decoded) in usable.iter().zip(&decoded) {
+        lines.insert(name(&todo[image]), line(&todo[image], decoded, args.format)?);
+    }
+    write_lines(&images, &lines, args)?;
+    for why in features.failures().values() {
+        eprintln!("error: {why}");
+    }
+    Ok(if features.failures().is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
+}
+
+/// Decodes as the run says. Comparison-based search looks at the training images; where they are not at hand, beam
+/// search takes its place, and says so.
+fn decode(
+    trained: Trained,
+    features: &FeatureSet,
+    usable: &[usize],
+    progress: &mut FeatureProgress,
+) -> Result<Vec<Decoded>> {
+    let decode = trained.experiment.decode.clone();
+    let batches: Vec<Vec<Tensor>> = usable
+        .chunks(decode.batch_size.max(1))
+        .map(|batch| (0..features.encoders()).map(|encoder| features.rows(encoder, batch)).collect())
+        .collect::<Result<_>>()?;
+    if decode.method != DecodeMethod::Comparison {
+        return decode_all(&trained, &batches, &decode);
+    }
+    let root = trained.experiment.data.root.clone();
+    if !root.exists() {
+        tracing::warn!(
+            "comparison-based beam search needs the training images, but there is no '{}': using beam search (say where \
+             with --set data.root=FOLDER)",
+            root.display()
+        );
+        return decode_all(&trained, &batches, &DecodeConfig { method: DecodeMethod::Beam, ..decode });
+    }
+    Session::with_trained(trained, &mut |p| progress.update(p))?.decode_features(&batches, &decode)
+}
+
+fn decode_all(trained: &Trained, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    let mut decoded = Vec::new();
+    for batch in batches {
+        decoded.extend(trained.decode(batch, decode)?);
+    }
+    Ok(decoded)
+}
+
+/// The images that the arguments mean, in sorted order within a folder, none twice.
+fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
+    let mut images = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            for line in std::io::stdin().lock().lines() {
+                let line = line.context("cannot read the list of images on standard input")?;
+                if !line.trim().is_empty() {
+                    images.push(PathBuf::from(line.trim()));
+                }
+            }
+        } else if path.is_dir() {
+            let before = images.len();
+            collect(path, recursive, &mut images)?;
+            if images.len() == before {
+                bail!(
+                    "there is no image (tif, png, jpg) in '{}'{}",
+                    path.display(),
+                    if recursive { "" } else { "; search its folders too with --recursive" }
+                );
+            }
+        } else if path.exists() {
+            images.push(path.clone());
+        } else {
+            bail!("there is no file or folder '{}'", path.display());
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    images.retain(|path| seen.insert(path.clone()));
+    Ok(images)
+}
+
+fn collect(folder: &Path, recursive: bool, images: &mut Vec<PathBuf>) -> Result<()> {
+    let context = || format!("cannot read the folder '{}'", folder.display());
+    let mut entries =
+        std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).with_context(context)?;
+    entries.sort_by_key(std::fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        if path.is_dir() {
+            if recursive {
+                collect(&path, recursive, images)?;
+            }
+        } else if is_image_name(&path) {
+            images.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn line(path: &Path, decoded: &Decoded, format: CaptionFormat) -> Result<String> {
+    Ok(match format {
+        CaptionFormat::Text => format!("{}\t{}", name(path), decoded.caption),
+        CaptionFormat::Csv => format!("{},{},{}", csv(&name(path)), csv(&decoded.caption), decoded.log_prob),
+        CaptionFormat::Jsonl => {
+            let candidates: Vec<_> = decoded
+                .candidates
+                .iter()
+                .map(|c| serde_json::json!({"caption": c.caption, "log_prob": c.log_prob}))
+                .collect();
+            serde_json::to_string(&serde_json::json!({
+                "file": name(path), "caption": decoded.caption, "log_prob": decoded.log_prob, "candidates": candidates,
+            }))?
+        }
+    })
+}
+
+const CSV_HEADER: &str = "file,caption,log_prob";
+
+fn csv(field: &str) -> String {
+    let special = field.contains([',', '"', '\n', '\r']);
+    if special { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+}
+
+/// The lines of an earlier output, by image.
+fn existing_lines(output: &Path, format: CaptionFormat) -> Result<BTreeMap<String, String>> {
+    if !output.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let mut lines = BTreeMap::new();
+    for (number, line) in read_text(output)?.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+        let file = match format {
+            CaptionFormat::Text => line.split_once('\t').map(|(file, _)| file.to_owned()),
+            CaptionFormat::Csv if line == CSV_HEADER => continue,
+            CaptionFormat::Csv => csv_first(line),
+            CaptionFormat::Jsonl => serde_json::from_str::<serde_json::Value>(line)
+                .ok()
+                .and_then(|value| Some(value.get("file")?.as_str()?.to_owned())),
+        };
+        match file {
+            Some(file) => _ = lines.insert(file, line.to_owned()),
+            None => bail!(
+                "'{}' line {} is not what --format {format:?} writes; choose its format, or another --output",
+                output.display(),
+                number + 1
+            ),
+        }
+    }
+    Ok(lines)
+}
+
+fn csv_first(line: &str) -> Option<String> {
+    match line.strip_prefix('"') {
+        None => line.split_once(',').map(|(file, _)| file.to_owned()),
+        Some(quoted) => quoted.split_once("\",").map(|(file, _)| file.replace("\"\"", "\"")),
+    }
+}
+
+/// One line per captioned image, in the order of the images, after a header where the format has one.
+fn write_lines(images: &[PathBuf], lines: &BTreeMap<String, String>, args: &CaptionArgs) -> Result<()> {
+    let mut text = String::new();
+    if args.format == CaptionFormat::Csv {
+        text += CSV_HEADER;
+        text.push('\n');
+    }
+    let asked: std::collections::BTreeSet<String> = images.iter().map(|path| name(path)).collect();
+    let kept = lines.iter().filter(|(file, _)| !asked.contains(*file)).map(|(_, line)| line);
+    for line in kept.chain(images.iter().filter_map(|path| lines.get(&name(path)))) {
+        text += line;
+        text.push('\n');
+    }
+    match &args.output {
+        Some(output) => write_atomic(output, text.as_bytes()),
+        None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_csv_field_comes_back() {
+        for field in ["plain.png", "with, comma.png", "with \"quotes\".png"] {
+            assert_eq!(csv_first(&format!("{},caption,-1", csv(field))).as_deref(), Some(field));
+        }
+    }
+
+    #[test]
+    fn folders_are_searched_in_order_and_nothing_is_captioned_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["b.png", "a.jpg", "notes.txt", "sub/c.tif"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        let root = folder.path().to_owned();
+        let found = |paths: &[PathBuf], recursive| -> Vec<String> {
+            let images = find_images(paths, recursive).unwrap();
+            images.iter().map(|p| p.strip_prefix(&root).unwrap().display().to_string()).collect()
+        };
+        assert_eq!(found(&[root.clone(), root.join("a.jpg")], false), ["a.jpg", "b.png"]);
+        assert_eq!(found(std::slice::from_ref(&root), true), ["a.jpg", "b.png", "sub/c.tif"]);
+        assert!(find_images(&[root.join("absent.png")], false).is_err());
+    }
+}

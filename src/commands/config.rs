@@ -1,0 +1,133 @@
+//! `rsic config show|check|list`.
+
+use super::ExitStatus;
+use crate::cli::{ConfigCommand, ConfigShowArgs};
+use crate::config::{self, Experiment};
+use crate::data::{Dataset, Vocabulary};
+use crate::models::{self, encoders::spec};
+use anyhow::{Context, Result, bail};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub fn run(command: &ConfigCommand) -> Result<ExitStatus> {
+    match command {
+        ConfigCommand::Show(args) => show(args),
+        ConfigCommand::Check { configs } => check(configs),
+        ConfigCommand::List { folder } => list(folder),
+    }
+}
+
+fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
+    let loaded = config::load(&args.config, &args.overrides)?;
+    let mut out = std::io::stdout().lock();
+    if !args.params {
+        out.write_all(loaded.to_annotated_yaml()?.as_bytes())?;
+        return Ok(ExitStatus::Success);
+    }
+    let experiment = &loaded.experiment;
+    let dataset =
+        Dataset::load_captions(&experiment.data).context("the size of the model depends on the vocabulary")?;
+    let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
+    let parts = describe(experiment, vocabulary.len())?;
+    let total: usize = parts.iter().map(|(_, count)| count).sum();
+    let width = parts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("total".len());
+    for (name, count) in parts.iter().map(|(name, count)| (name.as_str(), *count)).chain([("total", total)]) {
+        writeln!(out, "{name:width$}  {:>13}", grouped(count))?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The parameters of a model by part, in the order of the model.
+fn describe(experiment: &Experiment, vocabulary: usize) -> Result<Vec<(String, usize)>> {
+    let widths = experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels));
+    let widths: Vec<i64> = widths.collect::<Result<_>>()?;
+    Ok(models::parameters_by_part(&experiment.model, &widths, vocabulary as i64))
+}
+
+/// A count with thin groups of three: `1 234 567`.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn check(files: &[PathBuf]) -> Result<ExitStatus> {
+    let mut out = std::io::stdout().lock();
+    let mut faulty = 0;
+    for file in files {
+        let no_experiment = match (config::is_table(file), is_part(file)) {
+            (true, _) => Some("a table"),
+            (_, true) => Some("a part of others"),
+            _ => None,
+        };
+        if let Some(what) = no_experiment {
+            writeln!(out, "{}: {what}, not an experiment: left out", file.display())?;
+            continue;
+        }
+        match config::load(file, &[]) {
+            Ok(_) => writeln!(out, "{}: good", file.display())?,
+            Err(error) => {
+                faulty += 1;
+                tracing::error!("{error:#}");
+            }
+        }
+    }
+    match faulty {
+        0 => Ok(ExitStatus::Success),
+        _ => bail!("{faulty} of {} experiment files cannot be used", files.len()),
+    }
+}
+
+/// Files whose names begin with `_` are there for others to build on.
+fn is_part(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'))
+}
+
+/// Each experiment file below the folder with the first line of its header comment.
+fn list(folder: &Path) -> Result<ExitStatus> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.retain(|file| !is_part(file));
+    let mut out = std::io::stdout().lock();
+    let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(0);
+    for file in &files {
+        let text = crate::util::fs::read_text(file)?;
+        let title = text.lines().next().and_then(|line| line.strip_prefix('#')).unwrap_or("").trim();
+        writeln!(out, "{}", format!("{:width$}  {title}", file.display().to_string()).trim_end())?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The YAML files below a folder, sorted.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let context = || format!("cannot read the folder '{}'", folder.display());
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .with_context(context)?
+        .map(|entry| Ok(entry.with_context(context)?.path()))
+        .collect::<Result<_>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            collect(&entry, files)?;
+        } else if entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped_by_three() {
+        assert_eq!([1, 123, 1234, 1234567].map(grouped), ["1", "123", "1 234", "1 234 567"]);
+    }
+}

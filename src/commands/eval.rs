@@ -1,0 +1,97 @@
+//! `rsic eval`: captions a split with a trained run and scores it.
+
+use super::ExitStatus;
+use super::progress::FeatureProgress;
+use crate::cli::{EvalArgs, GlobalArgs};
+use crate::config::schema::DecodeConfig;
+use crate::data::Split;
+use crate::eval::Scores;
+use crate::experiments::result::label;
+use crate::runtime::{self, Interrupt};
+use crate::session::{Session, SplitEvaluation, Trained};
+use crate::train::TrainState;
+use crate::util::fs::write_atomic_with;
+use anyhow::Result;
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let split: Split = args.split.parse()?;
+    let interrupt = Interrupt::install()?;
+    let mut progress = FeatureProgress::new(&interrupt);
+    let trained = Trained::load(&args.run, &args.overrides, device)?;
+    let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
+    let output = args.output.clone().unwrap_or_else(|| args.run.clone());
+    let decode = session.experiment.decode.clone();
+    evaluate_and_write(&session, split, &decode, &output, None)?;
+    Ok(ExitStatus::Success)
+}
+
+/// Decodes and scores a split, writes captions and scores under `folder/predictions`, prints the scores.
+pub(super) fn evaluate_and_write(
+    session: &Session,
+    split: Split,
+    decode: &DecodeConfig,
+    folder: &Path,
+    state: Option<&TrainState>,
+) -> Result<()> {
+    let result = session.evaluate(split, decode)?;
+    let stem = format!("{split}-{}", label(decode).replace([' ', ',', '='], "-").replace("--", "-"));
+    let captions = folder.join("predictions").join(format!("{stem}.jsonl"));
+    write_captions(session, &result, &captions)?;
+    let scores = folder.join("predictions").join(format!("{stem}.scores.json"));
+    let summary = json!({
+        "split": split.name(),
+        "decoding": label(decode),
+        "images": result.images.len(),
+        "seconds": result.seconds,
+        "corpus": result.evaluation.corpus,
+        "best_epoch": state.and_then(|s| s.best.as_ref()).map(|b| b.epoch),
+        "epochs": state.map(|s| s.epoch),
+    });
+    crate::util::fs::write_atomic(&scores, &serde_json::to_vec_pretty(&summary)?)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), label(decode))?;
+    print_scores(&mut out, &result.evaluation.corpus)?;
+    let skipped = session.skipped(split);
+    if !skipped.is_empty() {
+        writeln!(out, "{} images of the split are missing or unreadable and were not scored", skipped.len())?;
+    }
+    writeln!(out, "captions: {}", captions.display())?;
+    Ok(())
+}
+
+/// One line a metric.
+pub(super) fn print_scores(out: &mut dyn Write, scores: &Scores) -> Result<()> {
+    let width = scores.names().map(str::len).max().unwrap_or(0);
+    for (name, value) in &scores.0 {
+        writeln!(out, "  {name:width$}  {value:.4}")?;
+    }
+    Ok(())
+}
+
+/// A line an image: file, caption, candidates, references and this image's scores; `rsic score` reads it.
+fn write_captions(session: &Session, result: &SplitEvaluation, path: &PathBuf) -> Result<()> {
+    write_atomic_with(path, |file| {
+        for ((&image, decoded), scores) in result.images.iter().zip(&result.decoded).zip(&result.evaluation.images) {
+            let entry = &session.dataset.images[image];
+            let candidates: Vec<_> =
+                decoded.candidates.iter().map(|c| json!({"caption": c.caption, "log_prob": c.log_prob})).collect();
+            let references: Vec<&str> = entry.captions.iter().map(|c| c.text.as_str()).collect();
+            let line = json!({
+                "image_id": entry.id,
+                "file": entry.file_name,
+                "caption": decoded.caption,
+                "log_prob": decoded.log_prob,
+                "candidates": candidates,
+                "references": references,
+                "scores": scores,
+            });
+            writeln!(file, "{line}")?;
+        }
+        Ok(())
+    })
+}

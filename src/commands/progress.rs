@@ -1,0 +1,33 @@
+//! Progress of the extraction of features, which may be asked to stop.
+
+use crate::features::Progress;
+use crate::logging;
+use crate::runtime::Interrupt;
+use anyhow::{Result, bail};
+
+/// A bar per encoder.
+pub(super) struct FeatureProgress<'a> {
+    interrupt: &'a Interrupt,
+    shown: Option<(String, logging::Progress)>,
+}
+
+impl<'a> FeatureProgress<'a> {
+    pub(super) fn new(interrupt: &'a Interrupt) -> Self {
+        Self { interrupt, shown: None }
+    }
+
+    /// Shows how far it is; an error once the process was asked to stop.
+    pub(super) fn update(&mut self, progress: Progress) -> Result<()> {
+        if self.interrupt.requested() {
+            bail!("interrupted; the features computed so far are kept, and the same command goes on from there");
+        }
+        let Progress { encoder, done, total, .. } = progress;
+        if self.shown.as_ref().is_none_or(|(of, _)| of != encoder) {
+            self.shown = Some((encoder.to_owned(), logging::progress(total, &format!("features by {encoder}"))));
+        }
+        if let Some((_, bar)) = &self.shown {
+            bar.set(done);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! `rsic train`: trains a model, scores it on the test split.
+
+use super::ExitStatus;
+use super::progress::FeatureProgress;
+use crate::cli::{GlobalArgs, TrainArgs};
+use crate::config::{self, Experiment};
+use crate::data::Split;
+use crate::logging;
+use crate::runtime::{self, Interrupt};
+use crate::session::{RunFolder, Session};
+use crate::train::{Outcome, TrainState};
+use anyhow::Result;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tch::Device;
+
+pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
+    let experiment = config::load(&args.config, &args.overrides)?.experiment;
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
+    let interrupt = Interrupt::install()?;
+    if args.dry_run {
+        let mut progress = FeatureProgress::new(&interrupt);
+        let session = Session::new(experiment, device, &mut |p| progress.update(p))?;
+        let mut out = std::io::stdout().lock();
+        for split in Split::ALL {
+            writeln!(out, "{split}: {} images", session.split(split).len())?;
+        }
+        writeln!(out, "would train in '{}'", path.display())?;
+        return Ok(ExitStatus::Success);
+    }
+    let folder = RunFolder::open(&path, &experiment, args.resume, args.overwrite)?;
+    let _log = logging::attach_run(&path)?;
+    let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt)?;
+    if outcome == Outcome::Interrupted {
+        eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());
+        return Ok(ExitStatus::Interrupted);
+    }
+    let decode = session.experiment.decode.clone();
+    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some(&state))?;
+    Ok(ExitStatus::Success)
+}
+
+/// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch.
+pub(super) fn train_in(
+    experiment: Experiment,
+    folder: &RunFolder,
+    device: Device,
+    interrupt: &Interrupt,
+) -> Result<(Session, TrainState, Outcome)> {
+    let attempt = || -> Result<(Session, TrainState, Outcome)> {
+        let mut progress = FeatureProgress::new(interrupt);
+        let mut session = Session::new(experiment, device, &mut |p| progress.update(p))?;
+        folder.describe(&session)?;
+        folder.set_status("running")?;
+        let mut bar: Option<logging::Progress> = None;
+        let mut on_step = |done: usize, of: usize| {
+            bar.get_or_insert_with(|| logging::progress(of, "epoch")).set(done);
+            if done == of {
+                bar = None; // the next epoch has its own
+            }
+        };
+        let (state, outcome) = session.train(&folder.path, folder.resume, interrupt, &mut on_step)?;
+        Ok((session, state, outcome))
+    };
+    let result = attempt();
+    match &result {
+        Ok((_, _, Outcome::Finished)) => folder.set_done()?,
+        Ok((_, _, Outcome::Interrupted)) => folder.set_status("interrupted")?,
+        Err(error) => note_failure(folder, &folder.path, error),
+    }
+    result
+}
+
+/// The error itself is what the user must see, so a folder that cannot be written is only logged.
+fn note_failure(folder: &RunFolder, path: &Path, error: &anyhow::Error) {
+    if let Err(second) = folder.set_status(&format!("failed: {error:#}")) {
+        tracing::debug!("cannot note the failure in '{}': {second:#}", path.display());
+    }
+}

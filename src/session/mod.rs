@@ -1,0 +1,164 @@
+//! One experiment in memory: its data, vocabulary, features and model, ready to train, decode and score.
+
+mod captions;
+mod decoding;
+mod run_folder;
+mod trained;
+
+pub use decoding::{Decoded, SplitEvaluation};
+pub use run_folder::RunFolder;
+pub use trained::Trained;
+
+use crate::config::Experiment;
+use crate::config::schema::MissingPolicy;
+use crate::data::{Dataset, Skipped, Split, Vocabulary};
+use crate::eval::{MetricSet, References, Scores};
+use crate::features::{FeatureSet, Kind, Progress};
+use crate::models::{self, Captioner};
+use crate::runtime::Interrupt;
+use crate::train::checkpoint::{CONFIG, VOCABULARY};
+use crate::train::{Companion, Outcome, Run, TrainState};
+use crate::util::fs::cache_dir;
+use anyhow::{Result, bail};
+use captions::CaptionSet;
+use std::path::Path;
+use tch::Device;
+use tch::nn::VarStore;
+
+/// A dataset under an experiment, with a model that is new or trained.
+pub struct Session {
+    pub experiment: Experiment,
+    pub dataset: Dataset,
+    pub vocabulary: Vocabulary,
+    pub features: FeatureSet,
+    pub device: Device,
+    store: VarStore,
+    model: Box<dyn Captioner>,
+    /// Images of the dataset whose file could not be read, and why.
+    pub unreadable: Vec<(String, Split, String)>,
+}
+
+impl Session {
+    /// Reads the data, builds the vocabulary, takes the images through the frozen encoders (or their features from the
+    /// cache) and makes a new model from `train.seed`.
+    pub fn new(
+        experiment: Experiment,
+        device: Device,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Self> {
+        let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
+        let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
+        let widths: Vec<i64> = (0..features.encoders()).filter_map(|e| features.shape(e).first().copied()).collect();
+        crate::runtime::seed(&[experiment.train.seed]);
+        let store = VarStore::new(device);
+        let model = models::build(&experiment.model, &store.root(), &widths, vocabulary.len() as i64);
+        tracing::info!(
+            "{}: {} images, {} words, {} parameters, on {device:?}",
+            dataset.name,
+            dataset.images.len(),
+            vocabulary.len(),
+            store.trainable_variables().iter().map(|v| v.numel()).sum::<usize>(),
+        );
+        Ok(Self { experiment, dataset, vocabulary, features, device, store, model, unreadable })
+    }
+
+    /// A trained model over its experiment's dataset: vocabulary and weights are the checkpoint's.
+    pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
+        let Trained { experiment, vocabulary, store, model, device } = trained;
+        let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
+        Ok(Self { experiment, dataset, vocabulary, features, device, store, model, unreadable })
+    }
+
+    /// Images of a split that can be used, by their place in the dataset.
+    pub fn split(&self, split: Split) -> Vec<usize> {
+        self.dataset.split(split).into_iter().filter(|&image| self.features.has(image)).collect()
+    }
+
+    /// Images of a split that cannot be used, and why.
+    pub fn skipped(&self, split: Split) -> Vec<(String, String)> {
+        let absent = self
+            .dataset
+            .skipped
+            .iter()
+            .filter(|s| s.split == split)
+            .map(|Skipped { file_name, fault, .. }| (file_name.clone(), fault.to_string()));
+        let unreadable =
+            self.unreadable.iter().filter(|(_, of, _)| *of == split).map(|(n, _, why)| (n.clone(), why.clone()));
+        absent.chain(unreadable).collect()
+    }
+
+    /// References of some images.
+    pub fn references(&self, images: &[usize]) -> References {
+        let captions = |&image: &usize| self.dataset.images[image].captions.iter().map(|c| c.text.clone()).collect();
+        References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
+    }
+
+    /// Trains in a run folder, continuing what is there where `resume` is set. Afterwards the model is that of the
+    /// best epoch.
+    pub fn train(
+        &mut self,
+        folder: &Path,
+        resume: bool,
+        interrupt: &Interrupt,
+        on_step: &mut dyn FnMut(usize, usize),
+    ) -> Result<(TrainState, Outcome)> {
+        let validation = self.split(Split::Val);
+        if validation.is_empty() {
+            bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
+        }
+        let references = self.references(&validation);
+        let set = CaptionSet::new(self, &self.split(Split::Train));
+        let mut validate = || -> Result<Scores> {
+            let captions = self.greedy(&validation)?;
+            Ok(references.score(&captions, MetricSet::ALL)?.corpus)
+        };
+        Run {
+            model: &*self.model,
+            store: &self.store,
+            data: &set,
+            validate: &mut validate,
+            config: &self.experiment.train,
+            folder,
+            companions: &self.companions()?,
+            interrupt,
+            on_step,
+        }
+        .train(resume)
+    }
+
+    /// What every checkpoint carries beside weights and state.
+    fn companions(&self) -> Result<Vec<Companion>> {
+        Ok(vec![
+            Companion { name: CONFIG, content: crate::config::to_yaml(&self.experiment)?.into_bytes() },
+            Companion { name: VOCABULARY, content: self.vocabulary.to_json()?.into_bytes() },
+        ])
+    }
+}
+
+/// Dataset and features; an image that cannot be decoded is skipped and counted, or an error, as `data.missing` says.
+fn open_data(
+    experiment: &Experiment,
+    device: Device,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<(Dataset, FeatureSet, Vec<(String, Split, String)>)> {
+    let dataset = Dataset::load(&experiment.data)?;
+    let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
+    let cache = cache_dir()?.join("features");
+    let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
+    let unreadable: Vec<(String, Split, String)> = features
+        .failures()
+        .iter()
+        .filter_map(|(&i, why)| dataset.images.get(i).map(|image| (image.file_name.clone(), image.split, why.clone())))
+        .collect();
+    if let Some((_, _, why)) = unreadable.first() {
+        if experiment.data.missing == MissingPolicy::Fail {
+            bail!("{} of {} images cannot be read, the first: {why}", unreadable.len(), dataset.images.len());
+        }
+        tracing::warn!(
+            "{} of {} images cannot be read and are skipped, the first: {why}",
+            unreadable.len(),
+            dataset.images.len()
+        );
+    }
+    Ok((dataset, features, unreadable))
+}

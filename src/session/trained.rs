@@ -1,0 +1,40 @@
+//! A trained model from its checkpoint alone.
+
+use crate::config::Experiment;
+use crate::data::Vocabulary;
+use crate::models::encoders::spec;
+use crate::models::{self, Captioner};
+use crate::train::checkpoint::{self, CONFIG, VOCABULARY, WEIGHTS};
+use crate::train::run::load_weights;
+use anyhow::{Context, Result};
+use std::path::Path;
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+
+/// Model, vocabulary and settings of a checkpoint.
+pub struct Trained {
+    pub experiment: Experiment,
+    pub vocabulary: Vocabulary,
+    pub device: Device,
+    pub(super) store: VarStore,
+    pub(super) model: Box<dyn Captioner>,
+}
+
+impl Trained {
+    /// Loads a run folder's best checkpoint, or a checkpoint folder. `overrides` change its settings (decoding,
+    /// where the data lies); what shapes the model cannot change, for its weights would no longer fit.
+    pub fn load(path: &Path, overrides: &[String], device: Device) -> Result<Self> {
+        let folder = checkpoint::resolve(path)?;
+        let experiment = crate::config::load(&folder.join(CONFIG), overrides)?.experiment;
+        let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
+        let widths: Vec<i64> =
+            experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels)).collect::<Result<_>>()?;
+        let store = VarStore::new(device);
+        let model = models::build(&experiment.model, &store.root(), &widths, vocabulary.len() as i64);
+        let weights = folder.join(WEIGHTS);
+        let tensors = Tensor::read_safetensors(&weights)
+            .with_context(|| format!("cannot read '{}': it is cut short or no safetensors file", weights.display()))?;
+        load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;
+        Ok(Self { experiment, vocabulary, device, store, model })
+    }
+}

@@ -1,0 +1,190 @@
+//! `rsic score` as its users see it.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const HYPOTHESES: &str =
+    r#"[{"image_id": 5, "caption": "a plane on the runway"}, {"image_id": 9, "caption": "green trees"}]"#;
+const REFERENCES: &str = r#"{"images": [{"id": 9}, {"id": 5}], "annotations": [
+    {"image_id": 9, "id": 1, "caption": "Many green trees."}, {"image_id": 5, "id": 2, "caption": "A plane is on the runway."},
+    {"image_id": 9, "id": 3, "caption": "Some trees"}, {"image_id": 5, "id": 4, "caption": "One plane"}]}"#;
+
+/// A folder with files, in which the command runs.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            fs::write(folder.path(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_cache(arguments, &self.path("cache"))
+    }
+
+    fn run_with_cache(&self, arguments: &[&str], cache: &Path) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
+        command.arg("score").args(arguments).current_dir(self.0.path()).env("RSIC_CACHE", cache).output().unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&fs::read_to_string(self.path(name)).unwrap()).unwrap()
+    }
+
+    /// Runs what must fail, and gives its one line.
+    fn fault(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(output.stdout.is_empty());
+        message
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn coco_files_give_a_table_and_a_file_in_input_order() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let output = folder.run(&["h.json", "r.json", "--out", "o.json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("METEOR (exact+stem)") && table.contains("CIDEr-D") && table.contains("2 references each"));
+    assert!(text(&output.stderr).contains("make metrics-data"));
+    let scores = folder.json("o.json");
+    let names: Vec<&String> = scores["corpus"].as_object().unwrap().keys().collect();
+    let expected =
+        ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR (exact+stem)", "ROUGE_L", "CIDEr", "Sm (exact+stem)"];
+    assert_eq!(names, expected);
+    assert_eq!(scores["images"][0]["id"], json!(5));
+    assert_eq!(scores["images"][1]["id"], json!(9));
+    assert_eq!(scores.as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn json_lines_and_plain_text_score_as_coco_files_do() {
+    let lines = "{\"image\": \"5\", \"caption\": \"a plane on the runway\"}\n{\"image\": \"9\", \"caption\": \"green trees\"}\n";
+    let folder = Folder::new(&[
+        ("h.json", HYPOTHESES),
+        ("r.json", REFERENCES),
+        ("h.jsonl", lines),
+        ("h.txt", "a plane on the runway\ngreen trees\n"),
+        ("r1.txt", "A plane is on the runway.\nMany green trees.\n"),
+        ("r2.txt", "One plane\nSome trees\n"),
+    ]);
+    let corpus = |arguments: &[&str]| {
+        let output = folder.run(&[arguments, &["--out", "o.json"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        folder.json("o.json")["corpus"].clone()
+    };
+    let coco = corpus(&["h.json", "r.json"]);
+    assert_eq!(corpus(&["h.jsonl", "r.json"]), coco);
+    assert_eq!(corpus(&["h.txt", "r1.txt", "r2.txt"]), coco);
+}
+
+#[test]
+fn metrics_are_chosen_by_name() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let output = folder.run(&["h.json", "r.json", "--metrics", "ROUGE_L,CIDEr"]);
+    let table = text(&output.stdout);
+    assert!(table.starts_with("ROUGE_L") && table.contains("CIDEr") && !table.contains("BLEU"), "{table}");
+    assert!(folder.fault(&["h.json", "r.json", "--metrics", "SPIDER"]).contains("unknown metric 'SPIDER'"));
+}
+
+#[test]
+fn faults_in_the_files_are_one_clear_sentence_and_exit_code_2() {
+    let folder = Folder::new(&[
+        ("h.json", HYPOTHESES),
+        ("r.json", REFERENCES),
+        ("twice.json", r#"[{"image_id": 5, "caption": "a"}, {"image_id": 5, "caption": "b"}]"#),
+        ("other.json", r#"[{"image_id": 77, "caption": "a"}]"#),
+        ("one.json", r#"[{"image_id": 5, "caption": "a"}]"#),
+        ("broken.json", "[{\"image_id\": 5,\n \"caption\": ]"),
+        ("empty.json", "[]"),
+        ("two.txt", "a\nb\n"),
+        ("one.txt", "a\n"),
+        ("gap.txt", "a\n\n"),
+    ]);
+    let fault = |arguments: &[&str], part: &str| {
+        let message = folder.fault(arguments);
+        assert!(message.contains(part), "{message}");
+    };
+    fault(&["twice.json", "r.json"], "image '5' has 2 captions in 'twice.json'");
+    fault(&["other.json", "r.json"], "image '77' of 'other.json' has no references");
+    fault(&["one.json", "r.json"], "image '9' has references but no caption in 'one.json'");
+    fault(&["broken.json", "r.json"], "cannot use 'broken.json': it is not JSON: expected value at line 2 column 13");
+    fault(&["empty.json", "r.json"], "there are no captions in 'empty.json'");
+    fault(&["absent.json", "r.json"], "cannot read 'absent.json'");
+    fault(&["two.txt", "two.txt", "one.txt"], "a line for every item");
+    fault(&["two.txt", "gap.txt"], "image '2' of 'two.txt' has no references");
+    fault(&["h.json", "r.json", "--ids"], "is no word id");
+    fault(&["h.json", "r.json", "--compare", "one.json"], "image '9' has references but no caption in 'one.json'");
+    assert!(folder.run(&["one.json", "r.json", "--subset"]).status.success());
+}
+
+#[test]
+fn a_single_image_brings_a_warning_about_cider() {
+    let folder = Folder::new(&[("h.txt", "a plane\n"), ("r.txt", "a plane\n")]);
+    let output = folder.run(&["h.txt", "r.txt"]);
+    assert!(text(&output.stderr).contains("CIDEr of a single image is 0"));
+}
+
+#[test]
+fn word_ids_are_scored_as_they_are() {
+    let folder = Folder::new(&[("h.txt", "12 7 7 30\n5\n"), ("r.txt", "12 7 9 30\n5\n")]);
+    let output = folder.run(&["h.txt", "r.txt", "--ids", "--metrics", "BLEU", "--out", "o.json"]);
+    assert!(output.status.success());
+    assert!((folder.json("o.json")["images"][0]["BLEU-1"].as_f64().unwrap() - 0.75).abs() < 1e-8);
+}
+
+#[test]
+fn intervals_and_a_comparison_are_printed_and_written_and_repeat() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let run = |threads: &str| {
+        let arguments = ["h.json", "r.json", "--bootstrap", "50", "--compare", "h.json", "--out", "o.json"];
+        let output = folder.run(&[&arguments[..], &["--threads", threads]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), folder.json("o.json"))
+    };
+    let (table, scores) = run("1");
+    assert!(table.contains("paired bootstrap of 50") && table.contains("p = 1.0000"), "{table}");
+    assert_eq!(scores["bootstrap"]["resamples"], json!(50));
+    assert_eq!(scores["compare"]["differences"][0]["difference"], json!(0.0));
+    assert_eq!(run("2"), (table, scores));
+}
+
+#[test]
+fn damaged_or_foreign_resources_are_one_clear_sentence() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    fs::create_dir(folder.path("cache")).unwrap();
+    let resources = folder.path("cache").join("metrics-en.bin");
+    let header = |version: u32| {
+        let mut header = b"RSICMTR\0".to_vec();
+        header.extend(version.to_le_bytes());
+        header.extend(19u32.to_le_bytes());
+        header
+    };
+    for (content, part) in [
+        (Vec::new(), "is not a file of METEOR resources"),
+        (b"something else altogether".to_vec(), "is not a file of METEOR resources"),
+        (header(99), "was made for another version of rsic"),
+        (header(1), "is damaged"),
+    ] {
+        fs::write(&resources, content).unwrap();
+        let message = folder.fault(&["h.json", "r.json"]);
+        assert!(message.contains(part) && message.contains("make metrics-data"), "{message}");
+        assert!(folder.run(&["h.json", "r.json", "--metrics", "BLEU,CIDEr"]).status.success());
+    }
+}
