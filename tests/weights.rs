@@ -96,3 +96,41 @@ fn cut_and_changed_files_never_panic() {
         }
     }
 }
+
+fn rsic(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_rsic")).arg("weights").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn the_command_lists_and_converts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = golden("wrapped.pth");
+    let (code, listed, _) = rsic(&["info", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert!(listed.contains("PyTorch zip, no known encoder, 3 tensors, 9 elements"), "{listed}");
+    assert!(listed.contains("module.conv.weight  Float  [2, 3]"), "{listed}");
+    let output = folder.path().join("new/w.safetensors");
+    assert_eq!(rsic(&["convert", file.to_str().unwrap(), output.to_str().unwrap()]).0, Some(0));
+    let (before, after) = (weights::read(&file).unwrap(), weights::read(&output).unwrap());
+    assert_eq!((after.format, before.tensors == after.tensors), (Format::Safetensors, true));
+    let (code, _, error) = rsic(&["info", golden("hostile.pth").to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("asks for") && error.trim_end().lines().count() == 1, "{error}");
+}
+
+#[test]
+fn verify_names_each_fault_and_exits_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(golden("zip.pth"), path("own.pth")).unwrap();
+    let run = || rsic(&["verify", folder.path().to_str().unwrap()]);
+    let (code, said, _) = run();
+    assert_eq!((code, said.contains("1 files, 0 faults")), (Some(0), true), "{said}");
+    fs::write(path("resnet50-0676ba61.pth"), "half a download").unwrap();
+    fs::write(path("broken.safetensors"), "text").unwrap();
+    let (code, said, _) = run();
+    assert_eq!((code, said.contains("3 files, 2 faults")), (Some(1), true), "{said}");
+    assert!(said.contains("should begin 0676ba61"), "{said}");
+}

@@ -1,11 +1,13 @@
 //! Weight files: reading named tensors, and loading them into a network with an account of every tensor.
 
+mod manifest;
 mod npz;
 mod random;
 mod report;
 mod safetensors;
 mod torch;
 
+pub use manifest::{Published, manifest};
 pub use random::randomise;
 pub use report::{Clash, LoadReport, load};
 
