@@ -57,6 +57,9 @@ pub enum Command {
     Data(DataCommand),
     /// Run frozen encoders over a dataset into the feature cache: rsic features experiments/fe_lws/ucm.yaml
     Features(FeaturesArgs),
+    /// List, convert and check weight files: rsic weights info weights/resnet101-63fe2227.pth
+    #[command(subcommand)]
+    Weights(WeightsCommand),
     /// Show and check experiment files: rsic config show experiments/fe_lws/ucm.yaml
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -261,6 +264,19 @@ pub struct FeaturesArgs {
     pub config: PathBuf,
     /// Settings to change, as dotted key=value.
     pub overrides: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WeightsCommand {
+    /// Print the format of a weight file, whose weights they are, and every tensor.
+    Info { file: PathBuf },
+    /// Write the tensors of a weight file (PyTorch, NumPy, safetensors) as safetensors.
+    Convert { file: PathBuf, output: PathBuf },
+    /// Check the weight files of a folder against the checksums of the public ones; exit 1 where there are faults.
+    Verify {
+        #[arg(default_value = "weights")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -134,6 +134,23 @@ fn a_file_with_a_head_gives_what_random_weights_give() {
     let random = encoders::build("resnet50", "random", Device::Cpu).unwrap();
     let images = images().narrow(0, 0, 1);
     assert_eq!(loaded.pooled(&images), random.pooled(&images));
+    assert!(loaded.logits(&images).is_none());
+}
+
+#[test]
+fn a_classifier_takes_its_classes_from_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["alexnet", "googlenet", "resnet50", "densenet121", "convnext_tiny"] {
+        let file = write(name, folder.path());
+        let classifier = encoders::build_classifier(name, file.to_str().unwrap(), Device::Cpu).unwrap();
+        assert_eq!(classifier.logits(&images()).unwrap().size(), [3, CLASSES], "{name}");
+        assert!(classifier.report().set_aside.is_empty(), "{name}");
+    }
+    let headless = folder.path().join("headless.safetensors");
+    Tensor::write_safetensors(&[("conv1.weight", Tensor::zeros([64, 3, 7, 7], (Kind::Float, Device::Cpu)))], &headless)
+        .unwrap();
+    let error = encoders::build_classifier("resnet50", headless.to_str().unwrap(), Device::Cpu).unwrap_err();
+    assert!(format!("{error:#}").contains("has no classification head (fc.weight)"), "{error:#}");
 }
 
 #[test]

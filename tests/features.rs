@@ -122,5 +122,7 @@ fn absent_weights_are_one_sentence() {
     let config = EncoderConfig { name: "resnet50".into(), weights: "nowhere/w.safetensors".into(), image_size: 64 };
     let error = FeatureSet::load_or_extract(&[config], Kind::Pooled, &[], Device::Cpu, Path::new("."), &mut |_| Ok(()));
     let message = format!("{:#}", error.unwrap_err());
-    assert!(message.starts_with("weights of the encoder 'resnet50': cannot read 'nowhere/w.safetensors'"), "{message}");
+    let expected =
+        "weights of the encoder 'resnet50' (weights/README.md says where to get them): cannot read 'nowhere/";
+    assert!(message.starts_with(expected), "{message}");
 }

@@ -1,13 +1,14 @@
 //! `rsic features`.
 
 use super::ExitStatus;
+use super::progress::FeatureProgress;
 use crate::cli::{FeaturesArgs, GlobalArgs};
 use crate::config::{self, schema::MissingPolicy, schema::ModelConfig};
 use crate::data::Dataset;
 use crate::features::{FeatureSet, Kind, Progress};
+use crate::runtime::Interrupt;
 use crate::util::fs::cache_dir;
 use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
@@ -24,23 +25,16 @@ pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
     let images: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
 
     let mut clocks: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
-    let bar = ProgressBar::new(0); // drawn on standard error, and only where that is a terminal
-    bar.set_style(ProgressStyle::with_template("{msg} {pos}/{len}  {bar:40}  {per_sec}  eta {eta}")?);
+    let interrupt = Interrupt::install()?;
+    let mut shown = FeatureProgress::new(&interrupt);
     let mut progress = |progress: Progress| {
         let (start, elapsed) = clocks.entry(progress.encoder.to_owned()).or_insert((Instant::now(), Duration::ZERO));
         *elapsed = start.elapsed();
-        if progress.done == 0 {
-            tracing::info!("{}: {} images to encode, {} cached", progress.encoder, progress.total, progress.cached);
-            bar.reset();
-            bar.set_length(progress.total as u64);
-            bar.set_message(progress.encoder.to_owned());
-        }
-        bar.set_position(progress.done as u64);
-        Ok(())
+        shown.update(progress)
     };
     let encoders = &experiment.encoders;
     let set = FeatureSet::load_or_extract(encoders, kind, &images, device, &cache_dir()?, &mut progress)?;
-    bar.finish_and_clear();
+    drop(shown);
 
     let mut out = stdout().lock();
     for (index, encoder) in encoders.iter().enumerate() {

@@ -17,6 +17,7 @@ pub mod reproduce;
 mod runner;
 mod score;
 mod train;
+mod weights;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Features(args) => features::run(&cli.global, &args),
+        Command::Weights(command) => weights::run(&command),
         Command::Config(command) => config::run(&command),
         Command::MetricsData(args) => metrics_data::run(&args),
         Command::Doctor => doctor::run(&cli.global),

@@ -7,9 +7,14 @@ use anyhow::Result;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
 
-/// Images that go through the encoder at a time. Always this many, the last batch padded: a row must not depend on
-/// how many images came with it.
+/// Most images that go through the encoder at a time.
 const BATCH: usize = 16;
+
+/// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it, so that
+/// a row does not depend on where an extraction was interrupted.
+fn batch_size(images: usize) -> usize {
+    images.next_power_of_two().min(BATCH)
+}
 
 /// Rows of one batch.
 pub(super) struct Encoded {
@@ -31,7 +36,8 @@ pub(super) fn run(
     mut sink: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
     let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
-    let loader = Loader::new(paths, LoaderOptions::new(image_size, BATCH));
+    let size = batch_size(images.len());
+    let loader = Loader::new(paths, LoaderOptions::new(image_size, size));
     let mut batch = Batch::default();
     for (&place, decoded) in places.iter().zip(loader) {
         match decoded {
@@ -41,11 +47,11 @@ pub(super) fn run(
             }
             Err(error) => batch.failed.push((place, format!("{error:#}"))),
         }
-        if batch.places.len() == BATCH {
-            sink(std::mem::take(&mut batch).encode(encoder, kind, image_size)?)?;
+        if batch.places.len() == size {
+            sink(std::mem::take(&mut batch).encode(encoder, kind, image_size, size)?)?;
         }
     }
-    sink(batch.encode(encoder, kind, image_size)?)
+    sink(batch.encode(encoder, kind, image_size, size)?)
 }
 
 /// Decoded images on their way to the encoder.
@@ -58,13 +64,13 @@ struct Batch {
 }
 
 impl Batch {
-    fn encode(mut self, encoder: &Encoder, kind: Kind, image_size: u32) -> Result<Encoded> {
+    fn encode(mut self, encoder: &Encoder, kind: Kind, image_size: u32, size: usize) -> Result<Encoded> {
         if self.places.is_empty() {
             return Ok(Encoded { shape: Vec::new(), rows: Vec::new(), failed: self.failed });
         }
         let side = i64::from(image_size);
-        self.pixels.resize(BATCH * image_size as usize * image_size as usize * 3, 0);
-        let pixels = Tensor::f_from_data_size(&self.pixels, &[BATCH as i64, side, side, 3], tch::Kind::Uint8)?;
+        self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
+        let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;
         let features = tch::no_grad(|| {
             let images = normalise(&pixels.to_device(encoder.device()), encoder.spec().preprocessing);
             let grid = encoder.forward(&images);

@@ -298,7 +298,9 @@ impl Job<'_> {
         }
         let weights = match weights.as_str() {
             RANDOM => format!("{RANDOM}-1"),
-            file => sha256_file(Path::new(file)).with_context(|| format!("weights of the encoder '{name}'"))?,
+            file => sha256_file(Path::new(file)).with_context(|| {
+                format!("weights of the encoder '{name}' (weights/README.md says where to get them)")
+            })?,
         };
         Ok(Key {
             encoder: format!("{name}/{ENCODER_VERSION}"),

@@ -18,8 +18,11 @@ fn unit(path: Path, shape: ConvShape) -> ConvNorm {
 /// Channels of one module: the 1x1 branch, the two 3x3 branches (inside, out), the pooling branch.
 type Channels = (i64, [i64; 2], [i64; 2], i64);
 
+/// Window and stride of a maximum.
+type Pooling = Option<(i64, i64)>;
+
 /// Name, channels, and the window and stride of the maximum after it, if there is one.
-const MODULES: [(&str, Channels, Option<(i64, i64)>); 9] = [
+const MODULES: [(&str, Channels, Pooling); 9] = [
     ("inception3a", (64, [96, 128], [16, 32], 32), None),
     ("inception3b", (128, [128, 192], [32, 96], 64), Some((3, 2))),
     ("inception4a", (192, [96, 208], [16, 48], 64), None),
@@ -77,7 +80,7 @@ pub struct GoogLeNet {
     conv1: ConvNorm,
     conv2: ConvNorm,
     conv3: ConvNorm,
-    modules: Vec<(Inception, Option<(i64, i64)>)>,
+    modules: Vec<(Inception, Pooling)>,
     fc: Option<Linear>,
 }
 

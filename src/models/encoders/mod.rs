@@ -45,27 +45,49 @@ pub struct Encoder {
     report: LoadReport,
 }
 
-/// The encoder `name` with its parameters from the weight file `weights` ([`RANDOM`]: seeded random ones), frozen.
+/// The encoder `name` with its parameters from the weight file `weights` ([`RANDOM`]: seeded random ones), frozen, and
+/// without its classification head.
 ///
 /// Errors: an unknown name, an unreadable file, weights that do not fit.
 pub fn build(name: &str, weights: &str, device: Device) -> Result<Encoder> {
+    build_with(name, weights, device, |_, _| Ok(None))
+}
+
+/// [`build`] with the classification head of the file, of any number of classes ([`RANDOM`]: 1000).
+///
+/// Errors: those of [`build`], and a file without a head.
+pub fn build_classifier(name: &str, weights: &str, device: Device) -> Result<Encoder> {
+    build_with(name, weights, device, |spec, dict| {
+        let Some(dict) = dict else { return Ok(Some(1000)) };
+        let head = dict.shape_of(spec.head()).and_then(|shape| shape.first().copied());
+        let missing = || format!("'{}' has no classification head ({})", dict.path.display(), spec.head());
+        head.with_context(missing).map(Some)
+    })
+}
+
+/// `classes` tells the size of the head from the weight file; no file means random weights.
+fn build_with(
+    name: &str,
+    weights: &str,
+    device: Device,
+    classes: impl FnOnce(&Spec, Option<&weights::StateDict>) -> Result<Option<i64>>,
+) -> Result<Encoder> {
     let spec = spec::find(name)?;
     let mut store = VarStore::new(device);
-    let (mut network, report);
-    if weights == RANDOM {
-        network = spec.network(&store.root(), None);
-        report = LoadReport::default();
-        weights::randomise(&store);
-    } else {
-        let dict = weights::read(Path::new(weights)).with_context(|| format!("weights of the encoder '{name}'"))?;
-        network = spec.network(&store.root(), None);
-        report = weights::load(&mut store, &dict);
-        check(spec, &dict, &report).with_context(|| format!("weights of the encoder '{name}'"))?;
-    }
-    let network = {
-        tch::no_grad(|| network.fold());
-        network
+    let attempt = || -> Result<_> {
+        if weights == RANDOM {
+            let network = spec.network(&store.root(), classes(spec, None)?);
+            weights::randomise(&store);
+            return Ok((network, LoadReport::default()));
+        }
+        let dict = weights::read(Path::new(weights))?;
+        let network = spec.network(&store.root(), classes(spec, Some(&dict))?);
+        let report = weights::load(&mut store, &dict);
+        check(spec, &dict, &report)?;
+        Ok((network, report))
     };
+    let (mut network, report) = attempt().with_context(|| format!("weights of the encoder '{name}'"))?;
+    tch::no_grad(|| network.fold());
     Ok(Encoder { spec, network, device, report })
 }
 
@@ -112,5 +134,10 @@ impl Encoder {
     /// `[B, 3, H, W]` -> mean of the feature map over its grid, `[B, C]`, without gradient.
     pub fn pooled(&self, images: &Tensor) -> Tensor {
         tch::no_grad(|| layers::pool(&self.forward(images)))
+    }
+
+    /// `[B, 3, H, W]` -> class scores `[B, classes]`, without gradient; `None` where it was built without a head.
+    pub fn logits(&self, images: &Tensor) -> Option<Tensor> {
+        tch::no_grad(|| self.network.logits(&self.forward(images), false))
     }
 }

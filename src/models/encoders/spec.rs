@@ -188,4 +188,14 @@ impl Spec {
             Family::ConvNext(config) => Box::new(ConvNext::new(path, config, classes)),
         }
     }
+
+    /// The tensor of the classification head whose first side is the number of classes.
+    pub fn head(&self) -> &'static str {
+        match self.family {
+            Family::AlexNet | Family::Vgg(_) => "classifier.6.weight",
+            Family::GoogLeNet | Family::ResNet(_) => "fc.weight",
+            Family::DenseNet(_) => "classifier.weight",
+            Family::ConvNext(_) => "classifier.2.weight",
+        }
+    }
 }

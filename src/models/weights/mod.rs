@@ -1,14 +1,20 @@
 //! Weight files: reading named tensors, and loading them into a network with an account of every tensor.
 
+mod manifest;
+mod npz;
 mod random;
 mod report;
 mod safetensors;
+mod torch;
 
+pub use manifest::{Published, manifest};
 pub use random::randomise;
 pub use report::{Clash, LoadReport, load};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -17,6 +23,7 @@ use tch::Tensor;
 pub struct StateDict {
     /// Where they came from.
     pub path: PathBuf,
+    pub format: Format,
     pub tensors: BTreeMap<String, Tensor>,
 }
 
@@ -32,16 +39,62 @@ impl StateDict {
     }
 }
 
-/// Reads a weight file; its format is told by its content.
+/// The kinds of weight file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Safetensors,
+    /// `torch.save`, zip archive.
+    TorchZip,
+    /// `torch.save`, before PyTorch 1.6.
+    TorchLegacy,
+    /// `numpy.savez`.
+    Npz,
+}
+
+impl Format {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Safetensors => "safetensors",
+            Self::TorchZip => "PyTorch zip",
+            Self::TorchLegacy => "PyTorch legacy pickle",
+            Self::Npz => "NumPy npz",
+        }
+    }
+}
+
+/// Reads a weight file; its format is told by its content. Nothing in the file is run, whatever it asks for.
 ///
-/// Errors: no such file, not a weight file, cut short, damaged. Each is one sentence that names the file.
+/// Errors: no such file, not a weight file, cut short, damaged, or with more in it than weights. Each is one sentence that
+/// names the file.
 pub fn read(path: &Path) -> Result<StateDict> {
+    let context = || format!("cannot read '{}'", path.display());
     if path.is_dir() {
         bail!("'{}' is a folder; give a weight file in it", path.display());
     }
-    let tensors = safetensors::read(path)?;
+    let mut start = Vec::new();
+    File::open(path).with_context(context)?.take(4).read_to_end(&mut start).with_context(context)?;
+    let (format, tensors) = match start.as_slice() {
+        [] => bail!("'{}' is an empty file; copy or download it again", path.display()),
+        b"PK\x03\x04" => read_zip(path)?,
+        [0x80, 2, ..] => (Format::TorchLegacy, torch::read_legacy(path, &std::fs::read(path).with_context(context)?)?),
+        _ => (Format::Safetensors, safetensors::read(path)?),
+    };
     if tensors.is_empty() {
         bail!("'{}' holds no tensors", path.display());
     }
-    Ok(StateDict { path: path.to_owned(), tensors })
+    Ok(StateDict { path: path.to_owned(), format, tensors })
+}
+
+fn read_zip(path: &Path) -> Result<(Format, BTreeMap<String, Tensor>)> {
+    let file = File::open(path).with_context(|| format!("cannot read '{}'", path.display()))?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| {
+        anyhow!("'{}' is cut short or damaged ({error}); copy or download it again", path.display())
+    })?;
+    match torch::read_zip(path, &mut archive)? {
+        Some(tensors) => Ok((Format::TorchZip, tensors)),
+        None if archive.file_names().any(|name| name.ends_with(".npy")) => {
+            Ok((Format::Npz, npz::read(path, &mut archive)?))
+        }
+        None => bail!("'{}' is a zip archive, but not one of weights", path.display()),
+    }
 }

@@ -154,7 +154,7 @@ mod tests {
             .iter()
             .map(|(name, shape)| ((*name).to_owned(), Tensor::ones(*shape, (Kind::Half, Device::Cpu))))
             .collect();
-        StateDict { path: "w.safetensors".into(), tensors }
+        StateDict { path: "w.safetensors".into(), format: crate::models::weights::Format::Safetensors, tensors }
     }
 
     #[test]

@@ -12,9 +12,6 @@ use tch::{Kind, Tensor};
 pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let context = || format!("cannot read '{}'", path.display());
     let file = File::open(path).with_context(context)?;
-    if file.metadata().with_context(context)?.len() == 0 {
-        bail!("'{}' is an empty file; copy or download it again", path.display());
-    }
     // SAFETY: the mapping is read only, and a weight file that another process rewrites meanwhile is out of contract.
     let bytes = unsafe { memmap2::Mmap::map(&file) }.with_context(context)?;
     let archive = SafeTensors::deserialize(&bytes).map_err(|error| explain(path, &bytes, &error))?;
@@ -61,7 +58,7 @@ fn explain(path: &Path, bytes: &[u8], error: &SafeTensorError) -> anyhow::Error 
     if cut {
         anyhow!("'{file}' is cut short ({size} bytes, its header promises more); copy or download it again")
     } else {
-        anyhow!("'{file}' is not a safetensors file, or is damaged ({error:?}); copy or download it again")
+        anyhow!("'{file}' is no weight file (safetensors, PyTorch, NumPy), or is damaged ({error:?})")
     }
 }
 
@@ -99,8 +96,6 @@ mod tests {
     fn a_text_file_is_said_to_be_no_weight_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "hello world, this is no tensor").unwrap();
-        assert!(format!("{:#}", read(file.path()).unwrap_err()).contains("not a safetensors file"));
-        std::fs::write(file.path(), "").unwrap();
-        assert!(format!("{:#}", read(file.path()).unwrap_err()).contains("empty file"));
+        assert!(format!("{:#}", read(file.path()).unwrap_err()).contains("is no weight file"));
     }
 }

@@ -1,0 +1,102 @@
+//! `rsic weights`.
+
+use super::ExitStatus;
+use crate::cli::WeightsCommand;
+use crate::models::encoders::spec;
+use crate::models::weights::{self, StateDict};
+use crate::util::fs::{sha256_file, temporary_beside};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::Path;
+
+pub fn run(command: &WeightsCommand) -> Result<ExitStatus> {
+    match command {
+        WeightsCommand::Info { file } => info(file),
+        WeightsCommand::Convert { file, output } => convert(file, output),
+        WeightsCommand::Verify { folder } => verify(folder),
+    }
+}
+
+/// `densenet169`, or that it is none of ours.
+fn encoder(dict: &StateDict) -> &'static str {
+    spec::recognise(|tensor| dict.shape_of(tensor)).map_or("no known encoder", |spec| spec.name)
+}
+
+fn info(file: &Path) -> Result<ExitStatus> {
+    let dict = weights::read(file)?;
+    let mut out = stdout().lock();
+    let elements: usize = dict.tensors.values().map(tch::Tensor::numel).sum();
+    let (format, count) = (dict.format.name(), dict.tensors.len());
+    writeln!(out, "{}: {format}, {}, {count} tensors, {elements} elements", file.display(), encoder(&dict))?;
+    for (name, tensor) in &dict.tensors {
+        writeln!(out, "{name}  {:?}  {:?}", tensor.kind(), tensor.size())?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn convert(file: &Path, output: &Path) -> Result<ExitStatus> {
+    if output.extension().is_none_or(|extension| extension != "safetensors") {
+        bail!("the output '{}' must end in .safetensors", output.display());
+    }
+    let dict = weights::read(file)?;
+    let named: Vec<(&String, tch::Tensor)> =
+        dict.tensors.iter().map(|(name, tensor)| (name, tensor.shallow_clone())).collect();
+    if let Some(folder) = output.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create the folder '{}'", folder.display()))?;
+    }
+    let temporary = temporary_beside(output);
+    let attempt = || -> Result<()> {
+        tch::Tensor::write_safetensors(&named, &temporary)?;
+        fs::File::open(&temporary)?.sync_all()?;
+        Ok(fs::rename(&temporary, output)?)
+    };
+    attempt()
+        .inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })
+        .with_context(|| format!("cannot write '{}'", output.display()))?;
+    writeln!(stdout().lock(), "{}: {} tensors of {}", output.display(), named.len(), encoder(&dict))?;
+    Ok(ExitStatus::Success)
+}
+
+/// Every file of the folder that the manifest names must have its checksum, and every other one must be readable.
+fn verify(folder: &Path) -> Result<ExitStatus> {
+    let manifest = weights::manifest()?;
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))? {
+        let path = entry?.path();
+        let ours = path.extension().is_some_and(|extension| extension == "md" || extension == "yaml");
+        if path.is_file() && !ours {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let mut out = stdout().lock();
+    let mut faults = 0;
+    for path in &files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let state = match manifest.iter().find(|published| published.file_name() == name) {
+            Some(published) => {
+                let found = sha256_file(path)?;
+                if found.starts_with(&published.sha256) {
+                    format!("ok, {} {}", published.encoder, published.version)
+                } else {
+                    faults += 1;
+                    let found = found.get(..16).unwrap_or_default();
+                    format!("FAULT: SHA-256 begins {found} and should begin {}; download it again", published.sha256)
+                }
+            }
+            None => match weights::read(path) {
+                Ok(dict) => format!("readable, {}, not in the manifest", encoder(&dict)),
+                Err(error) => {
+                    faults += 1;
+                    format!("FAULT: {error:#}")
+                }
+            },
+        };
+        writeln!(out, "{name}: {state}")?;
+    }
+    writeln!(out, "{} files, {faults} faults", files.len())?;
+    Ok(if faults == 0 { ExitStatus::Success } else { ExitStatus::Failure })
+}

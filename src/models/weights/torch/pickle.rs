@@ -1,0 +1,410 @@
+//! A reader of the pickles that PyTorch writes: it builds plain values and calls nothing.
+//!
+//! A pickle is a program for a stack machine. The few classes that state dicts need are known by name and stand for data;
+//! any other class, and any instruction beyond those of such files, refuses the file. Values lie in one list and refer to
+//! each other by number, so neither deep nor circular data can exhaust the stack.
+
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::BTreeMap;
+
+/// Number of a value in [`Pickle::values`].
+pub(super) type Id = usize;
+
+/// Instructions of the longest pickle that is read: state dicts of a thousand tensors need some 10^5.
+const MAX_BYTES: usize = 16 << 20;
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float,
+    /// Too large for 64 bits, by its little-endian bytes.
+    Long(Vec<u8>),
+    Text(String),
+    Sequence(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// A class or function, by module and name.
+    Global(&'static str),
+    /// What a persistent id stands for: a storage.
+    Persistent(Id),
+    /// A call that was not made: function and arguments.
+    Call(&'static str, Id),
+}
+
+/// Classes and functions of state dicts.
+const KNOWN: [&str; 19] = [
+    "collections.OrderedDict",
+    "torch._utils._rebuild_tensor_v2",
+    "torch._utils._rebuild_parameter",
+    "torch.Size",
+    "torch.FloatStorage",
+    "torch.DoubleStorage",
+    "torch.HalfStorage",
+    "torch.BFloat16Storage",
+    "torch.LongStorage",
+    "torch.IntStorage",
+    "torch.ShortStorage",
+    "torch.CharStorage",
+    "torch.ByteStorage",
+    "torch.BoolStorage",
+    "torch.float32",
+    "torch.float16",
+    "torch.bfloat16",
+    "torch.int64",
+    "torch.device",
+];
+
+/// Everything that one pickle said.
+#[derive(Debug)]
+pub(super) struct Pickle {
+    pub values: Vec<Value>,
+    /// The result.
+    pub root: Id,
+    /// Length of the pickle, bytes.
+    pub length: usize,
+}
+
+impl Pickle {
+    pub fn get(&self, id: Id) -> &Value {
+        self.values.get(id).unwrap_or(&Value::None)
+    }
+
+    pub fn text(&self, id: Id) -> Option<&str> {
+        match self.get(id) {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub fn integer(&self, id: Id) -> Option<i64> {
+        match self.get(id) {
+            Value::Int(integer) => Some(*integer),
+            _ => None,
+        }
+    }
+
+    /// The elements of a list or tuple.
+    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub fn integers(&self, id: Id) -> Option<Vec<i64>> {
+        self.sequence(id)?.iter().map(|&item| self.integer(item)).collect()
+    }
+}
+
+/// Reads one pickle from the start of `bytes`.
+pub(super) fn read(bytes: &[u8]) -> Result<Pickle> {
+    let mut machine =
+        Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: BTreeMap::new() };
+    let root = machine.run()?;
+    Ok(Pickle { values: machine.values, root, length: machine.at })
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Vec<Value>,
+    stack: Vec<Id>,
+    marks: Vec<usize>,
+    memo: BTreeMap<u64, Id>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) -> Result<Id> {
+        loop {
+            if self.at > MAX_BYTES {
+                bail!("its pickle is longer than {MAX_BYTES} bytes");
+            }
+            let op = self.array::<1>()?[0];
+            match op {
+                0x80 => {
+                    let [protocol] = self.array()?;
+                    if !(2..=5).contains(&protocol) {
+                        bail!("its pickle has protocol {protocol}; 2 to 5 are read");
+                    }
+                }
+                0x95 => {
+                    self.array::<8>()?;
+                }
+                b'.' => return self.pop(),
+                b'(' => self.marks.push(self.stack.len()),
+                b'0' => {
+                    self.pop()?;
+                }
+                b'N' => self.push(Value::None),
+                0x88 => self.push(Value::Bool(true)),
+                0x89 => self.push(Value::Bool(false)),
+                b'J' => {
+                    let value = i32::from_le_bytes(self.array()?);
+                    self.push(Value::Int(value.into()));
+                }
+                b'K' => {
+                    let [value] = self.array()?;
+                    self.push(Value::Int(value.into()));
+                }
+                b'M' => {
+                    let value = u16::from_le_bytes(self.array()?);
+                    self.push(Value::Int(value.into()));
+                }
+                0x8a => {
+                    let [length] = self.array()?;
+                    let value = long(self.take(length.into())?);
+                    self.push(value);
+                }
+                b'G' => {
+                    self.array::<8>()?;
+                    self.push(Value::Float);
+                }
+                b'X' | b'T' => {
+                    let length = u32::from_le_bytes(self.array()?);
+                    self.text(length as usize)?;
+                }
+                0x8c | b'U' => {
+                    let [length] = self.array()?;
+                    self.text(length.into())?;
+                }
+                b'c' => {
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.global(&module, &name)?;
+                }
+                0x93 => {
+                    let (name, module) = (self.pop()?, self.pop()?);
+                    match (self.values.get(module), self.values.get(name)) {
+                        (Some(Value::Text(module)), Some(Value::Text(name))) => {
+                            let (module, name) = (module.clone(), name.clone());
+                            self.global(&module, &name)?;
+                        }
+                        _ => bail!("its pickle names a class by something that is no text"),
+                    }
+                }
+                b'q' => {
+                    let [key] = self.array()?;
+                    self.memoise(key.into())?;
+                }
+                b'r' => {
+                    let key = u32::from_le_bytes(self.array()?);
+                    self.memoise(key.into())?;
+                }
+                0x94 => self.memoise(self.memo.len() as u64)?,
+                b'h' => {
+                    let [key] = self.array()?;
+                    self.recall(key.into())?;
+                }
+                b'j' => {
+                    let key = u32::from_le_bytes(self.array()?);
+                    self.recall(key.into())?;
+                }
+                b')' | b']' => self.push(Value::Sequence(Vec::new())),
+                b'}' => self.push(Value::Dict(Vec::new())),
+                b't' | b'l' => {
+                    let items = self.since_mark()?;
+                    self.push(Value::Sequence(items));
+                }
+                0x85..=0x87 => {
+                    let count = usize::from(op - 0x84);
+                    let start = self.stack.len().checked_sub(count).context("its pickle takes more than there is")?;
+                    let items = self.stack.split_off(start);
+                    self.push(Value::Sequence(items));
+                }
+                b'a' => {
+                    let item = self.pop()?;
+                    self.extend_sequence(&[item])?;
+                }
+                b'e' => {
+                    let items = self.since_mark()?;
+                    self.extend_sequence(&items)?;
+                }
+                b's' => {
+                    let (value, key) = (self.pop()?, self.pop()?);
+                    self.extend_dict(&[key, value])?;
+                }
+                b'u' => {
+                    let items = self.since_mark()?;
+                    self.extend_dict(&items)?;
+                }
+                b'Q' => {
+                    let id = self.pop()?;
+                    self.push(Value::Persistent(id));
+                }
+                b'R' | 0x81 => {
+                    let (arguments, function) = (self.pop()?, self.pop()?);
+                    self.call(function, arguments)?;
+                }
+                // The state of an object: the `_metadata` of a state dict, of no use here.
+                b'b' => {
+                    self.pop()?;
+                }
+                other => bail!("its pickle has the instruction 0x{other:02x}, which no state dict needs"),
+            }
+        }
+    }
+
+    fn push(&mut self, value: Value) {
+        self.stack.push(self.values.len());
+        self.values.push(value);
+    }
+
+    fn pop(&mut self) -> Result<Id> {
+        self.stack.pop().context("its pickle takes more than there is")
+    }
+
+    fn take(&mut self, count: usize) -> Result<&[u8]> {
+        let end = self.at.checked_add(count).filter(|&end| end <= self.bytes.len());
+        let end = end.context("it is cut short inside its pickle")?;
+        let taken = self.bytes.get(self.at..end).unwrap_or_default();
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        self.take(N)?.try_into().map_err(|_| anyhow!("it is cut short inside its pickle"))
+    }
+
+    fn text(&mut self, length: usize) -> Result<()> {
+        let text = std::str::from_utf8(self.take(length)?).context("its pickle has text that is not UTF-8")?.to_owned();
+        self.push(Value::Text(text));
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|&byte| byte == b'\n').context("it is cut short inside its pickle")?;
+        let line = String::from_utf8_lossy(self.take(length)?).into_owned();
+        self.take(1)?;
+        Ok(line)
+    }
+
+    fn global(&mut self, module: &str, name: &str) -> Result<()> {
+        let full = format!("{module}.{name}");
+        match KNOWN.iter().find(|known| **known == full) {
+            Some(known) => self.push(Value::Global(known)),
+            None => bail!(
+                "its pickle asks for '{}', which is code or data that weights do not need; save the state dict alone \
+                 (torch.save(model.state_dict(), ...)) or convert it to safetensors where you trust it",
+                full.escape_debug().to_string().chars().take(80).collect::<String>()
+            ),
+        }
+        Ok(())
+    }
+
+    fn memoise(&mut self, key: u64) -> Result<()> {
+        let top = *self.stack.last().context("its pickle takes more than there is")?;
+        self.memo.insert(key, top);
+        Ok(())
+    }
+
+    fn recall(&mut self, key: u64) -> Result<()> {
+        let id = *self.memo.get(&key).context("its pickle refers to a value that it never made")?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Id>> {
+        let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
+        Ok(self.stack.split_off(mark.context("its pickle takes more than there is")?))
+    }
+
+    fn top(&mut self) -> Result<&mut Value> {
+        let top = *self.stack.last().context("its pickle takes more than there is")?;
+        self.values.get_mut(top).context("its pickle takes more than there is")
+    }
+
+    fn extend_sequence(&mut self, items: &[Id]) -> Result<()> {
+        match self.top()? {
+            Value::Sequence(sequence) => sequence.extend(items),
+            _ => bail!("its pickle appends to something that is no list"),
+        }
+        Ok(())
+    }
+
+    fn extend_dict(&mut self, items: &[Id]) -> Result<()> {
+        match self.top()? {
+            Value::Dict(dict) => {
+                dict.extend(items.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))))
+            }
+            _ => bail!("its pickle sets items of something that is no dict"),
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, function: Id, arguments: Id) -> Result<()> {
+        let Some(Value::Global(name)) = self.values.get(function) else {
+            bail!("its pickle calls something that is no function");
+        };
+        let value = match *name {
+            "collections.OrderedDict" => Value::Dict(Vec::new()),
+            // A size is the tuple that it is made of.
+            "torch.Size" => {
+                let inner = match self.values.get(arguments) {
+                    Some(Value::Sequence(items)) => items.first().copied(),
+                    _ => None,
+                };
+                self.stack.push(inner.context("its pickle has a size of nothing")?);
+                return Ok(());
+            }
+            name => Value::Call(name, arguments),
+        };
+        self.push(value);
+        Ok(())
+    }
+}
+
+fn long(bytes: &[u8]) -> Value {
+    if bytes.len() > 8 {
+        return Value::Long(bytes.to_vec());
+    }
+    let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xFF } else { 0 };
+    let mut whole = [fill; 8];
+    for (slot, byte) in whole.iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+    Value::Int(i64::from_le_bytes(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(bytes: &[u8]) -> String {
+        read(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn plain_values_are_read() {
+        // {"a": (1, -2)}
+        let pickle = read(b"\x80\x02}q\x00X\x01\x00\x00\x00aK\x01J\xfe\xff\xff\xff\x86s.").unwrap();
+        let Value::Dict(items) = pickle.get(pickle.root) else { panic!() };
+        assert_eq!(pickle.text(items[0].0), Some("a"));
+        assert_eq!(pickle.integers(items[0].1), Some(vec![1, -2]));
+    }
+
+    #[test]
+    fn code_is_refused_by_name() {
+        assert!(refusal(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").contains("asks for 'os.system'"));
+        assert!(refusal(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").contains("asks for 'builtins.eval'"));
+    }
+
+    #[test]
+    fn broken_pickles_are_refused_whatever_is_wrong() {
+        assert!(refusal(b"").contains("cut short"));
+        assert!(refusal(b"\x80\x02X\xff\xff\xff\xffabc").contains("cut short"));
+        assert!(refusal(b"\x80\x02.").contains("takes more than there is"));
+        assert!(refusal(b"\x80\x02t.").contains("takes more than there is"));
+        assert!(refusal(b"\x80\x02h\x07.").contains("never made"));
+        assert!(refusal(b"\x80\x02K\x01K\x02a.").contains("no list"));
+        assert!(refusal(b"\x80\x02i").contains("0x69"));
+    }
+
+    #[test]
+    fn deep_nesting_is_only_long() {
+        let mut bytes = b"\x80\x02)".to_vec();
+        bytes.extend(std::iter::repeat_n(0x85, 1_000_000));
+        bytes.push(b'.');
+        read(&bytes).unwrap();
+    }
+}

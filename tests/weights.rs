@@ -1,0 +1,136 @@
+//! Weight files as PyTorch 2.11 and NumPy write them (`tests/golden/weights.py` made them), and files to be refused.
+
+#![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
+
+use rsic::models::weights::{self, Format, StateDict};
+use rsic::util::rng::Rng;
+use std::fs;
+use std::path::{Path, PathBuf};
+use tch::{Kind, Tensor};
+
+fn golden(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/weights").join(file)
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double).contiguous().view(-1)).unwrap()
+}
+
+fn refusal(path: &Path) -> String {
+    format!("{:#}", weights::read(path).unwrap_err())
+}
+
+#[test]
+fn every_format_gives_equal_tensors_with_buffers() {
+    for (file, format, prefix, kind) in [
+        ("zip.pth", Format::TorchZip, "", Kind::Float),
+        ("legacy.pth", Format::TorchLegacy, "", Kind::Float),
+        ("half.pth", Format::TorchZip, "", Kind::Half),
+        ("wrapped.pth", Format::TorchZip, "module.", Kind::Float),
+        ("arrays.npz", Format::Npz, "", Kind::Float),
+        ("compressed.npz", Format::Npz, "", Kind::Float),
+    ] {
+        let StateDict { format: found, tensors, .. } = weights::read(&golden(file)).unwrap();
+        let tensor = |name: &str| &tensors[&format!("{prefix}{name}")];
+        assert_eq!((found, tensors.len()), (format, 3), "{file}");
+        assert_eq!((tensor("conv.weight").size(), tensor("conv.weight").kind()), (vec![2, 3], kind), "{file}");
+        assert_eq!(values(tensor("conv.weight")), [0.0, 0.25, 0.5, 0.75, 1.0, 1.25], "{file}");
+        assert_eq!(values(tensor("bn.running_mean")), [0.5, -1.5], "{file}");
+        assert_eq!(tensor("bn.num_batches_tracked").kind(), Kind::Int64, "{file}");
+        assert_eq!(values(tensor("bn.num_batches_tracked")), [7.0], "{file}");
+    }
+}
+
+#[test]
+fn views_of_one_storage_are_told_apart() {
+    for file in ["shared.pth", "shared_legacy.pth"] {
+        let tensors = weights::read(&golden(file)).unwrap().tensors;
+        assert_eq!(values(&tensors["whole"]), (0..12).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(tensors["transposed"].size(), [4, 3]);
+        assert_eq!(values(&tensors["transposed"])[..4], [0.0, 4.0, 8.0, 1.0]);
+        assert_eq!(values(&tensors["part"]), [5.0, 6.0, 7.0, 8.0]);
+        assert_eq!(values(&tensors["parameter"]), [0.0, 1.0]);
+    }
+}
+
+#[test]
+fn the_state_of_a_module_is_read_with_its_buffers() {
+    let tensors = weights::read(&golden("module.bin")).unwrap().tensors;
+    let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+    assert_eq!(names, ["bias", "num_batches_tracked", "running_mean", "running_var", "weight"]);
+}
+
+#[test]
+fn hostile_and_absurd_files_are_refused_in_one_sentence() {
+    for file in ["hostile.pth", "hostile_legacy.pth"] {
+        let message = refusal(&golden(file));
+        assert!(message.contains(file) && message.contains("system'"), "{message}");
+    }
+    assert!(refusal(&golden("absurd.pth")).contains("reaches outside its storage"));
+    assert!(refusal(&golden("plain.pkl")).contains("not one of torch.save"));
+}
+
+/// Every file cut at every length, and many files with changed bytes: an error or tensors, never a panic.
+#[test]
+fn cut_and_changed_files_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w");
+    let mut rng = Rng::new(&[4]);
+    let mut entries: Vec<_> = fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for file in entries {
+        let whole = fs::read(&file).unwrap();
+        for cut in (0..whole.len()).step_by(19) {
+            fs::write(&path, &whole[..cut]).unwrap();
+            let message = refusal(&path);
+            assert!(message.contains("/w'") && !message.contains('\n'), "{} cut at {cut}: {message}", file.display());
+        }
+        for _ in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + rng.below(4) {
+                let place = rng.below(bytes.len());
+                bytes[place] = rng.next_u64() as u8;
+            }
+            fs::write(&path, &bytes).unwrap();
+            let _ = weights::read(&path);
+        }
+    }
+}
+
+fn rsic(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_rsic")).arg("weights").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn the_command_lists_and_converts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = golden("wrapped.pth");
+    let (code, listed, _) = rsic(&["info", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0));
+    assert!(listed.contains("PyTorch zip, no known encoder, 3 tensors, 9 elements"), "{listed}");
+    assert!(listed.contains("module.conv.weight  Float  [2, 3]"), "{listed}");
+    let output = folder.path().join("new/w.safetensors");
+    assert_eq!(rsic(&["convert", file.to_str().unwrap(), output.to_str().unwrap()]).0, Some(0));
+    let (before, after) = (weights::read(&file).unwrap(), weights::read(&output).unwrap());
+    assert_eq!((after.format, before.tensors == after.tensors), (Format::Safetensors, true));
+    let (code, _, error) = rsic(&["info", golden("hostile.pth").to_str().unwrap()]);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("asks for") && error.trim_end().lines().count() == 1, "{error}");
+}
+
+#[test]
+fn verify_names_each_fault_and_exits_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(golden("zip.pth"), path("own.pth")).unwrap();
+    let run = || rsic(&["verify", folder.path().to_str().unwrap()]);
+    let (code, said, _) = run();
+    assert_eq!((code, said.contains("1 files, 0 faults")), (Some(0), true), "{said}");
+    fs::write(path("resnet50-0676ba61.pth"), "half a download").unwrap();
+    fs::write(path("broken.safetensors"), "text").unwrap();
+    let (code, said, _) = run();
+    assert_eq!((code, said.contains("3 files, 2 faults")), (Some(1), true), "{said}");
+    assert!(said.contains("should begin 0676ba61"), "{said}");
+}
