@@ -14,7 +14,7 @@ use crate::util::fs::write_atomic_with;
 use anyhow::Result;
 use serde_json::json;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
@@ -74,7 +74,7 @@ pub(super) fn print_scores(out: &mut dyn Write, scores: &Scores) -> Result<()> {
 }
 
 /// A line an image: file, caption, candidates, references and this image's scores; `rsic score` reads it.
-fn write_captions(session: &Session, result: &SplitEvaluation, path: &PathBuf) -> Result<()> {
+fn write_captions(session: &Session, result: &SplitEvaluation, path: &Path) -> Result<()> {
     write_atomic_with(path, |file| {
         for ((&image, decoded), scores) in result.images.iter().zip(&result.decoded).zip(&result.evaluation.images) {
             let entry = &session.dataset.images[image];

@@ -35,7 +35,15 @@ pub struct Session {
     store: VarStore,
     model: Box<dyn Captioner>,
     /// Images of the dataset whose file could not be read, and why.
-    pub unreadable: Vec<(String, Split, String)>,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// An image whose file could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub file_name: String,
+    pub split: Split,
+    pub why: String,
 }
 
 impl Session {
@@ -83,7 +91,7 @@ impl Session {
             .filter(|s| s.split == split)
             .map(|Skipped { file_name, fault, .. }| (file_name.clone(), fault.to_string()));
         let unreadable =
-            self.unreadable.iter().filter(|(_, of, _)| *of == split).map(|(n, _, why)| (n.clone(), why.clone()));
+            self.unreadable.iter().filter(|u| u.split == split).map(|u| (u.file_name.clone(), u.why.clone()));
         absent.chain(unreadable).collect()
     }
 
@@ -140,17 +148,20 @@ fn open_data(
     experiment: &Experiment,
     device: Device,
     progress: &mut dyn FnMut(Progress) -> Result<()>,
-) -> Result<(Dataset, FeatureSet, Vec<(String, Split, String)>)> {
+) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
     let cache = cache_dir()?;
     let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
-    let unreadable: Vec<(String, Split, String)> = features
+    let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()
-        .filter_map(|(&i, why)| dataset.images.get(i).map(|image| (image.file_name.clone(), image.split, why.clone())))
+        .filter_map(|(&i, why)| {
+            let image = dataset.images.get(i)?;
+            Some(Unreadable { file_name: image.file_name.clone(), split: image.split, why: why.clone() })
+        })
         .collect();
-    if let Some((_, _, why)) = unreadable.first() {
+    if let Some(Unreadable { why, .. }) = unreadable.first() {
         if experiment.data.missing == MissingPolicy::Fail {
             bail!("{} of {} images cannot be read, the first: {why}", unreadable.len(), dataset.images.len());
         }

@@ -144,19 +144,18 @@ impl Update {
         let (one_less_beta1, one_less_beta2) = ((1.0 - self.beta1) as f32, (1.0 - self.beta2) as f32);
         let (rate, root, eps, decay) =
             (self.rate as f32, self.root_correction as f32, self.eps as f32, self.decay as f32);
-        let update = |(((p, g), m), v): (((&mut [f32], &[f32]), &mut [f32]), &mut [f32])| {
-            for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                let g = g + decay * *p;
-                *m = beta1 * *m + one_less_beta1 * g;
-                *v = beta2 * *v + one_less_beta2 * g * g;
-                *p -= rate * *m / (v.sqrt() / root + eps);
-            }
-        };
         p.par_chunks_mut(CHUNK)
             .zip(g.par_chunks(CHUNK))
             .zip(m.par_chunks_mut(CHUNK))
             .zip(v.par_chunks_mut(CHUNK))
-            .for_each(update);
+            .for_each(|(((p, g), m), v)| {
+                for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
+                    let g = g + decay * *p;
+                    *m = beta1 * *m + one_less_beta1 * g;
+                    *v = beta2 * *v + one_less_beta2 * g * g;
+                    *p -= rate * *m / (v.sqrt() / root + eps);
+                }
+            });
     }
 
     fn apply_tensors(&self, parameter: &mut Tensor, gradient: &Tensor, m: &mut Tensor, v: &mut Tensor) {

@@ -109,7 +109,11 @@ impl Run<'_> {
             if self.interrupt.requested() {
                 return Ok(Outcome::Interrupted);
             }
-            if self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every) && state.step < batches.len()) {
+            if self
+                .config
+                .checkpoint_steps
+                .is_some_and(|every| state.step.is_multiple_of(every) && state.step < batches.len())
+            {
                 self.save(last, optimizer, state)?;
             }
         }

@@ -1,0 +1,240 @@
+//! Training through the real binary on a small set of built-in scenes: it learns, survives and comes back.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Scenes, an experiment on them and a feature cache, made once: the tests share the encoder's work.
+fn workplace() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("training");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        let made = rsic(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        let experiment = "name: small
+data: {root: scenes, vocabulary: {min_count: 2}}
+encoders: [{name: resnet50, weights: random, image_size: 64}]
+model: {fe_lws: {layers: 2, embedding: 32, hidden: 32, image: 32, merge: 48, dropout: 0.3}}
+train: {batch_size: 16, epochs: 4, optimizer: {lr: 2e-3}}
+decode: {method: beam, beam: 3}
+";
+        fs::write(place.join("small.yaml"), experiment).unwrap();
+        let features = rsic(&place, &["features", "small.yaml"]);
+        assert!(features.status.success(), "{}", text(&features.stderr));
+        place
+    })
+}
+
+fn command(place: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
+    // Two spinning pools of threads would only fight over the cores of a small machine.
+    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache")).env("OMP_WAIT_POLICY", "PASSIVE");
+    command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
+    command
+}
+
+fn rsic(place: &Path, arguments: &[&str]) -> Output {
+    command(place, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One clear sentence, exit code 2, and no panic.
+fn refused(output: &Output, says: &[&str]) {
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(!error.contains("panicked"), "{error}");
+    for part in says {
+        assert!(error.contains(part), "'{part}' is not in: {error}");
+    }
+}
+
+fn weights(place: &Path, run: &str) -> Vec<u8> {
+    fs::read(place.join(run).join("checkpoints/last/model.safetensors")).unwrap()
+}
+
+/// Two runs of the same seed are equal to the bit, and so is one that was killed and continued.
+#[test]
+fn a_killed_run_continues_and_equals_an_uninterrupted_one_bit_for_bit() {
+    let place = workplace();
+    let train = |run: &str, more: &[&str]| {
+        let mut arguments = vec!["train", "small.yaml", "train.checkpoint_steps=2", "--output", run];
+        arguments.extend(more);
+        arguments.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let whole = train("whole", &[]);
+    let finished = rsic(place, &whole.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(finished.status.success(), "{}", text(&finished.stderr));
+    for signal in [libc::SIGKILL, libc::SIGTERM] {
+        let run = format!("cut{signal}");
+        let arguments = train(&run, &[]);
+        let mut child = command(place, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // As soon as there is a checkpoint, at whatever step that is.
+        let last = place.join(&run).join("checkpoints/last/state.json");
+        while !last.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // SAFETY: the child has not been waited for, so its process id is still its own.
+        unsafe { libc::kill(child.id() as i32, signal) };
+        let status = child.wait().unwrap();
+        if signal == libc::SIGTERM && !status.success() {
+            assert_eq!(status.code(), Some(130), "an interrupted run says so");
+        }
+        let arguments = train(&run, &["--resume"]);
+        let continued = rsic(place, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(continued.status.success(), "{}", text(&continued.stderr));
+        assert!(weights(place, &run) == weights(place, "whole"), "signal {signal}: the weights differ");
+        let scores = |run: &str| fs::read(place.join(run).join("predictions/test-beam-3.jsonl")).unwrap();
+        assert_eq!(scores(&run), scores("whole"));
+    }
+}
+
+/// Eight images, no dropout, enough epochs: the model must learn their captions by heart, and say the same once it is
+/// saved and loaded, whether by `eval` or by `caption` from pixels.
+#[test]
+fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
+    let place = workplace();
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(place.join("scenes/dataset.json")).unwrap()).unwrap();
+    let mut images: Vec<serde_json::Value> =
+        json["images"].as_array().unwrap().iter().step_by(6).take(8).cloned().collect();
+    let mut copies = Vec::new();
+    for image in &mut images {
+        let sentence = image["sentences"][0].clone();
+        image["sentences"] = serde_json::json!([sentence]);
+        for split in ["train", "val", "test"] {
+            let mut copy = image.clone();
+            copy["split"] = split.into();
+            copies.push(copy);
+        }
+    }
+    fs::create_dir_all(place.join("eight")).unwrap();
+    let dataset = serde_json::json!({"dataset": "eight", "images": copies});
+    fs::write(place.join("eight/dataset.json"), dataset.to_string()).unwrap();
+    let trained = rsic(
+        place,
+        &[
+            "train",
+            "small.yaml",
+            "name=eight",
+            "data.root=eight",
+            "data.images=../scenes/imgs",
+            "data.vocabulary.min_count=1",
+            "model.fe_lws.dropout=0",
+            "train.epochs=150",
+            "train.optimizer.lr=0.01",
+            "train.batch_size=8",
+            "train.early_stop.patience=150",
+            "--output",
+            "eight_run",
+        ],
+    );
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    let predictions = fs::read_to_string(place.join("eight_run/predictions/test-beam-3.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 8);
+    for line in &lines {
+        assert_eq!(line["caption"], line["references"][0], "{}", line["file"]);
+    }
+    let again = rsic(place, &["eval", "eight_run", "--output", "eight_again"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(fs::read_to_string(place.join("eight_again/predictions/test-beam-3.jsonl")).unwrap(), predictions);
+    let mut arguments = vec!["caption".to_owned(), "--model".into(), "eight_run".into()];
+    arguments.extend(lines.iter().map(|line| format!("scenes/imgs/{}", line["file"].as_str().unwrap())));
+    let captioned = rsic(place, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(captioned.status.success(), "{}", text(&captioned.stderr));
+    for (printed, line) in text(&captioned.stdout).lines().zip(&lines) {
+        assert_eq!(printed.split_once('\t').unwrap().1, line["caption"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn faults_before_training_are_one_sentence_with_exit_code_2() {
+    let place = workplace();
+    let train = |overrides: &[&str]| {
+        let mut arguments = vec!["train", "small.yaml", "--output", "never"];
+        arguments.extend(overrides);
+        rsic(place, &arguments)
+    };
+    refused(&train(&["data.root=nowhere"]), &["nowhere"]);
+    refused(&train(&["train.epocs=3"]), &["train.epocs", "epochs"]);
+    refused(&train(&["encoders.0.name=resnet5"]), &["resnet5", "resnet50"]);
+    refused(&train(&["encoders.0.weights=absent.safetensors"]), &["absent.safetensors"]);
+    fs::write(place.join("cut.safetensors"), [9, 9, 0, 0, 0, 0, 0, 0, b'{']).unwrap();
+    refused(&train(&["encoders.0.weights=cut.safetensors"]), &["cut.safetensors"]);
+    let json = fs::read(place.join("scenes/dataset.json")).unwrap();
+    fs::write(place.join("scenes/half.json"), &json[..json.len() / 2]).unwrap();
+    refused(&train(&["data.captions=half.json"]), &["half.json"]);
+    fs::write(place.join("a_file"), "").unwrap();
+    refused(&rsic(place, &["train", "small.yaml", "--output", "a_file/run"]), &["a_file"]);
+    refused(&rsic(place, &["eval", "nowhere"]), &["nowhere"]);
+    refused(&rsic(place, &["caption", "--model", "nowhere", "x.png"]), &["nowhere"]);
+    assert!(!place.join("never/checkpoints").exists());
+}
+
+/// A limit on the size of files stands for a full disk: the checkpoint of before stays, and the run continues.
+#[test]
+fn a_full_disk_during_a_checkpoint_keeps_the_old_one() {
+    let place = workplace();
+    let limited = |bytes: u64, arguments: &[&str]| {
+        use std::os::unix::process::CommandExt;
+        let mut command = command(place, arguments);
+        // SAFETY: only calls that are safe between fork and exec.
+        unsafe {
+            command.pre_exec(move || {
+                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+                let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+                if libc::setrlimit(libc::RLIMIT_FSIZE, &limit) == 0 {
+                    Ok(())
+                } else {
+                    Err(std::io::Error::last_os_error())
+                }
+            });
+        }
+        command.output().unwrap()
+    };
+    let first = rsic(place, &["train", "small.yaml", "train.epochs=4", "--output", "full", "--dry-run"]);
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let failed = limited(100_000, &["train", "small.yaml", "--output", "full"]);
+    refused(&failed, &["cannot save the checkpoint"]);
+    let continued = rsic(place, &["train", "small.yaml", "--output", "full", "--resume"]);
+    assert!(continued.status.success(), "{}", text(&continued.stderr));
+    let before = weights(place, "full");
+    let again = limited(100_000, &["train", "small.yaml", "--output", "full", "--overwrite"]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
+    assert!(!before.is_empty());
+}
+
+/// One bad image among good ones: the good ones are captioned, the bad one is named, exit code 1.
+#[test]
+fn a_folder_with_a_bad_image_is_captioned_but_for_that_one() {
+    let place = workplace();
+    let trained = rsic(place, &["train", "small.yaml", "train.epochs=1", "--output", "one"]);
+    assert!(trained.status.success(), "{}", text(&trained.stderr));
+    let photos = place.join("photos");
+    fs::create_dir_all(&photos).unwrap();
+    fs::copy(place.join("scenes/imgs/1.png"), photos.join("a.png")).unwrap();
+    fs::write(photos.join("b.png"), "this is text").unwrap();
+    fs::write(photos.join("c.tif"), "").unwrap();
+    let captioned = rsic(place, &["caption", "--model", "one", "photos"]);
+    assert_eq!(captioned.status.code(), Some(1));
+    assert_eq!(text(&captioned.stdout).lines().count(), 1);
+    let errors = text(&captioned.stderr);
+    assert!(errors.contains("b.png") && errors.contains("c.tif"), "{errors}");
+    let jsonl = ["caption", "--model", "one", "photos", "-f", "jsonl", "-o", "out.jsonl", "--skip-existing"];
+    rsic(place, &jsonl);
+    let first = fs::read(place.join("out.jsonl")).unwrap();
+    rsic(place, &jsonl);
+    assert_eq!(fs::read(place.join("out.jsonl")).unwrap(), first);
+}
