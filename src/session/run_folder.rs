@@ -3,6 +3,7 @@
 use crate::config::Experiment;
 use crate::experiments::environment::Environment;
 use crate::session::Session;
+use crate::train::checkpoint;
 use crate::util::fs::{read_text, sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -27,7 +28,8 @@ impl RunFolder {
         let shown = path.display();
         let config = path.join(CONFIG);
         let yaml = crate::config::to_yaml(experiment)?;
-        let started = config.exists();
+        // A run that failed before its first checkpoint left nothing to lose.
+        let started = checkpoint::exists(&path.join("checkpoints/last"));
         if started && overwrite {
             for part in ["checkpoints", "predictions"] {
                 let folder = path.join(part);
