@@ -32,8 +32,7 @@ decode: {method: beam, beam: 3}
 
 fn command(place: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
-    // Two spinning pools of threads would only fight over the cores of a small machine.
-    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache")).env("OMP_WAIT_POLICY", "PASSIVE");
+    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
     command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
     command
 }

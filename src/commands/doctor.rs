@@ -95,7 +95,8 @@ fn cache(report: &mut Report<impl Write>) -> Result<()> {
 fn entries(folder: &Path) -> Vec<String> {
     let Ok(read) = std::fs::read_dir(folder) else { return Vec::new() };
     let names = read.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> = names.filter(|name| !name.starts_with('.') && !name.ends_with(".md")).collect();
+    let mut names: Vec<String> =
+        names.filter(|name| !name.starts_with('.') && !name.ends_with(".md") && name != "manifest.yaml").collect();
     names.sort();
     names
 }

@@ -42,6 +42,10 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     crate::logging::init(&cli.global)?;
+    use Command::{Caption, Eval, Features, Reproduce, Train};
+    if matches!(cli.command, Train(_) | Eval(_) | Caption(_) | Reproduce(_) | Features(_)) {
+        crate::runtime::sleep_when_idle();
+    }
     match cli.command {
         Command::Train(args) => train::run(&cli.global, &args),
         Command::Eval(args) => eval::run(&cli.global, &args),

@@ -62,6 +62,7 @@ pub fn reproduce(
         let page = page(&plan, planned, &executed, &comparison, command);
         let path = folder.join(format!("{stem}.html"));
         write_atomic(&path, html::page(&page).as_bytes())?;
+        samples(&page, out)?;
         writeln!(out, "Page: {}", path.display())?;
     }
     Ok(match (executed.interrupted, executed.complete()) {
@@ -142,6 +143,21 @@ fn page<'a>(
         page.curves.push(Curves { methods, results });
     }
     page
+}
+
+/// A few images with what was said of them, by the last row's last decoding.
+fn samples(page: &Page, out: &mut dyn Write) -> Result<()> {
+    const SHOWN: usize = 4;
+    let Some(Shown { methods, result, decoding }) = page.shown.last() else { return Ok(()) };
+    writeln!(out, "Captions by {methods}, {}:", decoding.name)?;
+    let pairs: Vec<_> = result.images.iter().zip(&decoding.captions).collect();
+    for (image, caption) in pairs.iter().step_by(pairs.len().div_ceil(SHOWN).max(1)) {
+        writeln!(out, "  {}: {}", image.path.display(), caption.caption)?;
+        if let Some(reference) = image.references.first() {
+            writeln!(out, "    reference: {reference}")?;
+        }
+    }
+    Ok(())
 }
 
 /// A word as a shell needs it written.
