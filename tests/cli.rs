@@ -110,7 +110,7 @@ fn a_faulty_experiment_is_told_with_every_place_and_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let good = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/demo/fe_lws.yaml")).unwrap();
     fs::write(folder.path().join("good.yaml"), &good).unwrap();
-    let bad = good.replace("patience: 8", "paitence: 8").replace("batch_size: 64", "batch_size: many");
+    let bad = good.replace("patience:", "paitence:").replace("batch_size: 64", "batch_size: many");
     fs::write(folder.path().join("bad.yaml"), bad).unwrap();
     let here = |arguments: &[&str]| read(rsic().current_dir(folder.path()).args(arguments).output().unwrap());
 
