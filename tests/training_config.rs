@@ -39,6 +39,28 @@ fn schedules_parts_and_optimisers_are_read() {
 }
 
 #[test]
+fn another_schedule_replaces_that_of_the_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let step = file("base.yaml", &format!("{BASE}train: {{schedule: {{step: {{every: 5, factor: 0.9}}}}}}\n"));
+    let above = "base: base.yaml\ntrain: {schedule: {noam: {warmup: 10, d_model: 8}}}\n";
+    let schedule = |path: &std::path::Path, overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+        rsic::config::load(path, &overrides).unwrap().experiment.train.schedule
+    };
+    assert!(matches!(schedule(&file("x.yaml", above), &[]), ScheduleConfig::Noam(_)));
+    assert_eq!(schedule(&step, &["train.schedule=constant"]), ScheduleConfig::Constant);
+    let plateau = ["train.schedule.plateau.factor=0.5", "train.schedule.plateau.every=5"];
+    assert!(matches!(schedule(&step, &plateau), ScheduleConfig::Plateau(_)));
+    let constant = file("y.yaml", "base: base.yaml\ntrain: {schedule: constant}\n");
+    assert!(matches!(schedule(&constant, &plateau), ScheduleConfig::Plateau(_)));
+}
+
+#[test]
 fn every_fault_is_named_with_its_place() {
     let refused = |train: &str, says: &[&str]| {
         let error = load(train).unwrap_err();
