@@ -3,7 +3,7 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig};
+use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig};
 use crate::models::fe_lws::{self, Stack};
 use crate::util::suggest;
 
@@ -92,6 +92,7 @@ fn train(experiment: &Experiment, checks: &mut Checks) {
     let train = &experiment.train;
     let optimizer = &train.optimizer;
     checks.at_least("train.batch_size", train.batch_size, 1);
+    checks.at_least("train.accumulate", train.accumulate, 1);
     checks.at_least("train.epochs", train.epochs, 1);
     checks.above_zero("train.optimizer.lr", optimizer.lr);
     for (index, beta) in optimizer.betas.iter().enumerate() {
@@ -102,12 +103,56 @@ fn train(experiment: &Experiment, checks: &mut Checks) {
     checks.require(decay >= 0.0, "train.optimizer.weight_decay", || {
         format!("out of range (expected 0 or more, found {decay})")
     });
-    if let Some(norm) = train.clip_norm {
-        checks.above_zero("train.clip_norm", norm);
-    }
+    schedule(&train.schedule, checks);
+    parts(&train.parts, checks);
+    checks.above_zero_if_set("train.clip_value", train.clip_value);
+    checks.above_zero_if_set("train.clip_norm", train.clip_norm);
     checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
     checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
     checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
+}
+
+fn schedule(schedule: &ScheduleConfig, checks: &mut Checks) {
+    match schedule {
+        ScheduleConfig::Constant => {}
+        ScheduleConfig::Noam(noam) => {
+            checks.at_least("train.schedule.noam.warmup", noam.warmup, 1);
+            checks.at_least("train.schedule.noam.d_model", noam.d_model, 1);
+            checks.above_zero("train.schedule.noam.factor", noam.factor);
+        }
+        ScheduleConfig::Step(step) => {
+            checks.at_least("train.schedule.step.every", step.every, 1);
+            checks.above_zero("train.schedule.step.factor", step.factor);
+        }
+        ScheduleConfig::Plateau(plateau) => {
+            checks.above_zero("train.schedule.plateau.factor", plateau.factor);
+            checks.at_least_if_set("train.schedule.plateau.every", plateau.every, 1);
+            let given = [plateau.every, plateau.patience].iter().flatten().count();
+            checks.require(given == 1, "train.schedule.plateau", || {
+                format!("needs one of 'every' (epochs) and 'patience' (epochs), found {given} of them")
+            });
+            if let Some(metric) = &plateau.metric {
+                checks.one_of("train.schedule.plateau.metric", metric, &METRICS);
+            }
+        }
+    }
+}
+
+/// Whether the model has such parameters is known once it is built.
+fn parts(parts: &[PartConfig], checks: &mut Checks) {
+    for (index, part) in parts.iter().enumerate() {
+        let path = |field: &str| format!("train.parts.{index}.{field}");
+        let prefix = &part.prefix;
+        checks.require(!prefix.is_empty() && !prefix.ends_with('.'), &path("prefix"), || {
+            format!("not the beginning of a parameter's name (expected for example l3 or gru.0, found \"{prefix}\")")
+        });
+        let before = parts.iter().take(index).position(|other| other.prefix == *prefix);
+        checks.require(before.is_none(), &path("prefix"), || {
+            format!("given twice (train.parts.{} has \"{prefix}\" too)", before.unwrap_or_default())
+        });
+        checks.above_zero(&path("lr_scale"), part.lr_scale);
+        checks.above_zero_if_set(&path("clip_value"), part.clip_value);
+    }
 }
 
 fn decode(experiment: &Experiment, checks: &mut Checks) {
@@ -144,6 +189,12 @@ impl Checks {
 
     fn above_zero(&mut self, path: &str, value: f64) {
         self.require(value > 0.0, path, || format!("out of range (expected more than 0, found {value})"));
+    }
+
+    fn above_zero_if_set(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.above_zero(path, value);
+        }
     }
 
     fn fraction(&mut self, path: &str, value: f64) {
