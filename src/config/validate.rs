@@ -3,7 +3,8 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig};
+use super::schema::{Experiment, ModelConfig, TrainConfig};
+use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
 use crate::util::suggest;
 
@@ -21,8 +22,16 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
     encoders(experiment, &mut checks);
     match &experiment.model {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
+        ModelConfig::Cssa(config) => cssa(config, &mut checks),
     }
-    train(experiment, &mut checks);
+    if let Some(stage) = &experiment.pretrain {
+        let pretraining = experiment.model.pretraining();
+        checks.require(pretraining.is_some(), "pretrain", || {
+            "not for this model, which has no first training stage (expected nothing here)".into()
+        });
+        train("pretrain", stage, pretraining.map_or(&METRICS, |pretraining| pretraining.metrics), &mut checks);
+    }
+    train("train", &experiment.train, &METRICS, &mut checks);
     decode(experiment, &mut checks);
     checks.0
 }
@@ -88,26 +97,75 @@ fn fe_lws(config: &fe_lws::Config, checks: &mut Checks) {
     checks.fraction(&path("dropout"), config.dropout);
 }
 
-fn train(experiment: &Experiment, checks: &mut Checks) {
-    let train = &experiment.train;
-    let optimizer = &train.optimizer;
-    checks.at_least("train.batch_size", train.batch_size, 1);
-    checks.at_least("train.epochs", train.epochs, 1);
-    checks.above_zero("train.optimizer.lr", optimizer.lr);
-    for (index, beta) in optimizer.betas.iter().enumerate() {
-        checks.fraction(&format!("train.optimizer.betas.{index}"), *beta);
+fn cssa(config: &cssa::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.cssa.{field}");
+    for (field, count) in [
+        ("width", config.width),
+        ("heads", config.heads),
+        ("inner", config.inner),
+        ("encoder_layers", config.encoder_layers),
+        ("decoder_layers", config.decoder_layers),
+        ("geometry_hidden", config.geometry_hidden),
+    ] {
+        checks.at_least(&path(field), count, 1);
     }
-    checks.above_zero("train.optimizer.eps", optimizer.eps);
+    checks.require(config.width.is_multiple_of(config.heads.max(1)), &path("heads"), || {
+        format!("not a divisor of the width (width {}, found {})", config.width, config.heads)
+    });
+    checks.at_least_if_set(&path("grid"), config.grid, 1);
+    checks.fraction(&path("dropout"), config.dropout);
+    let contrastive = &config.contrastive;
+    checks.above_zero(&path("contrastive.temperature"), contrastive.temperature);
+    let images = &config.augment.images;
+    let text = &config.augment.text;
+    for (field, value) in [
+        ("exp_start", config.exp_start),
+        ("contrastive.image_weight", contrastive.image_weight),
+        ("contrastive.text_weight", contrastive.text_weight),
+        ("augment.images.rotation", images.rotation),
+        ("augment.images.scale", images.scale),
+        ("augment.images.brightness", images.brightness),
+        ("augment.images.contrast", images.contrast),
+        ("augment.images.saturation", images.saturation),
+        ("augment.images.hue", images.hue),
+    ] {
+        checks.require(value >= 0.0, &path(field), || format!("out of range (expected 0 or more, found {value})"));
+    }
+    for (field, value) in [
+        ("contrastive.direction", contrastive.direction),
+        ("augment.images.flip", images.flip),
+        ("augment.text.other_caption", text.other_caption),
+        ("augment.text.paraphrase", text.paraphrase),
+        ("augment.text.synonyms", text.synonyms),
+    ] {
+        checks.require((0.0..=1.0).contains(&value), &path(field), || {
+            format!("out of range (expected 0 to 1, found {value})")
+        });
+    }
+    checks.fraction(&path("augment.images.crop"), images.crop);
+}
+
+/// Settings of a training stage, which stand under `stage`; `metrics`: what it can be stopped by.
+fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks) {
+    let path = |field: &str| format!("{stage}.{field}");
+    let optimizer = &train.optimizer;
+    checks.at_least(&path("batch_size"), train.batch_size, 1);
+    checks.at_least(&path("epochs"), train.epochs, 1);
+    checks.above_zero(&path("optimizer.lr"), optimizer.lr);
+    for (index, beta) in optimizer.betas.iter().enumerate() {
+        checks.fraction(&path(&format!("optimizer.betas.{index}")), *beta);
+    }
+    checks.above_zero(&path("optimizer.eps"), optimizer.eps);
     let decay = optimizer.weight_decay;
-    checks.require(decay >= 0.0, "train.optimizer.weight_decay", || {
+    checks.require(decay >= 0.0, &path("optimizer.weight_decay"), || {
         format!("out of range (expected 0 or more, found {decay})")
     });
     if let Some(norm) = train.clip_norm {
-        checks.above_zero("train.clip_norm", norm);
+        checks.above_zero(&path("clip_norm"), norm);
     }
-    checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
-    checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
-    checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
+    checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
+    checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
+    checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);
 }
 
 fn decode(experiment: &Experiment, checks: &mut Checks) {
