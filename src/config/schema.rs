@@ -147,7 +147,9 @@ pub enum ModelConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     pub seed: u64,
-    /// Captions in a step.
+    /// What one example is.
+    pub examples: Examples,
+    /// Examples in a step.
     pub batch_size: usize,
     /// At most so many epochs.
     pub epochs: usize,
@@ -163,6 +165,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             seed: 1,
+            examples: Examples::Captions,
             batch_size: 64,
             epochs: 200,
             optimizer: OptimizerConfig::default(),
@@ -171,6 +174,18 @@ impl Default for TrainConfig {
             early_stop: EarlyStopConfig::default(),
         }
     }
+}
+
+/// What one training example is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Examples {
+    /// A caption with its image; an epoch sees every caption.
+    Captions,
+    /// An image with all its captions; an epoch sees every caption.
+    Images,
+    /// An image with one of its captions, drawn anew each epoch.
+    OneCaption,
 }
 
 /// Adam (Kingma and Ba 2015).

@@ -15,14 +15,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::nn::VarStore;
 
-/// Where the captions to train on come from.
+/// Where the examples to train on come from: captions, or images with theirs.
 pub trait TrainingSet {
-    /// Captions in all.
+    /// Examples in all.
     fn len(&self) -> usize;
-    /// The batch of the given captions, on the training device.
-    fn batch(&self, captions: &[usize]) -> Result<Batch>;
-    /// How to name a caption in a message: its image's file.
-    fn describe(&self, caption: usize) -> String;
+    /// Captions that an epoch sees.
+    fn captions(&self) -> usize;
+    /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
+    fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
+    /// How to name an example in a message: its image's file.
+    fn describe(&self, example: usize) -> String;
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -86,7 +88,7 @@ impl Run<'_> {
             }
             let seconds = started.elapsed().as_secs_f64();
             let steps = self.data.len().div_ceil(self.config.batch_size);
-            let captions = (self.data.len() * (steps - done_before)) as f64 / steps as f64;
+            let captions = (self.data.captions() * (steps - done_before)) as f64 / steps as f64;
             self.finish_epoch(&mut state, &optimizer, (&last, &best), seconds, captions / seconds)?;
         }
         if checkpoint::exists(&best) {
@@ -101,9 +103,9 @@ impl Run<'_> {
         let mut order: Vec<usize> = (0..self.data.len()).collect();
         Rng::new(&[seed, ORDER, epoch]).shuffle(&mut order);
         let batches: Vec<&[usize]> = order.chunks(self.config.batch_size).collect();
-        while let Some(captions) = batches.get(state.step) {
+        while let Some(examples) = batches.get(state.step) {
             runtime::seed(&[seed, STEP, epoch, state.step as u64]);
-            self.step(captions, state, optimizer)?;
+            self.step(examples, state, optimizer)?;
             state.step += 1;
             (self.on_step)(state.step, batches.len());
             if self.interrupt.requested() {
@@ -120,16 +122,16 @@ impl Run<'_> {
         Ok(Outcome::Finished)
     }
 
-    fn step(&self, captions: &[usize], state: &mut TrainState, optimizer: &mut Adam) -> Result<()> {
-        let batch = self.data.batch(captions)?;
+    fn step(&self, examples: &[usize], state: &mut TrainState, optimizer: &mut Adam) -> Result<()> {
+        let batch = self.data.batch(examples, state.epoch)?;
         let tokens = batch.captions.tokens();
         let losses = self.model.losses(&batch, true);
         let loss = losses.total().double_value(&[]);
         if !loss.is_finite() {
-            let files: Vec<String> = captions.iter().map(|&caption| self.data.describe(caption)).collect();
+            let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
             bail!(
                 "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
-                 checkpoint is kept); captions of that step: {}",
+                 checkpoint is kept); images of that step: {}",
                 state.epoch + 1,
                 state.step + 1,
                 files.join(", ")
