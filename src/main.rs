@@ -47,7 +47,11 @@ fn hand_over() -> Result<ExitStatus> {
     const POLICY: &str = "OMP_WAIT_POLICY";
     let program = std::env::current_exe().context("cannot tell where this program lies")?.with_file_name(TORCH);
     let mut command = std::process::Command::new(&program);
-    command.args(std::env::args_os().skip(1));
+    let mut arguments = std::env::args_os();
+    if let Some(name) = arguments.next() {
+        command.arg0(name); // pages and logs show the command as it was typed
+    }
+    command.args(arguments);
     if std::env::var_os(POLICY).is_none() {
         command.env(POLICY, "passive");
     }
