@@ -52,6 +52,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Train, score and print a published table: rsic reproduce table2 --paper fe_lws
     Reproduce(ReproduceArgs),
+    /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
+    Sweep(SweepArgs),
     /// Inspect, check and make datasets: rsic data verify datasets/ucm
     #[command(subcommand)]
     Data(DataCommand),
@@ -211,6 +213,39 @@ pub struct ReproduceArgs {
     /// List the runs and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Sweep file.
+    pub sweep: PathBuf,
+    /// Settings to change in every run, as dotted key=value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder below which the runs lie, in sweeps/<name>.
+    #[arg(short, long, default_value = "runs")]
+    pub output: PathBuf,
+    /// Processes that work through the runs at the same time (with Slurm: tasks).
+    #[arg(short, long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Devices that the processes take in turn, separated by commas: cuda:0,cuda:1 (default: --device for all).
+    #[arg(long, value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// What starts the processes: local, slurm, or a command in which {command} stands for one task's own.
+    #[arg(long, default_value = "local")]
+    pub launcher: String,
+    /// An option for sbatch (repeatable): --sbatch=--gres=gpu:1
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Make one task alone, by its place in the order of runs and seeds, from 0.
+    #[arg(long)]
+    pub task: Option<usize>,
+    /// List the runs and stop; with --launcher slurm, print the script.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make runs, but leave the table of the sweep to the process that started this one.
+    #[arg(long, hide = true)]
+    pub worker: bool,
 }
 
 #[derive(Debug, Subcommand)]
