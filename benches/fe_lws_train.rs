@@ -6,7 +6,7 @@ use rsic::config::schema::OptimizerConfig;
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs};
-use rsic::train::Adam;
+use rsic::train::Optimizer;
 use rsic::util::rng::Rng;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -24,7 +24,8 @@ fn main() {
     let store = nn::VarStore::new(Device::Cpu);
     let inputs = Inputs { features: vec![features.size()[1]], vocabulary: data["vocabulary"].as_i64().unwrap() };
     let model = FeLws::new(&store.root(), &Config::default(), &inputs);
-    let mut adam = Adam::new(store.variables().into_iter().collect(), &OptimizerConfig::default());
+    let variables = store.variables().into_iter().collect();
+    let mut adam = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();
     let mut rng = Rng::new(&[0]);
     let mut step = || {
         let chosen: Vec<usize> = (0..64).map(|_| rng.below(captions.len())).collect();

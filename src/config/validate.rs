@@ -3,7 +3,7 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig, TrainConfig};
+use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
 use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
 use crate::util::suggest;
@@ -150,6 +150,7 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     let path = |field: &str| format!("{stage}.{field}");
     let optimizer = &train.optimizer;
     checks.at_least(&path("batch_size"), train.batch_size, 1);
+    checks.at_least(&path("accumulate"), train.accumulate, 1);
     checks.at_least(&path("epochs"), train.epochs, 1);
     checks.above_zero(&path("optimizer.lr"), optimizer.lr);
     for (index, beta) in optimizer.betas.iter().enumerate() {
@@ -160,12 +161,57 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     checks.require(decay >= 0.0, &path("optimizer.weight_decay"), || {
         format!("out of range (expected 0 or more, found {decay})")
     });
-    if let Some(norm) = train.clip_norm {
-        checks.above_zero(&path("clip_norm"), norm);
-    }
+    schedule(stage, &train.schedule, metrics, checks);
+    parts(stage, &train.parts, checks);
+    checks.above_zero_if_set(&path("clip_value"), train.clip_value);
+    checks.above_zero_if_set(&path("clip_norm"), train.clip_norm);
     checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
     checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
     checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);
+}
+
+fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &mut Checks) {
+    let path = |field: &str| format!("{stage}.schedule.{field}");
+    match schedule {
+        ScheduleConfig::Constant => {}
+        ScheduleConfig::Noam(noam) => {
+            checks.at_least(&path("noam.warmup"), noam.warmup, 1);
+            checks.at_least(&path("noam.d_model"), noam.d_model, 1);
+            checks.above_zero(&path("noam.factor"), noam.factor);
+        }
+        ScheduleConfig::Step(step) => {
+            checks.at_least(&path("step.every"), step.every, 1);
+            checks.above_zero(&path("step.factor"), step.factor);
+        }
+        ScheduleConfig::Plateau(plateau) => {
+            checks.above_zero(&path("plateau.factor"), plateau.factor);
+            checks.at_least_if_set(&path("plateau.every"), plateau.every, 1);
+            let given = [plateau.every, plateau.patience].iter().flatten().count();
+            checks.require(given == 1, &path("plateau"), || {
+                format!("needs one of 'every' (epochs) and 'patience' (epochs), found {given} of them")
+            });
+            if let Some(metric) = &plateau.metric {
+                checks.one_of(&path("plateau.metric"), metric, metrics);
+            }
+        }
+    }
+}
+
+/// Whether the model has such parameters is known once it is built.
+fn parts(stage: &str, parts: &[PartConfig], checks: &mut Checks) {
+    for (index, part) in parts.iter().enumerate() {
+        let path = |field: &str| format!("{stage}.parts.{index}.{field}");
+        let prefix = &part.prefix;
+        checks.require(!prefix.is_empty() && !prefix.ends_with('.'), &path("prefix"), || {
+            format!("not the beginning of a parameter's name (expected for example l3 or gru.0, found \"{prefix}\")")
+        });
+        let before = parts.iter().take(index).position(|other| other.prefix == *prefix);
+        checks.require(before.is_none(), &path("prefix"), || {
+            format!("given twice ({stage}.parts.{} has \"{prefix}\" too)", before.unwrap_or_default())
+        });
+        checks.above_zero(&path("lr_scale"), part.lr_scale);
+        checks.above_zero_if_set(&path("clip_value"), part.clip_value);
+    }
 }
 
 fn decode(experiment: &Experiment, checks: &mut Checks) {
@@ -202,6 +248,12 @@ impl Checks {
 
     fn above_zero(&mut self, path: &str, value: f64) {
         self.require(value > 0.0, path, || format!("out of range (expected more than 0, found {value})"));
+    }
+
+    fn above_zero_if_set(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.above_zero(path, value);
+        }
     }
 
     fn fraction(&mut self, path: &str, value: f64) {
