@@ -7,7 +7,7 @@ use rsic::data::{END, START};
 use rsic::decode::{BeamOptions, beam_search};
 use rsic::models::cssa::{Config, ContrastiveConfig, Geometry, Sentence};
 use rsic::models::{Captioner, Inputs, build};
-use rsic::train::Adam;
+use rsic::train::Optimizer;
 use rsic::util::rng::Rng;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -69,10 +69,9 @@ fn batch(captions: &[Vec<i64>], features: Vec<Tensor>) -> Batch {
     Batch { captions: packed, image_rows: Tensor::from_slice(&rows), features, augmented: None }
 }
 
-fn adam(store: &VarStore, lr: f64) -> Adam {
-    let mut variables: Vec<_> = store.variables().into_iter().collect();
-    variables.sort_by(|a, b| a.0.cmp(&b.0));
-    Adam::new(variables, &OptimizerConfig { lr, ..OptimizerConfig::default() })
+fn adam(store: &VarStore, lr: f64) -> Optimizer {
+    let variables = store.variables().into_iter().collect();
+    Optimizer::new(variables, &OptimizerConfig { lr, ..OptimizerConfig::default() }, &[]).unwrap()
 }
 
 fn overfit(store: &VarStore, model: &dyn Captioner, steps: usize) -> f64 {

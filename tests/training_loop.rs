@@ -55,7 +55,12 @@ impl TrainingSet for Made {
         let captions = PackedCaptions::new(&ids, Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| chosen[i] as i64).collect();
         let image_rows = Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu));
-        Ok(Batch { features: vec![self.features.index_select(0, &Tensor::from_slice(&rows))], image_rows, captions, augmented: None })
+        Ok(Batch {
+            features: vec![self.features.index_select(0, &Tensor::from_slice(&rows))],
+            image_rows,
+            captions,
+            augmented: None,
+        })
     }
 
     fn describe(&self, caption: usize) -> String {
