@@ -29,7 +29,7 @@ model:
     decoder_layers: 2
     augment: {views: 2, text: {synonyms: 0}}
 pretrain: {batch_size: 16, epochs: 3, optimizer: {lr: 1e-3}, early_stop: {metric: R_mean, patience: 3}}
-train: {batch_size: 32, epochs: 3, optimizer: {lr: 2e-3}, early_stop: {metric: CIDEr}}
+train: {batch_size: 8, epochs: 3, optimizer: {lr: 2e-3}, early_stop: {metric: CIDEr}}
 decode: {method: beam, beam: 3}
 ";
         fs::write(place.join("small.yaml"), experiment).unwrap();
@@ -95,6 +95,7 @@ fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_b
     let predictions = |folder: &Path| {
         let mut files: Vec<PathBuf> =
             fs::read_dir(folder.join("predictions")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl")); // not the times
         files.sort();
         files.iter().map(|file| fs::read_to_string(file).unwrap()).collect::<String>()
     };
@@ -117,15 +118,17 @@ fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
     let withheld = train("withheld", &["model.cssa.transfer_text=false"]);
     let learnt = weights(place, "handed/pretrain/checkpoints/best");
     let mut moved = 0;
+    // Parameters of exactly 0 have taken the tiny steps.
+    let same = |one: &Tensor, other: &Tensor| (one - other).abs().max().double_value(&[]) < 1e-20;
     for (name, value) in &handed {
-        assert_eq!(*value, learnt[name], "{name}");
-        moved += usize::from(*value != fresh[name]);
+        assert!(same(value, &learnt[name]), "{name}");
+        moved += usize::from(!same(value, &fresh[name]));
         let expected = if name.starts_with("decoder.") { &fresh[name] } else { &learnt[name] };
-        assert_eq!(withheld[name], *expected, "{name}");
+        assert!(same(&withheld[name], expected), "{name}");
     }
     assert!(moved > handed.len() / 2, "{moved} of {} parameters were trained", handed.len());
     for name in ["decoder.output.weight", "decoder.layers.1.multihead_attn.out_proj.weight"] {
-        assert_eq!(handed[name], fresh[name], "{name} is new in the captioning stage");
+        assert!(same(&handed[name], &fresh[name]), "{name} is new in the captioning stage");
     }
 }
 
@@ -133,7 +136,7 @@ fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
 fn a_first_stage_is_refused_where_the_model_has_none_and_its_metric_is_checked() {
     let place = workplace();
     let says = |arguments: &[&str], expected: &str| {
-        let output = rsic(place, &[&["config", "check", "small.yaml"], arguments].concat());
+        let output = rsic(place, &[&["config", "show", "small.yaml"], arguments].concat());
         let said = text(&output.stderr) + &text(&output.stdout);
         assert!(!output.status.success() && said.contains(expected), "{said}");
     };
