@@ -256,6 +256,25 @@ pub enum DataCommand {
     Stats(DataArgs),
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
+    /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
+    AugmentText(AugmentTextArgs),
+}
+
+/// A file of paraphrases holds one pair a line: a caption, a tab, another wording of it. Any translation model can make
+/// one: list the captions with --list, translate them there and back, join the two with `paste`.
+#[derive(Debug, Args)]
+pub struct AugmentTextArgs {
+    /// Dataset folder, caption file, or experiment file.
+    pub dataset: PathBuf,
+    /// Files of paraphrases.
+    #[arg(required_unless_present = "list")]
+    pub files: Vec<PathBuf>,
+    /// Print the distinct training captions, one a line, and stop.
+    #[arg(long, conflicts_with_all = ["files", "output"])]
+    pub list: bool,
+    /// Write the right lines of all files here, captions in alphabetical order, each pair once.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
