@@ -11,6 +11,7 @@ mod metric_set;
 mod ngrams;
 pub mod readers;
 mod references;
+pub mod retrieval;
 mod rouge;
 pub mod scores;
 pub mod tokenizer;

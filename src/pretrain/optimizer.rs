@@ -2,7 +2,6 @@
 
 use super::config::{OptimizerConfig, OptimizerKind};
 use crate::config::schema;
-use crate::train::Adam;
 use crate::train::checkpoint::NamedTensors;
 use anyhow::{Result, bail};
 use tch::Tensor;
@@ -21,7 +20,7 @@ pub struct Optimizer {
 enum Rule {
     /// Velocities, shaped as their parameters.
     Sgd(Vec<Tensor>),
-    Adam(Adam),
+    Adam(crate::train::Optimizer),
 }
 
 impl Optimizer {
@@ -114,10 +113,12 @@ impl Optimizer {
     }
 }
 
-fn adam(parameters: &NamedTensors, config: &OptimizerConfig, weight_decay: f64) -> Result<Adam> {
+fn adam(parameters: &NamedTensors, config: &OptimizerConfig, weight_decay: f64) -> Result<crate::train::Optimizer> {
     let shared = parameters.iter().map(|(name, parameter)| (name.clone(), parameter.shallow_clone())).collect();
     let OptimizerConfig { lr, betas, eps, .. } = *config;
-    Ok(Adam::new(shared, &schema::OptimizerConfig { lr, betas, eps, weight_decay }))
+    let kind = schema::OptimizerKind::Adam;
+    let config = schema::OptimizerConfig { kind, lr, betas, eps, weight_decay };
+    crate::train::Optimizer::new(shared, &config, &[])
 }
 
 #[cfg(test)]
