@@ -11,6 +11,7 @@ mod doctor;
 mod eval;
 mod features;
 mod metrics_data;
+mod pretrain;
 mod progress;
 pub mod reproduce;
 mod runner;
@@ -35,6 +36,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Sweep(args) => sweep::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Features(args) => features::run(&cli.global, &args),
+        Command::Pretrain(args) => pretrain::run(&cli.global, &args),
         Command::Weights(command) => weights::run(&command),
         Command::Config(command) => config::run(&command),
         Command::MetricsData(args) => metrics_data::run(&args),
