@@ -13,6 +13,7 @@ pub mod readers;
 mod references;
 mod rouge;
 pub mod scores;
+pub mod spice;
 pub mod tokenizer;
 
 pub use metric_set::MetricSet;
