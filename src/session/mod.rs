@@ -2,7 +2,10 @@
 
 mod captions;
 mod decoding;
+mod pairs;
+mod pretraining;
 mod run_folder;
+mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
@@ -13,8 +16,8 @@ use crate::config::Experiment;
 use crate::config::schema::MissingPolicy;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
-use crate::features::{FeatureSet, Kind, Progress};
-use crate::models::{self, Captioner};
+use crate::features::{FeatureSet, Progress};
+use crate::models::{self, Captioner, Inputs};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{CONFIG, VOCABULARY};
 use crate::train::{Companion, Outcome, Run, TrainState};
@@ -56,10 +59,10 @@ impl Session {
     ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
-        let widths: Vec<i64> = (0..features.encoders()).filter_map(|e| features.shape(e).first().copied()).collect();
+        let inputs = Inputs::of(&experiment, vocabulary.len())?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &widths, vocabulary.len() as i64);
+        let model = models::build(&experiment.model, &store.root(), &inputs);
         tracing::info!(
             "{}: {} images, {} words, {} parameters, on {device:?}",
             dataset.name,
@@ -101,8 +104,8 @@ impl Session {
         References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
     }
 
-    /// Trains in a run folder, continuing what is there where `resume` is set. Afterwards the model is that of the
-    /// best epoch.
+    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set.
+    /// Afterwards the model is that of the best epoch.
     pub fn train(
         &mut self,
         folder: &Path,
@@ -114,8 +117,12 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
         }
+        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, on_step)? {
+            return Ok((state, Outcome::Interrupted));
+        }
         let references = self.references(&validation);
-        let set = CaptionSet::new(self, &self.split(Split::Train));
+        let train = &self.experiment.train;
+        let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
         let mut validate = || -> Result<Scores> {
             let captions = self.greedy(&validation)?;
             Ok(references.score(&captions, MetricSet::ALL)?.corpus)
@@ -152,7 +159,8 @@ fn open_data(
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
     let cache = cache_dir()?;
-    let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
+    let kind = experiment.model.features();
+    let features = FeatureSet::load_or_extract(&experiment.encoders, kind, &paths, device, &cache, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()
