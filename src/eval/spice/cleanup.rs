@@ -5,15 +5,59 @@ use std::collections::BTreeMap;
 
 /// "a X of N".
 const WITH_ARTICLE: [&str; 33] = [
-    "lot", "assortment", "number", "couple", "bunch", "handful", "litany", "sheaf", "slew", "dozen", "series",
-    "variety", "multitude", "wad", "clutch", "wave", "mountain", "array", "spate", "string", "ton", "range", "plethora",
-    "heap", "sort", "form", "kind", "type", "version", "bit", "pair", "triple", "total",
+    "lot",
+    "assortment",
+    "number",
+    "couple",
+    "bunch",
+    "handful",
+    "litany",
+    "sheaf",
+    "slew",
+    "dozen",
+    "series",
+    "variety",
+    "multitude",
+    "wad",
+    "clutch",
+    "wave",
+    "mountain",
+    "array",
+    "spate",
+    "string",
+    "ton",
+    "range",
+    "plethora",
+    "heap",
+    "sort",
+    "form",
+    "kind",
+    "type",
+    "version",
+    "bit",
+    "pair",
+    "triple",
+    "total",
 ];
 
 /// "X of N".
 const PLURAL: [&str; 16] = [
-    "lots", "many", "several", "plenty", "tons", "dozens", "multitudes", "mountains", "loads", "pairs", "tens",
-    "hundreds", "thousands", "millions", "billions", "trillions",
+    "lots",
+    "many",
+    "several",
+    "plenty",
+    "tons",
+    "dozens",
+    "multitudes",
+    "mountains",
+    "loads",
+    "pairs",
+    "tens",
+    "hundreds",
+    "thousands",
+    "millions",
+    "billions",
+    "trillions",
 ];
 
 /// "X of the N", "X of them".
@@ -24,8 +68,8 @@ const PARTITIVE: [&str; 21] = [
 
 /// Pronouns that stand for one thing.
 const SINGULAR: [&str; 20] = [
-    "i", "me", "myself", "mine", "my", "yourself", "he", "him", "himself", "his", "she", "her", "herself", "hers", "it",
-    "itself", "its", "one", "oneself", "one's",
+    "i", "me", "myself", "mine", "my", "yourself", "he", "him", "himself", "his", "she", "her", "herself", "hers",
+    "it", "itself", "its", "one", "oneself", "one's",
 ];
 
 /// Both steps, in the reference's order.
@@ -78,9 +122,9 @@ fn with_article(graph: &Graph, head: usize) -> Option<Found> {
     if !WITH_ARTICLE.contains(&graph.word(head).text.as_str()) {
         return None;
     }
-    let article = graph.down(head).find(|edge| {
-        edge.is(Label::DET) && matches!(graph.word(edge.dependent).text.as_str(), "a" | "an")
-    })?;
+    let article = graph
+        .down(head)
+        .find(|edge| edge.is(Label::DET) && matches!(graph.word(edge.dependent).text.as_str(), "a" | "an"))?;
     let (noun, of) = of_phrases(graph, head).find(|&(noun, _)| noun_or_pronoun(graph, noun))?;
     Some(Found { head, noun, others: vec![article.dependent, head, of], adjectives_only: true })
 }
@@ -103,8 +147,8 @@ fn partitive(graph: &Graph, head: usize) -> Option<Found> {
         let next = graph.down(noun).find(|edge| edge.dependent > of);
         graph.word(noun).tag.starts_with("NN") && next.is_some_and(|edge| edge.is(Label::DET))
     };
-    let (noun, of) = of_phrases(graph, head)
-        .find(|&(noun, of)| determined(noun, of) || graph.word(noun).tag.starts_with("PRP"))?;
+    let (noun, of) =
+        of_phrases(graph, head).find(|&(noun, of)| determined(noun, of) || graph.word(noun).tag.starts_with("PRP"))?;
     Some(Found { head, noun, others: vec![head, of], adjectives_only: false })
 }
 

@@ -10,15 +10,19 @@ pub type Arc = (usize, Label);
 
 /// The tree below a graph: of several governors, the one that the others were copied from.
 pub fn tree(graph: &Graph) -> Vec<Arc> {
-    (1..=graph.len()).map(|place| primary(graph, place).map_or((0, Label::ROOT), |edge| (edge.governor, plain(edge)))).collect()
+    (1..=graph.len())
+        .map(|place| primary(graph, place).map_or((0, Label::ROOT), |edge| (edge.governor, plain(edge))))
+        .collect()
 }
 
 fn primary(graph: &Graph, place: usize) -> Option<&Edge> {
-    let edges: Vec<&Edge> = graph.edges.iter().filter(|edge| edge.dependent == place && edge.governor != place).collect();
+    let edges: Vec<&Edge> =
+        graph.edges.iter().filter(|edge| edge.dependent == place && edge.governor != place).collect();
     if edges.iter().any(|edge| edge.governor == 0) {
         return edges.into_iter().find(|edge| edge.governor == 0);
     }
-    let nearest = edges.iter().filter(|edge| edge.label == Label::CONJ && edge.governor < place).max_by_key(|e| e.governor);
+    let nearest =
+        edges.iter().filter(|edge| edge.label == Label::CONJ && edge.governor < place).max_by_key(|e| e.governor);
     if let Some(conjunct) = nearest {
         return Some(conjunct);
     }

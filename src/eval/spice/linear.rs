@@ -125,17 +125,20 @@ impl Packed {
     /// Keeps weights of at least `least`.
     pub fn new(average: &[(u32, Scores)], least: f32) -> Self {
         // The greatest weights are few: they are cut so that the others keep their precision.
-        let mut all: Vec<f32> = average.iter().flat_map(|(_, row)| row.iter().map(|w| w.abs())).filter(|w| *w >= least).collect();
+        let mut all: Vec<f32> =
+            average.iter().flat_map(|(_, row)| row.iter().map(|w| w.abs())).filter(|w| *w >= least).collect();
         all.sort_unstable_by(f32::total_cmp);
         let greatest = all.get(all.len().saturating_sub(1 + all.len() / 20000)).copied().unwrap_or(1.0);
         let scale = greatest / 127.0;
-        let quantise = |weight: f32| if weight.abs() < least { 0 } else { (weight / scale).round().clamp(-127.0, 127.0) as i8 };
+        let quantise =
+            |weight: f32| if weight.abs() < least { 0 } else { (weight / scale).round().clamp(-127.0, 127.0) as i8 };
         let rows = average.iter().map(|(feature, row)| (*feature, row.map(quantise)));
         Self::build(rows.filter(|(_, row)| row.iter().any(|&weight| weight != 0)).collect(), scale)
     }
 
     fn build(rows: Vec<(u32, [i8; ACTIONS])>, scale: f32) -> Self {
-        let mut packed = Self { slots: vec![(0, u32::MAX); (rows.len() * 2).next_power_of_two()], rows: Vec::new(), scale };
+        let mut packed =
+            Self { slots: vec![(0, u32::MAX); (rows.len() * 2).next_power_of_two()], rows: Vec::new(), scale };
         let mask = packed.slots.len() - 1;
         for (feature, row) in rows {
             let mut at = feature as usize & mask;

@@ -41,7 +41,9 @@ pub fn kinds(tags: &[String]) -> Kinds {
     Kinds {
         finite: bits(&["VBZ", "VBP", "VBD", "MD"]),
         conjunctions: bits(&["CC"]),
-        open: bits(&["NN", "NNS", "NNP", "NNPS", "JJ", "JJR", "JJS", "VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "CD", "FW"]),
+        open: bits(&[
+            "NN", "NNS", "NNP", "NNPS", "JJ", "JJR", "JJS", "VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "CD", "FW",
+        ]),
     }
 }
 

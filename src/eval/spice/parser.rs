@@ -59,9 +59,40 @@ pub struct Kinds {
 
 /// Words of open tags that take part in fixed phrases.
 const FIXED: [&str; 34] = [
-    "is", "are", "was", "were", "be", "been", "being", "has", "have", "had", "do", "does", "can", "next", "front",
-    "top", "close", "lot", "lots", "each", "other", "such", "according", "due", "well", "away", "far", "out", "many",
-    "several", "surrounded", "arranged", "located", "parked",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "being",
+    "has",
+    "have",
+    "had",
+    "do",
+    "does",
+    "can",
+    "next",
+    "front",
+    "top",
+    "close",
+    "lot",
+    "lots",
+    "each",
+    "other",
+    "such",
+    "according",
+    "due",
+    "well",
+    "away",
+    "far",
+    "out",
+    "many",
+    "several",
+    "surrounded",
+    "arranged",
+    "located",
+    "parked",
 ];
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -118,7 +149,12 @@ impl System for Parser {
     type State = State;
 
     fn start(&self, input: &Tagged) -> State {
-        State { stack: vec![0], next: 1, nodes: vec![Node { lefts: [NONE; 2], rights: [NONE; 2], case: NONE, ..Node::default() }; input.words.len()], last: [0; 2] }
+        State {
+            stack: vec![0],
+            next: 1,
+            nodes: vec![Node { lefts: [NONE; 2], rights: [NONE; 2], case: NONE, ..Node::default() }; input.words.len()],
+            last: [0; 2],
+        }
     }
 
     fn steps(&self, input: &Tagged) -> usize {
@@ -195,7 +231,11 @@ impl System for Parser {
             if top != 0 && next <= n && governor(top) == next {
                 actions.push(self.left(input.right[top - 1].1));
                 stack.pop();
-            } else if top != 0 && below == Some(governor(top)) && last_child[top] < next && (governor(top) != 0 || next > n) {
+            } else if top != 0
+                && below == Some(governor(top))
+                && last_child[top] < next
+                && (governor(top) != 0 || next > n)
+            {
                 actions.push(self.right(input.right[top - 1].1));
                 stack.pop();
             } else if next <= n {
@@ -213,7 +253,14 @@ impl System for Parser {
         let depth = state.stack.len();
         let at = |down: usize| depth.checked_sub(down + 1).and_then(|at| state.stack.get(at)).copied().unwrap_or(NONE);
         let ahead = |by: u16| if usize::from(state.next + by) < input.words.len() { state.next + by } else { NONE };
-        let node = |place: u16| state.nodes.get(usize::from(place)).copied().unwrap_or(Node { lefts: [NONE; 2], rights: [NONE; 2], case: NONE, ..Node::default() });
+        let node = |place: u16| {
+            state.nodes.get(usize::from(place)).copied().unwrap_or(Node {
+                lefts: [NONE; 2],
+                rights: [NONE; 2],
+                case: NONE,
+                ..Node::default()
+            })
+        };
         let w = |place: u16| input.words.get(usize::from(place)).copied().unwrap_or(3);
         let t = |place: u16| input.tags.get(usize::from(place)).map_or(251, |&tag| u32::from(tag));
         let l = |place: u16| if place == NONE { 252 } else { u32::from(node(place).label) };
@@ -235,9 +282,8 @@ impl System for Parser {
         let (d0, d1, d2, d3) = (c(b0), c(b1), c(b2), c(b3));
         let (p0, p1, p2) = (w(n0.case), w(n1.case), w(node(s2).case));
         let (l0, r0, l1, r1) = (n0.lefts[0], n0.rights[0], n1.lefts[0], n1.rights[0]);
-        let all = |node: &Node| {
-            l(node.lefts[0]) | l(node.lefts[1]) << 8 | l(node.rights[0]) << 16 | l(node.rights[1]) << 24
-        };
+        let all =
+            |node: &Node| l(node.lefts[0]) | l(node.lefts[1]) << 8 | l(node.rights[0]) << 16 | l(node.rights[1]) << 24;
         let two = |side: [u16; 2]| l(side[0]) | l(side[1]) << 8;
         let (a0, a1, ab) = (all(&n0), all(&n1), all(&nb));
         let shape0 = u32::from(n0.left) << 8 | u32::from(n0.right);

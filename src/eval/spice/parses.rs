@@ -47,7 +47,10 @@ pub fn read(path: &Path) -> Result<Vec<Parsed>> {
         bytes = text;
     }
     let raw: Vec<RawCaption> = serde_json::from_slice(&bytes).with_context(named)?;
-    raw.into_iter().enumerate().map(|(at, raw)| parsed(raw).with_context(|| format!("caption {at}")).with_context(named)).collect()
+    raw.into_iter()
+        .enumerate()
+        .map(|(at, raw)| parsed(raw).with_context(|| format!("caption {at}")).with_context(named))
+        .collect()
 }
 
 fn parsed(raw: RawCaption) -> Result<Parsed> {
@@ -69,10 +72,8 @@ fn graph(raw: RawSentence) -> Result<Graph> {
         bail!("a sentence has {n} tokens, {} tags and {} lemmas", raw.tags.len(), raw.lemmas.len());
     }
     let words = raw.tokens.into_iter().zip(raw.tags).zip(raw.lemmas);
-    let mut graph = Graph {
-        words: words.map(|((text, tag), lemma)| Word { text, tag, lemma }).collect(),
-        ..Graph::default()
-    };
+    let mut graph =
+        Graph { words: words.map(|((text, tag), lemma)| Word { text, tag, lemma }).collect(), ..Graph::default() };
     for (name, governor, dependent) in raw.deps {
         if governor > n || dependent == 0 || dependent > n {
             bail!("a dependency leads from word {governor} to word {dependent} of {n}");

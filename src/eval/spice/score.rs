@@ -77,7 +77,8 @@ pub fn compare(caption: &Scene, references: &Scene, lists: &Lists) -> Counts {
     for (kind, count) in counts.0.iter_mut().enumerate() {
         let ours: Vec<_> = caption.iter().filter(|tuple| lists.is(tuple, kind)).collect();
         let theirs: Vec<_> = references.iter().filter(|tuple| lists.is(tuple, kind)).collect();
-        let similar = |a: &[&Concept], b: &[&Concept]| a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.is_similar(y));
+        let similar =
+            |a: &[&Concept], b: &[&Concept]| a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.is_similar(y));
         let found = ours.iter().filter(|tuple| theirs.iter().any(|other| similar(tuple, other))).count();
         *count = Count { found: found as u32, caption: ours.len() as u32, references: theirs.len() as u32 };
     }

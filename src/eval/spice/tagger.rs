@@ -28,8 +28,7 @@ pub struct Lexicon {
     pub open: u64,
 }
 
-const AUXILIARIES: [&str; 12] =
-    ["is", "are", "has", "have", "was", "were", "can", "'s", "lies", "stands", "had", "do"];
+const AUXILIARIES: [&str; 12] = ["is", "are", "has", "have", "was", "were", "can", "'s", "lies", "stands", "had", "do"];
 
 impl Tokens {
     pub fn new(words: &[&str], lexicon: &Lexicon, right: Vec<usize>) -> Self {
@@ -43,7 +42,9 @@ impl Tokens {
             tokens.suffixes.push([suffix(1), suffix(2), suffix(3), suffix(4)]);
             tokens.prefixes.push(Hash::of(&chars[..chars.len().min(3)].iter().collect::<String>()));
             let digits = chars.iter().any(char::is_ascii_digit);
-            tokens.shapes.push(u32::from(digits) | u32::from(word.contains('-')) << 1 | (chars.len().min(4) as u32) << 2);
+            tokens
+                .shapes
+                .push(u32::from(digits) | u32::from(word.contains('-')) << 1 | (chars.len().min(4) as u32) << 2);
             tokens.known.push(lexicon.known.get(&id).copied().unwrap_or(0));
         }
         tokens.open = lexicon.open;
@@ -91,7 +92,8 @@ impl System for Tagger {
 
     fn features(&self, input: &Tokens, state: &State, features: &mut Vec<u32>) {
         let i = state.tags.len();
-        let word = |offset: isize| i.checked_add_signed(offset).and_then(|at| input.words.get(at)).copied().unwrap_or(1);
+        let word =
+            |offset: isize| i.checked_add_signed(offset).and_then(|at| input.words.get(at)).copied().unwrap_or(1);
         let suffix = |offset: isize, n: usize| {
             i.checked_add_signed(offset).and_then(|at| input.suffixes.get(at)).map_or(1, |suffixes| suffixes[n])
         };

@@ -51,8 +51,7 @@ fn most<T: Ord + Copy>(things: impl Iterator<Item = T>, keep: usize) -> Vec<T> {
 }
 
 /// Tags of new words.
-const OPEN: [&str; 13] =
-    ["NN", "NNS", "NNP", "JJ", "VBG", "VBN", "VBD", "VBZ", "VBP", "VB", "RB", "CD", "IN"];
+const OPEN: [&str; 13] = ["NN", "NNS", "NNP", "JJ", "VBG", "VBN", "VBD", "VBZ", "VBP", "VB", "RB", "CD", "IN"];
 
 /// How often a word must occur to be known by itself.
 const FREQUENT: usize = 3;

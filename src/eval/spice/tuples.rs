@@ -95,8 +95,11 @@ impl Reader<'_> {
                 continue;
             }
             for subject in self.noun_subjects(predicate) {
-                let objects: Vec<(usize, String)> =
-                    self.noun_objects(predicate).iter().map(|e| (e.dependent, self.predicate_with(predicate, e))).collect();
+                let objects: Vec<(usize, String)> = self
+                    .noun_objects(predicate)
+                    .iter()
+                    .map(|e| (e.dependent, self.predicate_with(predicate, e)))
+                    .collect();
                 for (object, relation) in objects {
                     self.relation(subject, object, relation);
                 }
@@ -199,7 +202,8 @@ impl Reader<'_> {
                 continue;
             }
             for agent in graph.down(verb).filter(|e| e.nmod() == Some("agent") && graph.word(e.dependent).is_noun()) {
-                for patient in graph.down(verb).filter(|e| e.is(Label::NSUBJPASS) && graph.word(e.dependent).is_noun()) {
+                for patient in graph.down(verb).filter(|e| e.is(Label::NSUBJPASS) && graph.word(e.dependent).is_noun())
+                {
                     self.relation(agent.dependent, patient.dependent, self.predicate(verb));
                 }
             }
