@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn runs_without_scores_say_why() {
         let shown = text(&standings());
-        assert!(shown.contains("0002  3                               1.0000  0.5000 ±0.0000\n"), "{shown}");
+        assert!(shown.contains("0002  3                         1.0000  0.5000 ±0.0000\n"), "{shown}");
         assert!(shown.contains("0001: failed: no, not now\n"), "{shown}");
     }
 

@@ -56,8 +56,10 @@ trap 'kill -USR1 "$task"' USR1 TERM
 task=$!
 # A trapped signal ends the first wait before the task has ended.
 while wait "$task"; status=$?; kill -0 "$task" 2> /dev/null; do :; done
-# Stopped by a signal, with a checkpoint to go on from.
-if [ "$status" -eq 130 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
+# Stopped by a signal, with a checkpoint to go on from; or killed, which may be the machine's fault, three times.
+if [ "$status" -eq 130 ] || {{ [ "$status" -eq 137 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt 3 ]; }}; then
+    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+fi
 exit "$status"
 "#,
         name = planned.sweep.name,
