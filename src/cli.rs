@@ -331,7 +331,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "URL", env = "RSIC_MIRROR")]
     pub mirror: Option<String>,
     /// Seconds without an answer or a byte after which a server is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::weights::FetchOptions::PATIENCE)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub timeout: u64,
 }
 

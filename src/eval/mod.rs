@@ -6,6 +6,7 @@
 mod bleu;
 pub mod bootstrap;
 mod cider;
+mod distinct;
 pub mod meteor;
 mod metric_set;
 mod ngrams;
@@ -16,6 +17,7 @@ mod rouge;
 pub mod scores;
 pub mod tokenizer;
 
+pub use distinct::tokenize_all;
 pub use metric_set::MetricSet;
 pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;
