@@ -4,8 +4,8 @@
 
 use rsic::config::schema::OptimizerConfig;
 use rsic::data::batch::{Batch, PackedCaptions};
-use rsic::models::Captioner;
 use rsic::models::fe_lws::{Config, FeLws};
+use rsic::models::{Captioner, Inputs};
 use rsic::train::Optimizer;
 use rsic::util::rng::Rng;
 use tch::{Device, Kind, Tensor, nn};
@@ -22,7 +22,8 @@ fn main() {
     let features =
         Tensor::randn([captions.len() as i64, data["features"].as_i64().unwrap()], (Kind::Float, Device::Cpu));
     let store = nn::VarStore::new(Device::Cpu);
-    let model = FeLws::new(&store.root(), &Config::default(), features.size()[1], data["vocabulary"].as_i64().unwrap());
+    let inputs = Inputs { features: vec![features.size()[1]], vocabulary: data["vocabulary"].as_i64().unwrap() };
+    let model = FeLws::new(&store.root(), &Config::default(), &inputs);
     let variables = store.variables().into_iter().collect();
     let mut adam = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();
     let mut rng = Rng::new(&[0]);
@@ -31,7 +32,11 @@ fn main() {
         let packed =
             PackedCaptions::new(&chosen.iter().map(|&i| captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = packed.order.iter().map(|&i| chosen[i] as i64).collect();
-        let batch = Batch { features: vec![features.index_select(0, &Tensor::from_slice(&rows))], captions: packed };
+        let batch = Batch {
+            features: vec![features.index_select(0, &Tensor::from_slice(&rows))],
+            image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
+            captions: packed,
+        };
         let losses = model.losses(&batch, true);
         let loss = losses.total();
         adam.zero_grad();

@@ -24,10 +24,14 @@ fn images() -> Tensor {
         let (width, height) = (i64::from(pixels.width()), i64::from(pixels.height()));
         Tensor::from_slice(&pixels.into_raw()).view([height, width, 3]).permute([2, 0, 1])
     };
+    normalised(&Tensor::stack(&[image(0), image(1), image(2)], 0))
+}
+
+/// Bytes of images, `[I, 3, H, W]`, as encoders take them.
+fn normalised(bytes: &Tensor) -> Tensor {
     let row = |values: &[f32]| Tensor::from_slice(values).view([1, 3, 1, 1]);
     let imagenet = encoders::Preprocessing::IMAGENET;
-    let pixels = Tensor::stack(&[image(0), image(1), image(2)], 0).to_kind(Kind::Float) / 255.0;
-    (pixels - row(&imagenet.mean)) / row(&imagenet.std)
+    (bytes.to_kind(Kind::Float) / 255.0 - row(&imagenet.mean)) / row(&imagenet.std)
 }
 
 /// Largest difference from the golden samples, relative to the largest golden value.
@@ -77,6 +81,34 @@ fn every_encoder_equals_torchvision_before_and_after_folding() {
             assert_eq!(grid.size()[1], spec.channels);
             network.fold();
         }
+    }
+}
+
+#[test]
+fn a_photograph_equals_torchvision_with_seeded_and_published_weights() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let photo = shared.join("datasets/ucm/1.tif");
+    let trained = shared.join("weights/densenet169_imagenet.safetensors");
+    if !photo.exists() || !trained.exists() {
+        println!("skipped: no photograph at '{}', or no weights", photo.display());
+        return;
+    }
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(golden("encoders_photo.json")).unwrap()).unwrap();
+    let image = rsic::data::image::decode_file(&photo).unwrap();
+    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+    let pixels = Tensor::from_slice(&image.into_raw()).view([1, height, width, 3]).permute([0, 3, 1, 2]);
+    let image = normalised(&pixels);
+    let weights = trained.to_str().unwrap();
+    for (name, weights, key) in [
+        ("resnet50", "random", "resnet50"),
+        ("resnet101", "random", "resnet101"),
+        ("densenet169", "random", "densenet169"),
+        ("densenet169", weights, "densenet169_imagenet"),
+    ] {
+        let encoder = encoders::build(name, weights, Device::Cpu).unwrap();
+        let found = difference(&encoder.forward(&image), &golden[key]);
+        println!("{key:22} {found:.1e}");
+        assert!(found <= TOLERANCE, "{key}: {found}");
     }
 }
 

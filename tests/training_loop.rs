@@ -5,8 +5,8 @@ use anyhow::Result;
 use rsic::config::schema::{PartConfig, PlateauConfig, ScheduleConfig, TrainConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::eval::Scores;
-use rsic::models::Captioner;
 use rsic::models::fe_lws::{Config, FeLws};
+use rsic::models::{Captioner, Inputs};
 use rsic::runtime::Interrupt;
 use rsic::train::{Outcome, Run, TrainState, TrainingSet};
 use rsic::util::rng::Rng;
@@ -46,11 +46,16 @@ impl TrainingSet for Made {
         self.captions.len()
     }
 
-    fn batch(&self, chosen: &[usize]) -> Result<Batch> {
+    fn captions(&self) -> usize {
+        self.captions.len()
+    }
+
+    fn batch(&self, chosen: &[usize], _epoch: usize) -> Result<Batch> {
         let ids: Vec<&[i64]> = chosen.iter().map(|&i| self.captions[i].as_slice()).collect();
         let captions = PackedCaptions::new(&ids, Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| chosen[i] as i64).collect();
-        Ok(Batch { features: vec![self.features.index_select(0, &Tensor::from_slice(&rows))], captions })
+        let features = vec![self.features.index_select(0, &Tensor::from_slice(&rows))];
+        Ok(Batch { image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)), features, captions })
     }
 
     fn describe(&self, caption: usize) -> String {
@@ -62,7 +67,7 @@ fn model(dropout: f64) -> (VarStore, FeLws) {
     rsic::runtime::seed(&[1]);
     let store = VarStore::new(Device::Cpu);
     let config = Config { layers: 2, embedding: 8, hidden: 8, image: 8, merge: 12, dropout, ..Config::default() };
-    let model = FeLws::new(&store.root(), &config, WIDTH, WORDS as i64);
+    let model = FeLws::new(&store.root(), &config, &Inputs { features: vec![WIDTH], vocabulary: WORDS as i64 });
     (store, model)
 }
 

@@ -5,7 +5,7 @@ use super::progress::FeatureProgress;
 use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
 use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
-use crate::features::{FeatureSet, Kind};
+use crate::features::FeatureSet;
 use crate::runtime::{self, Interrupt};
 use crate::session::{Decoded, Session, Trained};
 use crate::util::fs::{cache_dir, read_text, write_atomic};
@@ -28,9 +28,8 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
     let cache = cache_dir()?;
-    let encoders = &trained.experiment.encoders;
-    let features =
-        FeatureSet::load_or_extract(encoders, Kind::Pooled, &todo, device, &cache, &mut |p| progress.update(p))?;
+    let (encoders, kind) = (&trained.experiment.encoders, trained.experiment.model.features());
+    let features = FeatureSet::load_or_extract(encoders, kind, &todo, device, &cache, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     let decoded = if usable.is_empty() { Vec::new() } else { decode(trained, &features, &usable, &mut progress)? };
     for (&image, decoded) in usable.iter().zip(&decoded) {

@@ -4,7 +4,7 @@ use super::ExitStatus;
 use crate::cli::{ConfigCommand, ConfigShowArgs};
 use crate::config::{self, Experiment};
 use crate::data::{Dataset, Vocabulary};
-use crate::models::{self, encoders::spec};
+use crate::models::{self, Inputs};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -43,10 +43,9 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
 /// The trainable parameters of a model by part: what stands before the last dot of their names. The frozen encoders are
 /// no part of it.
 fn describe(experiment: &Experiment, vocabulary: usize) -> Result<Vec<(String, usize)>> {
-    let widths: Vec<i64> =
-        experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels)).collect::<Result<_>>()?;
+    let inputs = Inputs::of(experiment, vocabulary)?;
     let store = VarStore::new(Device::Cpu);
-    let _model = models::build(&experiment.model, &store.root(), &widths, vocabulary as i64);
+    let _model = models::build(&experiment.model, &store.root(), &inputs);
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
     for (name, tensor) in &variables {

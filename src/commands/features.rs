@@ -3,9 +3,9 @@
 use super::ExitStatus;
 use super::progress::FeatureProgress;
 use crate::cli::{FeaturesArgs, GlobalArgs};
-use crate::config::{self, schema::MissingPolicy, schema::ModelConfig};
+use crate::config::{self, schema::MissingPolicy};
 use crate::data::Dataset;
-use crate::features::{FeatureSet, Kind, Progress};
+use crate::features::{FeatureSet, Progress};
 use crate::runtime::Interrupt;
 use crate::util::fs::cache_dir;
 use anyhow::{Result, bail};
@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 
 pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
     let experiment = config::load(&args.config, &args.overrides)?.experiment;
-    let kind = match experiment.model {
-        ModelConfig::FeLws(_) => Kind::Pooled,
-    };
+    let kind = experiment.model.features();
     let dataset = Dataset::load(&experiment.data)?;
     crate::runtime::set_threads(global.threads)?;
     let device = crate::runtime::device(&global.device)?;

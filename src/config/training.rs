@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
     pub seed: u64,
-    /// Captions that go through the model at a time.
+    /// What one example is.
+    pub examples: Examples,
+    /// Examples that go through the model at a time.
     pub batch_size: usize,
-    /// Batches whose gradients make one step: as one batch of so many times the captions, in less memory.
+    /// Batches whose gradients make one step: as one batch of so many times the size, in less memory.
     pub accumulate: usize,
     /// At most so many epochs.
     pub epochs: usize,
@@ -29,6 +31,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             seed: 1,
+            examples: Examples::Captions,
             batch_size: 64,
             accumulate: 1,
             epochs: 200,
@@ -41,6 +44,18 @@ impl Default for TrainConfig {
             early_stop: EarlyStopConfig::default(),
         }
     }
+}
+
+/// What one training example is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Examples {
+    /// A caption with its image; an epoch sees every caption.
+    Captions,
+    /// An image with all its captions; an epoch sees every caption.
+    Images,
+    /// An image with one of its captions, drawn anew each epoch.
+    OneCaption,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

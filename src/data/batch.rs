@@ -1,6 +1,6 @@
 //! Captions of one training step as tensors, without padding.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// `B` captions packed time-major, as `pack_padded_sequence` does: first every caption's token at time 0, longest
 /// caption first, then every token at time 1, and so on; `N` tokens in all, none of them padding.
@@ -14,6 +14,8 @@ pub struct PackedCaptions {
     pub batch_sizes: Vec<i64>,
     /// `[N]` Int64: the caption (row of [`Self::order`]) of each token.
     pub rows: Tensor,
+    /// `[N]` Int64: the place of each token in a padded `[B, T]`, rows one after another.
+    pub places: Tensor,
     /// For every row, longest first, its position in the list that was packed.
     pub order: Vec<usize>,
 }
@@ -27,8 +29,12 @@ impl PackedCaptions {
         order.sort_by_key(|i| std::cmp::Reverse(steps(i))); // stable: equal lengths keep their order
         let longest = order.first().map_or(0, steps);
         let total: usize = order.iter().map(steps).sum();
-        let (mut inputs, mut targets, mut rows) =
-            (Vec::with_capacity(total), Vec::with_capacity(total), Vec::with_capacity(total));
+        let (mut inputs, mut targets, mut rows, mut places) = (
+            Vec::with_capacity(total),
+            Vec::with_capacity(total),
+            Vec::with_capacity(total),
+            Vec::with_capacity(total),
+        );
         let mut batch_sizes = Vec::with_capacity(longest);
         for time in 0..longest {
             let running = order.partition_point(|index| steps(index) > time);
@@ -37,10 +43,45 @@ impl PackedCaptions {
                 inputs.push(captions[index][time]);
                 targets.push(captions[index][time + 1]);
                 rows.push(row as i64);
+                places.push((row * longest + time) as i64);
             }
         }
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        Self { inputs: tensor(&inputs), targets: tensor(&targets), batch_sizes, rows: tensor(&rows), order }
+        Self {
+            inputs: tensor(&inputs),
+            targets: tensor(&targets),
+            batch_sizes,
+            rows: tensor(&rows),
+            places: tensor(&places),
+            order,
+        }
+    }
+
+    /// `(B, T)`: captions, and tokens of the longest.
+    pub fn shape(&self) -> (i64, i64) {
+        (self.order.len() as i64, self.batch_sizes.len() as i64)
+    }
+
+    /// Values of the tokens, `[N, ..]`, laid out with zeros (id 0 is padding) behind short captions: `[B, T, ..]`.
+    pub fn pad(&self, packed: &Tensor) -> Tensor {
+        let (rows, times) = self.shape();
+        let (flat, padded): (Vec<i64>, Vec<i64>) = {
+            let inner = &packed.size()[1..];
+            ([&[rows * times], inner].concat(), [&[rows, times], inner].concat())
+        };
+        Tensor::zeros(flat, (packed.kind(), packed.device()))
+            .index_copy(0, &self.places, packed)
+            .view(padded.as_slice())
+    }
+
+    /// What of `[B, T, ..]` belongs to tokens, `[N, ..]`: the inverse of [`Self::pad`].
+    pub fn pack(&self, padded: &Tensor) -> Tensor {
+        padded.flatten(0, 1).index_select(0, &self.places)
+    }
+
+    /// `[B, T]` Bool: true where a padded layout holds a token.
+    pub fn mask(&self) -> Tensor {
+        self.pad(&self.inputs.ones_like()).to_kind(Kind::Bool)
     }
 
     /// Tokens to predict.
@@ -53,8 +94,17 @@ impl PackedCaptions {
 #[derive(Debug)]
 pub struct Batch {
     pub captions: PackedCaptions,
-    /// One tensor per encoder, a row per row of `captions.order`: `[B, D]` pooled or `[B, C, H, W]` grid.
+    /// `[B]` Int64: for every row of `captions.order` the row of its image below.
+    pub image_rows: Tensor,
+    /// One tensor per encoder, a row per image of the step: `[I, D]` pooled or `[I, C, H, W]` grid.
     pub features: Vec<Tensor>,
+}
+
+impl Batch {
+    /// The features with a row per caption, `[B, ..]`.
+    pub fn caption_features(&self) -> Vec<Tensor> {
+        self.features.iter().map(|features| features.index_select(0, &self.image_rows)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -72,5 +122,18 @@ mod tests {
         assert_eq!(values(&packed.targets), [4, 7, 8, 5, 2, 2, 6, 2]);
         assert_eq!(values(&packed.rows), [0, 1, 2, 0, 1, 2, 0, 0]);
         assert_eq!(packed.tokens(), 8);
+        assert_eq!(packed.shape(), (3, 4));
+    }
+
+    #[test]
+    fn padding_and_packing_undo_each_other() {
+        let packed = PackedCaptions::new(&[&[1, 7, 2], &[1, 4, 5, 2]], Device::Cpu);
+        let padded = packed.pad(&packed.targets);
+        assert_eq!(Vec::<Vec<i64>>::try_from(&padded).unwrap(), [[4, 5, 2], [7, 2, 0]]);
+        assert_eq!(Vec::<Vec<bool>>::try_from(packed.mask()).unwrap(), [[true, true, true], [true, true, false]]);
+        assert_eq!(packed.pack(&padded), packed.targets);
+        let vectors = Tensor::rand([packed.tokens(), 3], (Kind::Float, Device::Cpu));
+        assert_eq!(packed.pad(&vectors).size(), [2, 3, 3]);
+        assert_eq!(packed.pack(&packed.pad(&vectors)), vectors);
     }
 }

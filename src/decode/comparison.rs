@@ -15,14 +15,15 @@ pub struct Candidate {
 
 /// For each query image its `count` most similar of the known images, nearest first.
 ///
-/// Features are one tensor per encoder, `[Q, D]` and `[T, D]`. Each encoder's vector is scaled to length one and the
+/// Features are one tensor per encoder, `[Q, D]` and `[T, D]`, or grids `[.., C, H, W]`, of which the mean is taken. Each encoder's vector is scaled to length one and the
 /// vectors are concatenated; nearness is the Euclidean distance, whose order is that of the scalar product here.
 pub fn nearest_images(queries: &[Tensor], known: &[Tensor], count: usize) -> Vec<Vec<usize>> {
     let fuse = |features: &[Tensor]| {
         let unit: Vec<Tensor> = features
             .iter()
             .map(|f| {
-                let flat = f.flatten(1, -1).to_kind(Kind::Float);
+                let float = f.to_kind(Kind::Float);
+                let flat = if f.dim() == 4 { float.mean_dim([2i64, 3].as_slice(), false, None) } else { float };
                 let norm = flat.norm_scalaropt_dim(2, [1i64].as_slice(), true).clamp_min(1e-12);
                 flat / norm
             })

@@ -8,7 +8,7 @@
 
 use super::layers::{Gru, dropout, linear};
 use super::losses::{Losses, Splice};
-use super::{Captioner, State};
+use super::{Captioner, Inputs, State};
 use crate::data::batch::Batch;
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Module};
@@ -118,8 +118,8 @@ pub struct FeLws {
 }
 
 impl FeLws {
-    /// `features`: width of the concatenated image features; `vocabulary`: ids, padding included.
-    pub fn new(path: &nn::Path, config: &Config, features: i64, vocabulary: i64) -> Self {
+    pub fn new(path: &nn::Path, config: &Config, inputs: &Inputs) -> Self {
+        let (features, vocabulary) = (inputs.features.iter().sum(), inputs.vocabulary);
         let (image, merge) = (config.image as i64, config.merge as i64);
         Self {
             embedding: nn::embedding(path / "embedding", vocabulary, config.embedding as i64, Default::default()),
@@ -155,7 +155,7 @@ impl FeLws {
             xs = gru.packed(&dropout(&xs, self.dropout, train), &captions.batch_sizes, splices);
             outputs.push(xs.shallow_clone());
         }
-        let image = self.image_part(&batch.features, train).index_select(0, &captions.rows);
+        let image = self.image_part(&batch.caption_features(), train).index_select(0, &captions.rows);
         self.predict(&self.grus.merge(&outputs), &image, train)
     }
 }

@@ -12,12 +12,41 @@ pub mod weights;
 pub use captioner::{Captioner, State};
 pub use losses::Losses;
 
-use crate::config::schema::ModelConfig;
+use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
+use crate::features::Kind;
+use anyhow::Result;
 use tch::nn::Path;
 
-/// A new model. `features`: width of each encoder's features; `vocabulary`: ids, specials included.
-pub fn build(config: &ModelConfig, path: &Path, features: &[i64], vocabulary: i64) -> Box<dyn Captioner> {
+/// What shapes a model beside its own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inputs {
+    /// Channels of each encoder's features.
+    pub features: Vec<i64>,
+    /// Ids of the vocabulary, specials included.
+    pub vocabulary: i64,
+}
+
+impl Inputs {
+    /// The inputs of an experiment whose vocabulary holds `vocabulary` ids.
+    pub fn of(experiment: &Experiment, vocabulary: usize) -> Result<Self> {
+        let channels = |encoder: &EncoderConfig| Ok(encoders::spec::find(&encoder.name)?.channels);
+        let features = experiment.encoders.iter().map(channels).collect::<Result<_>>()?;
+        Ok(Self { features, vocabulary: vocabulary as i64 })
+    }
+}
+
+/// A new model.
+pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Captioner> {
     match config {
-        ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, features.iter().sum(), vocabulary)),
+        ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
+    }
+}
+
+impl ModelConfig {
+    /// What the model looks at.
+    pub fn features(&self) -> Kind {
+        match self {
+            Self::FeLws(_) => Kind::Pooled,
+        }
     }
 }

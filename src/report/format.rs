@@ -5,6 +5,27 @@ use crate::experiments::compare::Measured;
 /// What stands in a cell without a number.
 pub const MISSING: &str = "-";
 
+/// How a markup language writes a character.
+pub enum Escaped {
+    Not,
+    Backslash,
+    As(&'static str),
+}
+
+/// Text on one line, each character as `rule` says.
+pub fn escape(text: &str, rule: impl Fn(char) -> Escaped) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match rule(c) {
+            Escaped::As(name) => out.push_str(name),
+            Escaped::Backslash => out.extend(['\\', c]),
+            Escaped::Not if matches!(c, '\n' | '\r') => out.push(' '),
+            Escaped::Not => out.push(c),
+        }
+    }
+    out
+}
+
 /// Four decimals, as the papers print scores.
 pub fn score(value: f64) -> String {
     format!("{value:.4}")

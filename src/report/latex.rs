@@ -1,5 +1,6 @@
 //! A comparison as a LaTeX table (package booktabs).
 
+use super::format::Escaped;
 use super::grid::{self, Kind};
 use crate::experiments::Comparison;
 use crate::experiments::compare::mark;
@@ -52,24 +53,16 @@ fn number(cell: &str, kind: Kind) -> String {
 
 /// Keeps text from being read as LaTeX.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\\' => out.push_str("\\textbackslash{}"),
-            '~' => out.push_str("\\textasciitilde{}"),
-            '^' => out.push_str("\\textasciicircum{}"),
-            '<' => out.push_str("\\textless{}"),
-            '>' => out.push_str("\\textgreater{}"),
-            '±' => out.push_str("$\\pm$"),
-            '\n' | '\r' => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out
+    super::format::escape(text, |c| match c {
+        '&' | '%' | '$' | '#' | '_' | '{' | '}' => Escaped::Backslash,
+        '\\' => Escaped::As("\\textbackslash{}"),
+        '~' => Escaped::As("\\textasciitilde{}"),
+        '^' => Escaped::As("\\textasciicircum{}"),
+        '<' => Escaped::As("\\textless{}"),
+        '>' => Escaped::As("\\textgreater{}"),
+        '±' => Escaped::As("$\\pm$"),
+        _ => Escaped::Not,
+    })
 }
 
 #[cfg(test)]

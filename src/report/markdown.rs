@@ -1,6 +1,6 @@
 //! A comparison as Markdown (GitHub's tables).
 
-use super::format::MISSING;
+use super::format::{Escaped, MISSING};
 use super::grid::{self, Kind};
 use crate::experiments::Comparison;
 use crate::experiments::compare::mark;
@@ -50,21 +50,13 @@ pub fn table(comparison: &Comparison) -> String {
 
 /// Keeps text from being read as Markdown or HTML.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\n' | '\r' => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out
+    super::format::escape(text, |c| match c {
+        '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' => Escaped::Backslash,
+        '<' => Escaped::As("&lt;"),
+        '>' => Escaped::As("&gt;"),
+        '&' => Escaped::As("&amp;"),
+        _ => Escaped::Not,
+    })
 }
 
 #[cfg(test)]

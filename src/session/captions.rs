@@ -1,50 +1,92 @@
 //! The training captions of a session as batches.
 
 use super::Session;
+use crate::config::schema::Examples;
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::FeatureSet;
 use crate::train::TrainingSet;
+use crate::util::rng::Rng;
 use anyhow::Result;
-use tch::Device;
+use tch::{Device, Tensor};
 
-/// Every caption of some images, encoded: one training example each.
+/// The captions of some images, encoded, by example: a caption, or an image with all or one of its captions.
 pub(super) struct CaptionSet<'a> {
     features: &'a FeatureSet,
     device: Device,
-    /// Image and `<start> words <end>` of each caption.
-    captions: Vec<(usize, Vec<i64>)>,
-    file_names: Vec<&'a str>,
+    examples: Vec<Example<'a>>,
+    /// Seed from which an epoch draws one caption an image; all captions of an example are used where there is none.
+    draw: Option<u64>,
 }
+
+struct Example<'a> {
+    /// Place in the dataset.
+    image: usize,
+    file_name: &'a str,
+    /// `<start> words <end>` each; never empty.
+    captions: Vec<Vec<i64>>,
+}
+
+/// Stream of random numbers that draw captions.
+const DRAW: u64 = 3;
 
 impl<'a> CaptionSet<'a> {
     pub(super) fn new(session: &'a Session, images: &[usize]) -> Self {
-        let mut captions = Vec::new();
-        for &image in images {
-            for caption in &session.dataset.images[image].captions {
-                if !caption.words.is_empty() {
-                    captions.push((image, session.vocabulary.encode(&caption.words)));
-                }
+        let train = &session.experiment.train;
+        let mut examples = Vec::new();
+        for &place in images {
+            let image = &session.dataset.images[place];
+            let words = image.captions.iter().map(|caption| &caption.words).filter(|words| !words.is_empty());
+            let captions: Vec<Vec<i64>> = words.map(|words| session.vocabulary.encode(words)).collect();
+            let example = |captions| Example { image: place, file_name: &image.file_name, captions };
+            match train.examples {
+                Examples::Captions => examples.extend(captions.into_iter().map(|caption| example(vec![caption]))),
+                Examples::Images | Examples::OneCaption if captions.is_empty() => {}
+                Examples::Images | Examples::OneCaption => examples.push(example(captions)),
             }
         }
-        let file_names = session.dataset.images.iter().map(|image| image.file_name.as_str()).collect();
-        Self { features: &session.features, device: session.device, captions, file_names }
+        let draw = (train.examples == Examples::OneCaption).then_some(train.seed);
+        Self { features: &session.features, device: session.device, examples, draw }
     }
 }
 
 impl TrainingSet for CaptionSet<'_> {
     fn len(&self) -> usize {
-        self.captions.len()
+        self.examples.len()
     }
 
-    fn batch(&self, chosen: &[usize]) -> Result<Batch> {
-        let ids: Vec<&[i64]> = chosen.iter().map(|&caption| self.captions[caption].1.as_slice()).collect();
-        let captions = PackedCaptions::new(&ids, self.device);
-        let images: Vec<usize> = captions.order.iter().map(|&i| self.captions[chosen[i]].0).collect();
+    fn captions(&self) -> usize {
+        match self.draw {
+            Some(_) => self.examples.len(),
+            None => self.examples.iter().map(|example| example.captions.len()).sum(),
+        }
+    }
+
+    fn batch(&self, chosen: &[usize], epoch: usize) -> Result<Batch> {
+        let (mut images, mut captions): (Vec<usize>, Vec<(usize, &[i64])>) = (Vec::new(), Vec::new());
+        for &index in chosen {
+            let example = &self.examples[index];
+            // An image whose captions are several examples is there once.
+            let row = images.iter().position(|&image| image == example.image).unwrap_or_else(|| {
+                images.push(example.image);
+                images.len() - 1
+            });
+            let used = match self.draw {
+                Some(seed) => {
+                    let drawn = Rng::new(&[seed, DRAW, epoch as u64, index as u64]).below(example.captions.len());
+                    &example.captions[drawn..=drawn]
+                }
+                None => &example.captions,
+            };
+            captions.extend(used.iter().map(|caption| (row, caption.as_slice())));
+        }
+        let ids: Vec<&[i64]> = captions.iter().map(|&(_, ids)| ids).collect();
+        let packed = PackedCaptions::new(&ids, self.device);
+        let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
-        Ok(Batch { captions, features })
+        Ok(Batch { captions: packed, image_rows: Tensor::from_slice(&rows).to_device(self.device), features })
     }
 
-    fn describe(&self, caption: usize) -> String {
-        self.captions.get(caption).map_or_else(String::new, |(image, _)| self.file_names[*image].to_owned())
+    fn describe(&self, example: usize) -> String {
+        self.examples.get(example).map_or_else(String::new, |example| example.file_name.to_owned())
     }
 }

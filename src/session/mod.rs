@@ -13,8 +13,8 @@ use crate::config::Experiment;
 use crate::config::schema::MissingPolicy;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
-use crate::features::{FeatureSet, Kind, Progress};
-use crate::models::{self, Captioner};
+use crate::features::{FeatureSet, Progress};
+use crate::models::{self, Captioner, Inputs};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{CONFIG, VOCABULARY};
 use crate::train::{Companion, Outcome, Run, TrainState};
@@ -56,10 +56,10 @@ impl Session {
     ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
-        let widths: Vec<i64> = (0..features.encoders()).filter_map(|e| features.shape(e).first().copied()).collect();
+        let inputs = Inputs::of(&experiment, vocabulary.len())?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &widths, vocabulary.len() as i64);
+        let model = models::build(&experiment.model, &store.root(), &inputs);
         tracing::info!(
             "{}: {} images, {} words, {} parameters, on {device:?}",
             dataset.name,
@@ -152,7 +152,8 @@ fn open_data(
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
     let cache = cache_dir()?;
-    let features = FeatureSet::load_or_extract(&experiment.encoders, Kind::Pooled, &paths, device, &cache, progress)?;
+    let kind = experiment.model.features();
+    let features = FeatureSet::load_or_extract(&experiment.encoders, kind, &paths, device, &cache, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()

@@ -2,8 +2,7 @@
 
 use crate::config::Experiment;
 use crate::data::Vocabulary;
-use crate::models::encoders::spec;
-use crate::models::{self, Captioner};
+use crate::models::{self, Captioner, Inputs};
 use crate::train::checkpoint::{self, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
 use anyhow::{Context, Result};
@@ -27,10 +26,9 @@ impl Trained {
         let folder = checkpoint::resolve(path)?;
         let experiment = crate::config::load(&folder.join(CONFIG), overrides)?.experiment;
         let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
-        let widths: Vec<i64> =
-            experiment.encoders.iter().map(|encoder| Ok(spec::find(&encoder.name)?.channels)).collect::<Result<_>>()?;
+        let inputs = Inputs::of(&experiment, vocabulary.len())?;
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &widths, vocabulary.len() as i64);
+        let model = models::build(&experiment.model, &store.root(), &inputs);
         let weights = folder.join(WEIGHTS);
         let tensors = Tensor::read_safetensors(&weights)
             .with_context(|| format!("cannot read '{}': it is cut short or no safetensors file", weights.display()))?;

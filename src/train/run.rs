@@ -16,14 +16,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::nn::VarStore;
 
-/// Where the captions to train on come from.
+/// Where the examples to train on come from: captions, or images with theirs.
 pub trait TrainingSet {
-    /// Captions in all.
+    /// Examples in all.
     fn len(&self) -> usize;
-    /// The batch of the given captions, on the training device.
-    fn batch(&self, captions: &[usize]) -> Result<Batch>;
-    /// How to name a caption in a message: its image's file.
-    fn describe(&self, caption: usize) -> String;
+    /// Captions that an epoch sees.
+    fn captions(&self) -> usize;
+    /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
+    fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
+    /// How to name an example in a message: its image's file.
+    fn describe(&self, example: usize) -> String;
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -85,8 +87,8 @@ impl Run<'_> {
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
-            let steps = self.data.len().div_ceil(self.captions_per_step());
-            let captions = (self.data.len() * (steps - done_before)) as f64 / steps as f64;
+            let steps = self.data.len().div_ceil(self.examples_per_step());
+            let captions = (self.data.captions() * (steps - done_before)) as f64 / steps as f64;
             self.finish_epoch(&mut state, &optimizer, (&last, &best), seconds, captions / seconds)?;
         }
         if checkpoint::exists(&best) {
@@ -100,12 +102,12 @@ impl Run<'_> {
         let (seed, epoch) = (self.config.seed, state.epoch as u64);
         let mut order: Vec<usize> = (0..self.data.len()).collect();
         Rng::new(&[seed, ORDER, epoch]).shuffle(&mut order);
-        let steps: Vec<&[usize]> = order.chunks(self.captions_per_step()).collect();
+        let steps: Vec<&[usize]> = order.chunks(self.examples_per_step()).collect();
         let scores = self.plateau_scores(state)?;
-        while let Some(captions) = steps.get(state.step) {
+        while let Some(examples) = steps.get(state.step) {
             let step = state.updates + 1;
             optimizer.lr = schedule::rate(&self.config.schedule, self.config.optimizer.lr, step, state.epoch, &scores);
-            self.step(captions, state, optimizer)?;
+            self.step(examples, state, optimizer)?;
             state.step += 1;
             state.updates = step;
             (self.on_step)(state.step, steps.len());
@@ -123,7 +125,7 @@ impl Run<'_> {
         Ok(Outcome::Finished)
     }
 
-    fn captions_per_step(&self) -> usize {
+    fn examples_per_step(&self) -> usize {
         self.config.batch_size * self.config.accumulate
     }
 
@@ -137,21 +139,21 @@ impl Run<'_> {
         }
     }
 
-    /// One update from the given captions, in as many batches as it takes. Each batch's mean loss counts by its tokens,
+    /// One update from the given examples, in as many batches as it takes. Each batch's mean loss counts by its tokens,
     /// as if all were one batch.
-    fn step(&self, captions: &[usize], state: &mut TrainState, optimizer: &mut Optimizer) -> Result<()> {
+    fn step(&self, examples: &[usize], state: &mut TrainState, optimizer: &mut Optimizer) -> Result<()> {
         optimizer.zero_grad();
         let (mut tokens, mut loss_sum) = (0, 0.0);
-        let whole = captions.len() <= self.config.batch_size;
-        for (index, captions) in captions.chunks(self.config.batch_size).enumerate() {
+        let whole = examples.len() <= self.config.batch_size;
+        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
             let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
             runtime::seed(if whole { &at[..4] } else { &at });
-            let batch = self.data.batch(captions)?;
+            let batch = self.data.batch(examples, state.epoch)?;
             let of_batch = batch.captions.tokens();
             let losses = self.model.losses(&batch, true);
             let loss = losses.total().double_value(&[]);
             if !loss.is_finite() {
-                return Err(self.lost(loss, captions, state));
+                return Err(self.lost(loss, examples, state));
             }
             losses.backward(if whole { 1.0 } else { of_batch as f64 });
             tokens += of_batch;
@@ -170,11 +172,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn lost(&self, loss: f64, captions: &[usize], state: &TrainState) -> anyhow::Error {
-        let files: Vec<String> = captions.iter().map(|&caption| self.data.describe(caption)).collect();
+    fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
+        let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
         anyhow!(
             "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
-             checkpoint is kept); captions of that step: {}",
+             checkpoint is kept); images of that step: {}",
             state.epoch + 1,
             state.step + 1,
             files.join(", ")

@@ -1,13 +1,17 @@
 """Makes tests/golden/encoders.json and tests/golden/encoders/*.png: what torchvision 0.26 computes with seeded weights.
 
-    python tests/golden/encoders.py            # needs torch, torchvision, numpy, pillow
+    python tests/golden/encoders.py                            # needs torch, torchvision, numpy, pillow
+    python tests/golden/encoders.py PHOTO WEIGHTS.safetensors  # encoders_photo.json, needs safetensors too
 
 Every parameter is the formula of src/models/weights/random.rs, so no weights are stored. Of each encoder's outputs on the
 three images the file holds statistics, samples at a fixed stride, and the head's class scores (10 classes).
+encoders_photo.json holds the same of one photograph at its own size (image 1 of UCM, as TIFF), and of DenseNet-169 with
+its ImageNet weights; photograph and weights are not ours to pass on.
 """
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +113,27 @@ def grid(name: str, model: torch.nn.Module, images: torch.Tensor) -> torch.Tenso
     return kept["grid"]
 
 
+def normalised(pictures: list[np.ndarray]) -> torch.Tensor:
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return (pixels - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+
+
+def photo(path: str, weights: str) -> None:
+    from safetensors.torch import load_file
+
+    image = normalised([np.asarray(Image.open(path).convert("RGB"))])
+    golden = {"torchvision": torchvision.__version__}
+    with torch.no_grad():
+        for name in ["resnet50", "resnet101", "densenet169"]:
+            golden[name] = account(grid(name, build(name), image))
+        trained = torchvision.models.densenet169(weights=None)
+        report = trained.load_state_dict(load_file(weights), strict=False)
+        assert set(report.missing_keys) <= {"classifier.weight", "classifier.bias"}, report
+        golden["densenet169_imagenet"] = account(grid("densenet169", trained.eval(), image))
+    (HERE / "encoders_photo.json").write_text(json.dumps(golden, indent=1) + "\n")
+
+
 def main() -> None:
     folder = HERE / "encoders"
     folder.mkdir(exist_ok=True)
@@ -116,9 +141,7 @@ def main() -> None:
     for seed in range(3):
         draw(seed).save(folder / f"scene{seed}.png", optimize=True)
         pictures.append(np.asarray(Image.open(folder / f"scene{seed}.png").convert("RGB")))
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    images = (pixels - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
+    images = normalised(pictures)
     golden = {}
     with torch.no_grad():
         for name in ENCODERS:
@@ -135,4 +158,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    photo(*sys.argv[1:]) if len(sys.argv) > 1 else main()

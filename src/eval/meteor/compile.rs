@@ -362,6 +362,7 @@ impl Paraphrases {
 mod tests {
     use super::super::resources::{Prefix, Resources, UNKNOWN};
     use super::*;
+    use std::path::PathBuf;
 
     fn zip_of(files: &[(&str, &str)]) -> Vec<u8> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -381,14 +382,20 @@ mod tests {
         ])
     }
 
-    #[test]
-    fn what_is_compiled_is_found_again() {
+    /// A small compiled file in `folder`.
+    fn compiled(folder: &Path) -> PathBuf {
         let text = "0.1\nmany cars\nlots of cars\n0.2\nmany\nlots of\n0.3\nmany cars\nseveral\n";
         let mut sections = dictionaries(&jar()).unwrap();
         Paraphrases::read(text.as_bytes()).unwrap().write(&mut sections);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("resources.bin");
+        let path = folder.join("resources.bin");
         sections.save(&path).unwrap();
+        path
+    }
+
+    #[test]
+    fn what_is_compiled_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = compiled(folder.path());
         let resources = Resources::open(&path).unwrap();
 
         let synsets = |word| {
@@ -445,12 +452,8 @@ mod tests {
     fn a_damaged_file_is_refused_or_gives_other_numbers_but_no_crash() {
         use crate::eval::{MetricSet, References};
         use crate::util::rng::Rng;
-        let text = "0.1\nmany cars\nlots of cars\n0.2\nmany\nlots of\n0.3\nmany cars\nseveral\n";
-        let mut sections = dictionaries(&jar()).unwrap();
-        Paraphrases::read(text.as_bytes()).unwrap().write(&mut sections);
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("resources.bin");
-        sections.save(&path).unwrap();
+        let path = compiled(folder.path());
         let whole = std::fs::read(&path).unwrap();
         let mut rng = Rng::new(&[5]);
         for _ in 0..2000 {
