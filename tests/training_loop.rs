@@ -203,3 +203,57 @@ fn frozen_parts_stay_and_the_rest_learns() {
     let error = train(folder.path(), &config, &model, &[0.1], false).unwrap_err().to_string();
     assert!(error.contains("train.parts.0.prefix is 'gru.2'") && error.contains("did you mean 'gru."), "{error}");
 }
+
+/// Names of a run's checkpoints, those kept aside while one is replaced left out.
+fn checkpoints(run: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(run.join("checkpoints")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".previous"));
+    names.sort();
+    names
+}
+
+#[test]
+fn the_best_by_each_named_score_and_the_last_epochs_are_kept() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { keep_best: vec!["METEOR".into()], keep_last: 2, ..config(4) };
+    train(folder.path(), &config, &model(0.0), &[0.2, 0.5, 0.3, 0.1], false).unwrap();
+    assert_eq!(checkpoints(folder.path()), ["best", "best-METEOR", "epoch-0003", "epoch-0004", "last"]);
+    let epoch = |name: &str| {
+        let state = std::fs::read_to_string(folder.path().join("checkpoints").join(name).join("state.json")).unwrap();
+        serde_json::from_str::<TrainState>(&state).unwrap().epoch
+    };
+    assert_eq!((epoch("best"), epoch("best-METEOR"), epoch("epoch-0003"), epoch("last")), (2, 2, 3, 4));
+}
+
+#[test]
+fn an_unknown_score_is_named_with_the_nearest() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { keep_best: vec!["METEO".into()], ..config(1) };
+    let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
+    assert!(error.contains("train.keep_best is 'METEO'") && error.contains("'METEOR'"), "{error}");
+}
+
+#[test]
+fn a_continued_run_logs_every_epoch_once() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let events = "tensorboard/events.out.tfevents.0.rsic";
+    train(folder.path(), &config(2), &model(0.0), &[0.2, 0.5], false).unwrap();
+    let (lines, before) = (read("metrics.jsonl"), read(events));
+    train(folder.path(), &config(3), &model(0.0), &[0.3], true).unwrap();
+    assert!(read("metrics.jsonl").starts_with(&lines) && read(events).starts_with(&before));
+    assert!(read(events).len() > before.len());
+    let text = String::from_utf8(read("metrics.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.iter().map(|record| record["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    for record in &records {
+        let spent = record["spent"].as_object().unwrap();
+        let sum: f64 = spent.values().map(|seconds| seconds.as_f64().unwrap()).sum();
+        assert!((sum - record["seconds"].as_f64().unwrap()).abs() < 1e-6 && spent.len() == 5, "{record}");
+        assert!(record["memory"]["process"].as_u64().unwrap() > 0);
+    }
+}

@@ -25,6 +25,10 @@ pub struct TrainConfig {
     /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
     pub early_stop: EarlyStopConfig,
+    /// Scores by which further best checkpoints are kept, as `best-<score>`.
+    pub keep_best: Vec<String>,
+    /// Keep the checkpoints of so many epochs, as `epoch-<number>`, beside `last` and the best.
+    pub keep_last: usize,
 }
 
 impl Default for TrainConfig {
@@ -42,6 +46,8 @@ impl Default for TrainConfig {
             clip_norm: None,
             checkpoint_steps: None,
             early_stop: EarlyStopConfig::default(),
+            keep_best: Vec::new(),
+            keep_last: 0,
         }
     }
 }

@@ -110,6 +110,9 @@ fn train(experiment: &Experiment, checks: &mut Checks) {
     checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
     checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
     checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
+    for (index, metric) in train.keep_best.iter().enumerate() {
+        checks.one_of(&format!("train.keep_best.{index}"), metric, &METRICS);
+    }
 }
 
 fn schedule(schedule: &ScheduleConfig, checks: &mut Checks) {
