@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::Result;
-use rsic::config::schema::{PartConfig, PlateauConfig, ScheduleConfig, TrainConfig};
+use rsic::config::schema::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
-use rsic::models::{Captioner, Inputs};
+use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
 use rsic::train::{Outcome, Run, TrainState, TrainingSet};
 use rsic::util::rng::Rng;
@@ -50,6 +50,10 @@ impl TrainingSet for Made {
         self.captions.len()
     }
 
+    fn length(&self, example: usize) -> usize {
+        self.captions[example].len()
+    }
+
     fn batch(&self, chosen: &[usize], _epoch: usize) -> Result<Batch> {
         let ids: Vec<&[i64]> = chosen.iter().map(|&i| self.captions[i].as_slice()).collect();
         let captions = PackedCaptions::new(&ids, Device::Cpu);
@@ -71,6 +75,26 @@ fn model(dropout: f64) -> (VarStore, FeLws) {
     (store, model)
 }
 
+/// A model whose batches of more than five captions need more memory than there is.
+struct Greedy(FeLws);
+
+impl Captioner for Greedy {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        if batch.captions.order.len() > 5 {
+            let _ = Tensor::zeros([1 << 50], (Kind::Float, Device::Cpu));
+        }
+        self.0.losses(batch, train)
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        self.0.start(features)
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.0.step(tokens, state)
+    }
+}
+
 /// LibTorch's random numbers are the process's: one test at a time draws them.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -81,7 +105,7 @@ fn alone() -> MutexGuard<'static, ()> {
 fn train(
     folder: &Path,
     config: &TrainConfig,
-    (store, model): &(VarStore, FeLws),
+    (store, model): &(VarStore, impl Captioner),
     scores: &[f64],
     resume: bool,
 ) -> Result<(TrainState, Outcome)> {
@@ -92,7 +116,7 @@ fn train(
         Ok(Scores(vec![("METEOR".into(), score / 2.0), ("ROUGE_L".into(), score)]))
     };
     Run {
-        model: model as &dyn Captioner,
+        model,
         store,
         data: &Made::new(50),
         validate: &mut validate,
@@ -256,4 +280,41 @@ fn a_continued_run_logs_every_epoch_once() {
         assert!((sum - record["seconds"].as_f64().unwrap()).abs() < 1e-6 && spent.len() == 5, "{record}");
         assert!(record["memory"]["process"].as_u64().unwrap() > 0);
     }
+}
+
+#[test]
+fn memory_that_runs_out_is_a_sentence_that_names_what_fits() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, model) = model(0.0);
+    let config = TrainConfig { batch_size: 32, ..config(1) };
+    let error = train(folder.path(), &config, &(store, Greedy(model)), &[0.2], false).unwrap_err().to_string();
+    let expected = "out of memory on cpu in epoch 1, step 1: a batch of 32 examples does not fit, one of 5 does (as \
+                    tried just now); set train.batch_size=4 and train.accumulate=8";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn buckets_change_the_order_and_a_continued_run_keeps_it() {
+    let _alone = alone();
+    let config = TrainConfig { bucket: Some(2), ..config(4) };
+    let scores = [0.1, 0.2, 0.3, 0.4];
+    let run = |config: &TrainConfig| {
+        let folder = tempfile::tempdir().unwrap();
+        losses(&train(folder.path(), config, &model(0.2), &scores, false).unwrap().0)
+    };
+    let whole = run(&config);
+    assert_ne!(whole, run(&TrainConfig { bucket: None, ..config.clone() }));
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), &TrainConfig { epochs: 2, ..config.clone() }, &model(0.2), &scores, false).unwrap();
+    assert_eq!(losses(&train(folder.path(), &config, &model(0.2), &scores[2..], true).unwrap().0), whole);
+}
+
+#[test]
+fn bf16_is_refused_on_a_cpu_before_training() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { precision: Precision::Bf16, ..config(1) };
+    let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
+    assert!(error.contains("train.precision=float32"), "{error}");
 }

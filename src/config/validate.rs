@@ -108,6 +108,7 @@ fn train(experiment: &Experiment, checks: &mut Checks) {
     checks.above_zero_if_set("train.clip_value", train.clip_value);
     checks.above_zero_if_set("train.clip_norm", train.clip_norm);
     checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
+    checks.at_least_if_set("train.bucket", train.bucket, 1);
     checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
     checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
     for (index, metric) in train.keep_best.iter().enumerate() {

@@ -44,6 +44,9 @@ fn scalars(record: &EpochRecord) -> Scalars {
         ("train/captions_per_second".to_owned(), record.captions_per_second),
         ("train/memory_mib".to_owned(), record.memory.process as f64),
     ];
+    if let Some(cuda) = record.memory.cuda_peak {
+        values.push(("train/cuda_peak_mib".to_owned(), cuda as f64));
+    }
     let scores = record.validation.0.iter().map(|(name, score)| (format!("validation/{name}"), *score));
     values.extend(scores);
     Scalars { wall_time: record.time, step: record.epoch as i64, values }

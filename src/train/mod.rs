@@ -2,9 +2,12 @@
 
 pub mod checkpoint;
 pub mod checkpoints;
+mod guard;
+mod libtorch;
 mod log;
 pub mod memory;
 pub mod optimizer;
+mod order;
 pub mod run;
 pub mod schedule;
 pub mod state;

@@ -6,13 +6,12 @@ use super::memory::Memory;
 use super::optimizer::Optimizer;
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
-use super::{log, schedule};
+use super::{libtorch, log, order, schedule};
 use crate::config::schema::TrainConfig;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
 use crate::models::Captioner;
 use crate::runtime::Interrupt;
-use crate::util::rng::Rng;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +23,10 @@ pub trait TrainingSet {
     fn len(&self) -> usize;
     /// Captions that an epoch sees.
     fn captions(&self) -> usize;
+    /// Tokens of an example's longest caption, for `train.bucket`; all alike where a set does not tell.
+    fn length(&self, _example: usize) -> usize {
+        0
+    }
     /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
     fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
     /// How to name an example in a message: its image's file.
@@ -56,9 +59,6 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Stream of the random numbers that order the examples.
-const ORDER: u64 = 1;
-
 impl Run<'_> {
     /// Trains until early stopping or the last epoch, from the newest checkpoint where `resume` is set and there is
     /// one. At the end the store holds the weights of the best epoch.
@@ -69,6 +69,7 @@ impl Run<'_> {
         if self.data.is_empty() {
             bail!("there is no caption to train on: the train split is empty");
         }
+        libtorch::prepare(self.config, self.store.device())?;
         let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
@@ -117,9 +118,9 @@ impl Run<'_> {
         checkpoints: &Checkpoints,
         spent: &mut Spent,
     ) -> Result<Outcome> {
-        let mut order: Vec<usize> = (0..self.data.len()).collect();
-        Rng::new(&[self.config.seed, ORDER, state.epoch as u64]).shuffle(&mut order);
-        let steps: Vec<&[usize]> = order.chunks(self.examples_per_step()).collect();
+        let length = |example| self.data.length(example);
+        let drawn = (self.config.seed, state.epoch);
+        let steps = order::steps(drawn, self.data.len(), self.examples_per_step(), self.config.bucket, length);
         let scores = self.plateau_scores(state)?;
         while let Some(examples) = steps.get(state.step) {
             let update = state.updates + 1;
@@ -161,7 +162,7 @@ impl Run<'_> {
         let started = Instant::now();
         record.validation = (self.validate)()?;
         record.validation_seconds = started.elapsed().as_secs_f64();
-        record.memory = Memory::now();
+        record.memory = Memory::now(self.store.device());
         record.time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         // The best ones first: were the run killed before `last`, continuing from it makes the same ones again.
         let mut names = Vec::new();

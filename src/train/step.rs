@@ -1,5 +1,7 @@
 //! One step of training, and where its time goes.
 
+use super::guard::{self, OutOfMemory, guarded};
+use super::libtorch::{autocast, release_memory};
 use super::optimizer::Optimizer;
 use super::run::Run;
 use super::state::TrainState;
@@ -54,7 +56,10 @@ impl Run<'_> {
         for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
             let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
             runtime::seed(if whole { &at[..4] } else { &at });
-            let of_batch = self.gradients(examples, state, whole, spent)?;
+            let of_batch = match guarded(|| self.gradients(examples, state, whole, spent)) {
+                Ok(of_batch) => of_batch?,
+                Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
+            };
             sums.tokens += of_batch.tokens;
             sums.loss += of_batch.loss;
         }
@@ -78,7 +83,7 @@ impl Run<'_> {
         let batch = timed(&mut spent.data, || self.data.batch(examples, state.epoch))?;
         let tokens = batch.captions.tokens();
         let (losses, loss) = timed(&mut spent.forward, || {
-            let losses = self.model.losses(&batch, true);
+            let losses = autocast(self.config.precision, || self.model.losses(&batch, true));
             let loss = losses.total().double_value(&[]);
             (losses, loss)
         });
@@ -87,6 +92,32 @@ impl Run<'_> {
         }
         timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { tokens as f64 }));
         Ok(Sums { tokens, loss: loss * tokens as f64 })
+    }
+
+    /// Tries smaller batches of the same examples, to say which one fits.
+    fn too_large(&self, examples: &[usize], state: &TrainState, optimizer: &mut Optimizer) -> anyhow::Error {
+        let device = self.store.device();
+        let at = format!(
+            "out of memory on {} in epoch {}, step {}: a batch of {} examples does not fit",
+            runtime::device_name(device),
+            state.epoch + 1,
+            state.step + 1,
+            examples.len()
+        );
+        let fits = guard::largest(examples.len(), |count| {
+            optimizer.zero_grad();
+            release_memory(device);
+            let few = examples.get(..count).unwrap_or(examples);
+            matches!(guarded(|| self.gradients(few, state, true, &mut Spent::default())), Ok(Ok(_)))
+        });
+        let Some(fits) = fits else {
+            return anyhow!("{at}, nor does a smaller one; the model or its features need a device with more memory");
+        };
+        let (batch_size, accumulate) = guard::split(self.examples_per_step(), fits);
+        anyhow!(
+            "{at}, one of {fits} does (as tried just now); set train.batch_size={batch_size} and \
+             train.accumulate={accumulate}, which makes steps of the same size (the last checkpoint is kept)"
+        )
     }
 
     fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
