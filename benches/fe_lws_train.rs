@@ -33,6 +33,7 @@ fn main() {
             PackedCaptions::new(&chosen.iter().map(|&i| captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = packed.order.iter().map(|&i| chosen[i] as i64).collect();
         let batch = Batch {
+            augmented: None,
             features: vec![features.index_select(0, &Tensor::from_slice(&rows))],
             image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
             captions: packed,

@@ -59,7 +59,12 @@ impl TrainingSet for Made {
         let captions = PackedCaptions::new(&ids, Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| chosen[i] as i64).collect();
         let features = vec![self.features.index_select(0, &Tensor::from_slice(&rows))];
-        Ok(Batch { image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)), features, captions })
+        Ok(Batch {
+            image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
+            features,
+            augmented: None,
+            captions,
+        })
     }
 
     fn describe(&self, caption: usize) -> String {

@@ -16,6 +16,9 @@ pub struct Experiment {
     /// One frozen encoder, or several whose pooled features are concatenated in this order.
     pub encoders: Vec<EncoderConfig>,
     pub model: ModelConfig,
+    /// A first training stage, for models that have one; none where it is absent. Its seed is `train.seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrain: Option<TrainConfig>,
     #[serde(default)]
     pub train: TrainConfig,
     #[serde(default)]
@@ -142,6 +145,7 @@ impl EncoderConfig {
 #[serde(rename_all = "snake_case")]
 pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
+    Cssa(crate::models::cssa::Config),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,12 +4,14 @@
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
 //! [`image`] and [`loader`] turn files into pixels.
 
+pub mod augment;
 pub mod batch;
 pub mod captions;
 mod dataset;
 pub mod image;
 pub mod loader;
 mod locate;
+pub mod pos;
 pub mod published;
 pub mod scenes;
 mod split;

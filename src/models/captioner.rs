@@ -1,5 +1,6 @@
 //! The seam between models and everything that uses one: training, decoders, `caption` and reports.
 
+use super::first_stage::FirstStage;
 use super::losses::Losses;
 use crate::data::batch::Batch;
 use tch::{Kind, Tensor};
@@ -17,19 +18,34 @@ pub trait Captioner {
 
     /// Feeds the last token of every row, `[R]`, and gives the logits of the next one, `[R, V]`.
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor;
+
+    /// Where the model looks at each word of a caption, for display: `features` of one image, `tokens` the caption's words
+    /// without start and end -> weights `[words + 1, H, W]`, the last row at the end of the caption. `None` for models
+    /// that look at no grid.
+    fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
+        let _ = (features, tokens);
+        None
+    }
+
+    /// The training stage before the captioning one; `None` for models without.
+    fn first_stage(&self) -> Option<&dyn FirstStage> {
+        None
+    }
 }
 
 /// What a model remembers between steps: tensors with one entry per row along their first dimension.
 #[derive(Debug)]
 pub struct State {
     pub tensors: Vec<Tensor>,
+    /// What all rows share, which stays as it is when rows move: entries per image, say.
+    pub shared: Vec<Tensor>,
     /// Tokens fed so far.
     pub length: i64,
 }
 
 impl State {
     pub fn new(tensors: Vec<Tensor>) -> Self {
-        Self { tensors, length: 0 }
+        Self { tensors, shared: Vec::new(), length: 0 }
     }
 
     /// Keeps the given rows, `[R']` Int64, in that order, repeats allowed: how beams are spread, moved and dropped.

@@ -3,13 +3,16 @@
 //! To add one: its file here, a variant of [`ModelConfig`], an arm in [`build`], its experiment files.
 
 pub mod captioner;
+pub mod cssa;
 pub mod encoders;
 pub mod fe_lws;
+pub mod first_stage;
 pub mod layers;
 pub mod losses;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
+pub use first_stage::FirstStage;
 pub use losses::Losses;
 
 use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
@@ -39,6 +42,7 @@ impl Inputs {
 pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Captioner> {
     match config {
         ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
+        ModelConfig::Cssa(config) => Box::new(cssa::Cssa::new(path, config, inputs)),
     }
 }
 
@@ -47,6 +51,7 @@ impl ModelConfig {
     pub fn features(&self) -> Kind {
         match self {
             Self::FeLws(_) => Kind::Pooled,
+            Self::Cssa(_) => Kind::Grid,
         }
     }
 }

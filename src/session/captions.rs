@@ -30,21 +30,21 @@ struct Example<'a> {
 const DRAW: u64 = 3;
 
 impl<'a> CaptionSet<'a> {
-    pub(super) fn new(session: &'a Session, images: &[usize]) -> Self {
-        let train = &session.experiment.train;
+    /// `unit`: what an example is; `seed`: from which captions are drawn.
+    pub(super) fn new(session: &'a Session, images: &[usize], unit: Examples, seed: u64) -> Self {
         let mut examples = Vec::new();
         for &place in images {
             let image = &session.dataset.images[place];
             let words = image.captions.iter().map(|caption| &caption.words).filter(|words| !words.is_empty());
             let captions: Vec<Vec<i64>> = words.map(|words| session.vocabulary.encode(words)).collect();
             let example = |captions| Example { image: place, file_name: &image.file_name, captions };
-            match train.examples {
+            match unit {
                 Examples::Captions => examples.extend(captions.into_iter().map(|caption| example(vec![caption]))),
                 Examples::Images | Examples::OneCaption if captions.is_empty() => {}
                 Examples::Images | Examples::OneCaption => examples.push(example(captions)),
             }
         }
-        let draw = (train.examples == Examples::OneCaption).then_some(train.seed);
+        let draw = (unit == Examples::OneCaption).then_some(seed);
         Self { features: &session.features, device: session.device, examples, draw }
     }
 }
@@ -87,7 +87,8 @@ impl TrainingSet for CaptionSet<'_> {
         let packed = PackedCaptions::new(&ids, self.device);
         let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
-        Ok(Batch { captions: packed, image_rows: Tensor::from_slice(&rows).to_device(self.device), features })
+        let image_rows = Tensor::from_slice(&rows).to_device(self.device);
+        Ok(Batch { captions: packed, image_rows, features, augmented: None })
     }
 
     fn describe(&self, example: usize) -> String {
