@@ -61,6 +61,10 @@ impl TrainingSet for CaptionSet<'_> {
         }
     }
 
+    fn length(&self, example: usize) -> usize {
+        self.examples.get(example).and_then(|example| example.captions.iter().map(Vec::len).max()).unwrap_or(0)
+    }
+
     fn batch(&self, chosen: &[usize], epoch: usize) -> Result<Batch> {
         let (mut images, mut captions): (Vec<usize>, Vec<(usize, &[i64])>) = (Vec::new(), Vec::new());
         for &index in chosen {

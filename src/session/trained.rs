@@ -7,8 +7,8 @@ use crate::train::checkpoint::{self, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
 use anyhow::{Context, Result};
 use std::path::Path;
+use tch::Device;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 
 /// Model, vocabulary and settings of a checkpoint.
 pub struct Trained {
@@ -30,8 +30,7 @@ impl Trained {
         let store = VarStore::new(device);
         let model = models::build(&experiment.model, &store.root(), &inputs);
         let weights = folder.join(WEIGHTS);
-        let tensors = Tensor::read_safetensors(&weights)
-            .with_context(|| format!("cannot read '{}': it is cut short or no safetensors file", weights.display()))?;
+        let tensors = checkpoint::read_weights(&folder)?;
         load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;
         Ok(Self { experiment, vocabulary, device, store, model })
     }
