@@ -6,7 +6,7 @@
 use super::beam::System;
 use super::convert::Arc;
 use super::graph::Label;
-use super::linear::{ACTIONS, Hash};
+use super::linear::Hash;
 
 /// A caption's words and tags as the parser sees them.
 #[derive(Debug, Clone, Default)]

@@ -2,7 +2,7 @@
 
 use super::beam::{self, Training, search};
 use super::convert;
-use super::graph::{Graph, Label};
+use super::graph::Graph;
 use super::lemma::Lemmas;
 use super::linear::{ACTIONS, Hash, Packed};
 use super::model::{Analyser, Widths, kinds};
@@ -28,11 +28,11 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            tagger: Training { epochs: 8, width: 4, seed: 1 },
-            parser: Training { epochs: 10, width: 8, seed: 2 },
-            folds: 5,
+            tagger: Training { epochs: 5, width: 2, seed: 1, drop: 0.0, least: 3 },
+            parser: Training { epochs: 6, width: 3, seed: 2, drop: 0.0, least: 5 },
+            folds: 3,
             least: 0.0,
-            updates: 1,
+            updates: 3,
         }
     }
 }
