@@ -15,7 +15,7 @@ pub fn is_held_out(caption: &str) -> bool {
     let hash = caption
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    (hash ^ hash >> 32) % 10 == 0
+    (hash ^ (hash >> 32)).is_multiple_of(10)
 }
 
 /// Counts over some captions.

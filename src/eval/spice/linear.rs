@@ -105,10 +105,6 @@ impl Trainer {
         rows.sort_unstable_by_key(|(feature, _)| *feature);
         rows
     }
-
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
 }
 
 /// Averaged weights in 8 bits: an open-addressed table from features to rows.
@@ -161,10 +157,6 @@ impl Packed {
                 Some(_) => at = (at + 1) & mask,
             }
         }
-    }
-
-    pub fn len(&self) -> usize {
-        self.rows.len()
     }
 
     /// Feature count, scale, then each feature: difference to the one before, how many weights, and those, in
@@ -259,5 +251,38 @@ impl Model for Packed {
         for (score, sum) in scores.iter_mut().zip(sums) {
             *score += f32::from(sum) * self.scale;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn averaging_weighs_an_update_by_how_long_it_lasted() {
+        let mut trainer = Trainer::with_features([7]);
+        trainer.update(&[7, 8], 2, 1.0);
+        trainer.tick();
+        trainer.tick();
+        trainer.tick();
+        trainer.update(&[7], 2, -1.0);
+        // Time runs from 1; of 4 parts of it the weight was 1 in 3.
+        assert_eq!(trainer.average(0), [(7, std::array::from_fn(|action| if action == 2 { 0.75 } else { 0.0 }))]);
+        assert!(trainer.average(3).is_empty());
+    }
+
+    #[test]
+    fn packed_weights_come_back_from_their_bytes() {
+        let row = |by: f32| std::array::from_fn(|action| if action % 7 == 0 { by * action as f32 } else { 0.0 });
+        let packed = Packed::new(&[(3, row(0.5)), (900, row(-1.0)), (u32::MAX, row(0.1))], 0.0);
+        let mut bytes = Vec::new();
+        packed.write(&mut bytes);
+        let mut rest = bytes.as_slice();
+        let again = Packed::read(&mut rest).unwrap();
+        let (mut first, mut second) = ([0.0; ACTIONS], [0.0; ACTIONS]);
+        packed.score(&[3, 900, u32::MAX, 5], &mut first);
+        again.score(&[3, 900, u32::MAX, 5], &mut second);
+        assert_eq!(first, second);
+        assert!(rest.is_empty() && first[7] != 0.0 && Packed::read(&mut &bytes[..bytes.len() - 1]).is_none());
     }
 }

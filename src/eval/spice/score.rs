@@ -90,10 +90,8 @@ impl SpiceStats {
     }
 
     pub fn add(&mut self, other: &Self) {
-        for kind in 0..self.sums.len() {
-            self.sums[kind] += other.sums[kind];
-            self.captions[kind] += other.captions[kind];
-        }
+        self.sums.iter_mut().zip(other.sums).for_each(|(sum, more)| *sum += more);
+        self.captions.iter_mut().zip(other.captions).for_each(|(captions, more)| *captions += more);
     }
 
     /// The mean F1 of a kind (its place in [`KINDS`]); NaN where no caption has one, but 0 of all tuples.
