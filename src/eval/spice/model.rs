@@ -5,7 +5,7 @@ use super::cleanup;
 use super::convert::{self, Arc};
 use super::graph::{Graph, Label, Word};
 use super::lemma::Lemmas;
-use super::linear::{Packed, take};
+use super::linear::{ACTIONS, Packed, take};
 use super::parser::{Kinds, Parser, Tagged};
 use super::tagger::{Lexicon, Tagger, Tokens};
 use super::tuples::{Tuple, tuples};
@@ -137,7 +137,7 @@ impl Analyser {
         DeflateDecoder::new(bytes.strip_prefix(MAGIC)?).read_to_end(&mut plain).ok()?;
         let from = &mut plain.as_slice();
         let widths = take(from, 2)?;
-        let widths = Widths { tagger: usize::from(widths[0]), parser: usize::from(widths[1]) };
+        let widths = Widths { tagger: usize::from(widths[0].max(1)), parser: usize::from(widths[1].max(1)) };
         let tags = read_strings(from)?;
         let open = u64::from_le_bytes(take(from, 8)?.try_into().ok()?);
         let count = u32::from_le_bytes(take(from, 4)?.try_into().ok()?) as usize;
@@ -161,6 +161,9 @@ impl Analyser {
             *side = read_strings(from)?.iter().map(|name| Label::named(name)).collect::<Option<_>>()?;
         }
         let [left, right] = sides;
+        if tags.len() > ACTIONS || 1 + left.len() + right.len() > ACTIONS || !right.contains(&Label::ROOT) {
+            return None;
+        }
         Some(Self {
             tags,
             lexicon: Lexicon { known, open },
