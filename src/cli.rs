@@ -52,11 +52,15 @@ pub enum Command {
     Score(ScoreArgs),
     /// Train, score and print a published table: rsic reproduce table2 --paper fe_lws
     Reproduce(ReproduceArgs),
+    /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
+    Sweep(SweepArgs),
     /// Inspect, check and make datasets: rsic data verify datasets/ucm
     #[command(subcommand)]
     Data(DataCommand),
     /// Run frozen encoders over a dataset into the feature cache: rsic features experiments/fe_lws/ucm.yaml
     Features(FeaturesArgs),
+    /// Train an encoder on scene classes: rsic pretrain experiments/pretrain/ucm_densenet169.yaml
+    Pretrain(PretrainArgs),
     /// List, convert and check weight files: rsic weights info weights/resnet101-63fe2227.pth
     #[command(subcommand)]
     Weights(WeightsCommand),
@@ -213,6 +217,39 @@ pub struct ReproduceArgs {
     pub dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Sweep file.
+    pub sweep: PathBuf,
+    /// Settings to change in every run, as dotted key=value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder below which the runs lie, in sweeps/<name>.
+    #[arg(short, long, default_value = "runs")]
+    pub output: PathBuf,
+    /// Processes that work through the runs at the same time (with Slurm: tasks).
+    #[arg(short, long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Devices that the processes take in turn, separated by commas: cuda:0,cuda:1 (default: --device for all).
+    #[arg(long, value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// What starts the processes: local, slurm, or a command in which {command} stands for one task's own.
+    #[arg(long, default_value = "local")]
+    pub launcher: String,
+    /// An option for sbatch (repeatable): --sbatch=--gres=gpu:1
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Make one task alone, by its place in the order of runs and seeds, from 0.
+    #[arg(long)]
+    pub task: Option<usize>,
+    /// List the runs and stop; with --launcher slurm, print the script.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make runs, but leave the table of the sweep to the process that started this one.
+    #[arg(long, hide = true)]
+    pub worker: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Render the built-in scenes: a small captioning dataset with masks and classes.
@@ -221,6 +258,25 @@ pub enum DataCommand {
     Stats(DataArgs),
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
+    /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
+    AugmentText(AugmentTextArgs),
+}
+
+/// A file of paraphrases holds one pair a line: a caption, a tab, another wording of it. Any translation model can make
+/// one: list the captions with --list, translate them there and back, join the two with `paste`.
+#[derive(Debug, Args)]
+pub struct AugmentTextArgs {
+    /// Dataset folder, caption file, or experiment file.
+    pub dataset: PathBuf,
+    /// Files of paraphrases.
+    #[arg(required_unless_present = "list")]
+    pub files: Vec<PathBuf>,
+    /// Print the distinct training captions, one a line, and stop.
+    #[arg(long, conflicts_with_all = ["files", "output"])]
+    pub list: bool,
+    /// Write the right lines of all files here, captions in alphabetical order, each pair once.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +320,40 @@ pub struct FeaturesArgs {
     pub config: PathBuf,
     /// Settings to change, as dotted key=value.
     pub overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    /// Pre-training file; without it, --data and --encoder say what to train.
+    pub config: Option<PathBuf>,
+    /// Settings to change, as dotted key=value: train.epochs=5 encoder.trainable=[layer4,fc]
+    pub overrides: Vec<String>,
+    /// Folder with a folder of images for each class, UC Merced's numbered images, or a dataset whose captions name classes.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Encoder to train.
+    #[arg(long, value_name = "NAME")]
+    pub encoder: Option<String>,
+    /// Weight file to start from; none starts from nothing.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<String>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Train nothing but a logistic regression on the frozen encoder's pooled features.
+    #[arg(long)]
+    pub linear_probe: bool,
+    /// Continue the run in the output folder from its last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Replace a run in the output folder.
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Run folder (default: runs/<name>).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Check everything, print what would be trained, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

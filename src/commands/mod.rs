@@ -11,11 +11,13 @@ mod doctor;
 mod eval;
 mod features;
 mod metrics_data;
+mod pretrain;
 mod progress;
 pub mod reproduce;
 mod runner;
 mod score;
 mod status;
+mod sweep;
 mod train;
 mod weights;
 mod weights_fetch;
@@ -31,8 +33,10 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Caption(args) => caption::run(&cli.global, &args),
         Command::Score(args) => score::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
+        Command::Sweep(args) => sweep::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Features(args) => features::run(&cli.global, &args),
+        Command::Pretrain(args) => pretrain::run(&cli.global, &args),
         Command::Weights(command) => weights::run(&command),
         Command::Config(command) => config::run(&command),
         Command::MetricsData(args) => metrics_data::run(&args),

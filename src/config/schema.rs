@@ -132,6 +132,9 @@ pub struct EncoderConfig {
     /// Side to which images are resized, pixels.
     #[serde(default = "EncoderConfig::default_image_size")]
     pub image_size: u32,
+    /// How it computes: `float32`, or `bfloat16` (for GPUs; its features are cached apart).
+    #[serde(default)]
+    pub precision: crate::models::encoders::Precision,
 }
 
 impl EncoderConfig {

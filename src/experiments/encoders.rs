@@ -81,7 +81,8 @@ impl Sources {
                 missing.push(format!("there is no weight file '{weights}' for {name}"));
             }
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
-            encoders.push(EncoderConfig { name: name.into(), weights, image_size });
+            let precision = configured.or(base.first()).map_or_else(Default::default, |encoder| encoder.precision);
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size, precision });
         }
         Ok((encoders, missing))
     }

@@ -2,18 +2,21 @@
 
 use super::Kind;
 use crate::data::loader::{Loader, LoaderOptions};
-use crate::models::encoders::{Encoder, Preprocessing, layers};
+use crate::models::encoders::{Encoder, layers};
 use anyhow::Result;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
 
-/// Most images that go through the encoder at a time.
-const BATCH: usize = 16;
+/// Most images that go through the encoder at a time on a GPU.
+const GPU_BATCH: usize = 32;
+/// Least images that are decoded ahead.
+const AHEAD: usize = 16;
 
 /// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it, so that
 /// a row does not depend on where an extraction was interrupted.
-fn batch_size(images: usize) -> usize {
-    images.next_power_of_two().min(BATCH)
+fn batch_size(encoder: &Encoder, images: usize) -> usize {
+    let most = if encoder.device().is_cuda() { GPU_BATCH } else { encoder.spec().cpu_batch() };
+    images.next_power_of_two().min(most)
 }
 
 /// Rows of one batch.
@@ -40,8 +43,8 @@ pub(super) fn run(
     mut sink: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
     let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
-    let size = batch_size(images.len());
-    let loader = Loader::new(paths, LoaderOptions::new(image_size, size));
+    let size = batch_size(encoder, images.len());
+    let loader = Loader::new(paths, LoaderOptions::new(image_size, size.max(AHEAD)));
     let mut batch = Batch::default();
     for (&place, decoded) in places.iter().zip(loader) {
         match decoded {
@@ -84,7 +87,7 @@ impl Batch {
         self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
         let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;
         let features = tch::no_grad(|| {
-            let images = normalise(&pixels.to_device(encoder.device()), encoder.spec().preprocessing);
+            let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
             let grid = encoder.forward(&images);
             match kind {
                 Kind::Grid => grid,
@@ -102,11 +105,4 @@ impl Batch {
         }
         Ok(Encoded { shape, rows, failed: self.failed })
     }
-}
-
-/// Bytes `[B, H, W, 3]` -> `[B, 3, H, W]` Float in channels-last memory.
-pub(super) fn normalise(pixels: &Tensor, preprocessing: Preprocessing) -> Tensor {
-    let row = |values: [f32; 3]| Tensor::from_slice(&values).to_device(pixels.device());
-    let values = pixels.to_kind(tch::Kind::Float) / 255.0;
-    ((values - row(preprocessing.mean)) / row(preprocessing.std)).permute([0, 3, 1, 2])
 }
