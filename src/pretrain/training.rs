@@ -186,6 +186,7 @@ impl Training<'_> {
             seconds,
             validation_seconds: started.elapsed().as_secs_f64(),
             captions_per_second: images as f64 / seconds,
+            ..EpochRecord::default()
         };
         let (epoch, loss, speed) = (record.epoch, record.train_loss, record.captions_per_second);
         // The best first: were the run killed between the two, continuing from `last` makes the same best again.
