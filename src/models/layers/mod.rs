@@ -4,6 +4,7 @@ pub mod attention;
 pub mod dropout;
 pub mod gru;
 pub mod linear;
+pub mod lstm;
 pub mod packed;
 pub mod positions;
 pub mod transformer;
