@@ -139,9 +139,9 @@ mod tests {
     #[test]
     fn a_clear_difference_is_significant_and_a_system_equals_itself() {
         let (references, good, poor) = setting();
-        for difference in compare(&references, &good, &poor, MetricSet::ALL, 200, 1) {
+        for difference in compare(&references, &good, &poor, MetricSet::SM, 200, 1) {
             assert!(difference.difference > 0.0 && difference.p < 0.01, "{difference:?}");
         }
-        assert!(compare(&references, &good, &good, MetricSet::ALL, 200, 1).iter().all(|same| same.p == 1.0));
+        assert!(compare(&references, &good, &good, MetricSet::SM, 200, 1).iter().all(|same| same.p == 1.0));
     }
 }
