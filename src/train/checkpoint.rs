@@ -11,6 +11,7 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 pub const STATE: &str = "state.json";
 pub const VOCABULARY: &str = "vocabulary.json";
+pub const ATTRIBUTES: &str = "attributes.json";
 pub const CONFIG: &str = "config.yaml";
 
 pub type NamedTensors = Vec<(String, Tensor)>;
