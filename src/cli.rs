@@ -123,6 +123,9 @@ pub struct CaptionArgs {
     /// Form of the output, one line an image.
     #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
     pub format: CaptionFormat,
+    /// Add the attribute words of each image with their probabilities, and in jsonl where the model looked at each word.
+    #[arg(long)]
+    pub attributes: bool,
     /// Write here instead of standard output.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
@@ -182,12 +185,12 @@ pub struct MetricsDataArgs {
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// A table name (table2, V, ...) or table files.
+    /// A table name (table2, V, ...), all, or table files.
     #[arg(required = true)]
     pub tables: Vec<String>,
-    /// Paper the table name belongs to: fe_lws.
-    #[arg(long, default_value = "fe_lws")]
-    pub paper: String,
+    /// Papers whose tables are meant, separated by commas: cssa, fe_lws, jtts, s2cpnet (default: all).
+    #[arg(long, value_delimiter = ',')]
+    pub paper: Vec<String>,
     /// Datasets, separated by commas (default: every one that a table of that name is on).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,
@@ -258,6 +261,8 @@ pub enum DataCommand {
     Stats(DataArgs),
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
+    /// The frequent nouns and adjectives of the training captions, which JTTS predicts from images.
+    Attributes(AttributesArgs),
     /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
     AugmentText(AugmentTextArgs),
 }
@@ -306,6 +311,18 @@ pub struct DataArgs {
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t = LogFormat::Text)]
     pub format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct AttributesArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Words seen more often than this (default: the experiment's, else 100).
+    #[arg(long)]
+    pub above: Option<usize>,
+    /// Folder with the JSON tables of NLTK's averaged_perceptron_tagger_eng (default: built-in tables).
+    #[arg(long)]
+    pub tagger: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

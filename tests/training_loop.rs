@@ -62,6 +62,7 @@ impl TrainingSet for Made {
         Ok(Batch {
             image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
             features,
+            attributes: None,
             augmented: None,
             captions,
         })
@@ -76,7 +77,8 @@ fn model(dropout: f64) -> (VarStore, FeLws) {
     rsic::runtime::seed(&[1]);
     let store = VarStore::new(Device::Cpu);
     let config = Config { layers: 2, embedding: 8, hidden: 8, image: 8, merge: 12, dropout, ..Config::default() };
-    let model = FeLws::new(&store.root(), &config, &Inputs { features: vec![WIDTH], vocabulary: WORDS as i64 });
+    let model =
+        FeLws::new(&store.root(), &config, &Inputs { features: vec![WIDTH], vocabulary: WORDS as i64, attributes: 0 });
     (store, model)
 }
 

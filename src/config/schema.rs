@@ -149,6 +149,7 @@ impl EncoderConfig {
 pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
     Cssa(crate::models::cssa::Config),
+    Jtts(crate::models::jtts::Config),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use super::Invalid;
 use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
 use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
+use crate::models::jtts;
 use crate::util::suggest;
 
 /// Scores by which training can stop, in the field's order.
@@ -23,6 +24,7 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
     match &experiment.model {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
         ModelConfig::Cssa(config) => cssa(config, &mut checks),
+        ModelConfig::Jtts(config) => jtts(experiment, config, &mut checks),
     }
     if let Some(stage) = &experiment.pretrain {
         let pretraining = experiment.model.pretraining();
@@ -143,6 +145,29 @@ fn cssa(config: &cssa::Config, checks: &mut Checks) {
         });
     }
     checks.fraction(&path("augment.images.crop"), images.crop);
+}
+
+fn jtts(experiment: &Experiment, config: &jtts::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.jtts.{field}");
+    for (field, width) in [
+        ("hidden", config.hidden),
+        ("embedding", config.embedding),
+        ("attribute_embedding", config.attribute_embedding),
+        ("attention", config.attention),
+        ("classifier.0", config.classifier[0]),
+        ("classifier.1", config.classifier[1]),
+    ] {
+        checks.at_least(&path(field), width, 1);
+    }
+    checks.at_least_if_set(&path("grid"), config.grid, 1);
+    for (field, value) in [("margin", config.margin), ("lambda", config.lambda), ("beta", config.beta)] {
+        checks.above_zero(&path(field), value);
+    }
+    checks.fraction(&path("dropout"), config.dropout);
+    let separate = config.attributes == jtts::Source::Separate;
+    checks.require(!separate || experiment.pretrain.is_some(), &path("attributes"), || {
+        "'separate' trains the classifier in a first stage (expected a 'pretrain' block)".into()
+    });
 }
 
 /// Settings of a training stage, which stand under `stage`; `metrics`: what it can be stopped by.

@@ -27,6 +27,12 @@ pub trait Captioner {
         None
     }
 
+    /// The probability of every attribute word in every image, `[I, A]`; `None` for models without attributes.
+    fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        let _ = features;
+        None
+    }
+
     /// The training stage before the captioning one; `None` for models without.
     fn first_stage(&self) -> Option<&dyn FirstStage> {
         None

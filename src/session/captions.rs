@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::config::schema::Examples;
+use crate::data::attributes::Attributes;
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::FeatureSet;
 use crate::train::TrainingSet;
@@ -16,6 +17,8 @@ pub(super) struct CaptionSet<'a> {
     examples: Vec<Example<'a>>,
     /// Seed from which an epoch draws one caption an image; all captions of an example are used where there is none.
     draw: Option<u64>,
+    /// Attributes of each image of the dataset, where the model has any.
+    attributes: Option<Vec<Vec<f32>>>,
 }
 
 struct Example<'a> {
@@ -45,7 +48,9 @@ impl<'a> CaptionSet<'a> {
             }
         }
         let draw = (unit == Examples::OneCaption).then_some(seed);
-        Self { features: &session.features, device: session.device, examples, draw }
+        let of_images = |a: &Attributes| session.dataset.images.iter().map(|image| a.of_image(image)).collect();
+        let attributes = session.attributes.as_ref().map(of_images);
+        Self { features: &session.features, device: session.device, examples, draw, attributes }
     }
 }
 
@@ -88,7 +93,11 @@ impl TrainingSet for CaptionSet<'_> {
         let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
         let image_rows = Tensor::from_slice(&rows).to_device(self.device);
-        Ok(Batch { captions: packed, image_rows, features, augmented: None })
+        let attributes = self.attributes.as_ref().map(|all| {
+            let rows: Vec<&[f32]> = images.iter().map(|&image| all[image].as_slice()).collect();
+            Tensor::from_slice2(&rows).to_device(self.device)
+        });
+        Ok(Batch { captions: packed, image_rows, features, attributes, augmented: None })
     }
 
     fn describe(&self, example: usize) -> String {

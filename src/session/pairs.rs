@@ -95,9 +95,10 @@ impl TrainingSet for PairSet<'_> {
             }
         }
         let (captions, image_rows) = self.pack(&rewritten);
-        let augmented = Some(Box::new(Batch { captions, image_rows, features: changed, augmented: None }));
+        let augmented =
+            Some(Box::new(Batch { captions, image_rows, features: changed, attributes: None, augmented: None }));
         let (captions, image_rows) = self.pack(&originals);
-        Ok(Batch { captions, image_rows, features, augmented })
+        Ok(Batch { captions, image_rows, features, attributes: None, augmented })
     }
 
     fn describe(&self, example: usize) -> String {
