@@ -185,12 +185,12 @@ pub struct MetricsDataArgs {
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// A table name (table2, V, ...) or table files.
+    /// A table name (table2, V, ...), all, or table files.
     #[arg(required = true)]
     pub tables: Vec<String>,
-    /// Paper the table name belongs to: fe_lws.
-    #[arg(long, default_value = "fe_lws")]
-    pub paper: String,
+    /// Papers whose tables are meant, separated by commas: cssa, fe_lws, jtts, s2cpnet (default: all).
+    #[arg(long, value_delimiter = ',')]
+    pub paper: Vec<String>,
     /// Datasets, separated by commas (default: every one that a table of that name is on).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,

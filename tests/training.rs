@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use rsic::util::rng::Rng;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -119,7 +120,7 @@ fn killed_runs_end_as_undisturbed_ones(name: &str, kills: usize) {
     assert!(finished.status.success(), "{}", text(&finished.stderr));
     let whole = started.elapsed();
     let mut rng = Rng::new(&[kills as u64]);
-    let (mut killed, mut runs) = (0, 0);
+    let (mut killed, mut runs, mut moments) = (0, 0, BTreeSet::new());
     while killed < kills {
         runs += 1;
         let run = format!("{name}-{runs}");
@@ -127,7 +128,7 @@ fn killed_runs_end_as_undisturbed_ones(name: &str, kills: usize) {
         loop {
             let mut child = start(&run);
             if killed < kills {
-                std::thread::sleep(whole.mul_f64(rng.unit()));
+                std::thread::sleep(whole.mul_f64(0.6 * rng.unit())); // machines are not always as busy
                 if child.try_wait().unwrap().is_none() {
                     child.kill().unwrap(); // SIGKILL
                     killed += 1;
@@ -137,6 +138,7 @@ fn killed_runs_end_as_undisturbed_ones(name: &str, kills: usize) {
             let now = steps_saved(&place.join(&run));
             assert!(now >= steps, "kill {killed} lost a checkpoint: {now} steps are saved, {steps} were");
             steps = now;
+            moments.insert(now);
             if output.status.success() {
                 break;
             }
@@ -145,7 +147,7 @@ fn killed_runs_end_as_undisturbed_ones(name: &str, kills: usize) {
         assert!(weights(place, &run) == weights(place, &undisturbed), "run {runs}, kill {killed}: other weights");
         fs::remove_dir_all(place.join(&run)).unwrap();
     }
-    eprintln!("{killed} kills of {runs} runs, each {:.1} s undisturbed", whole.as_secs_f64());
+    eprintln!("{killed} kills in {runs} runs of {:.1} s; steps saved: {moments:?}", whole.as_secs_f64());
 }
 
 /// Steps done in the newest checkpoint, `last` or the one it was about to replace.

@@ -64,7 +64,7 @@ impl Checkpoints {
                 Ok(checkpoint) => {
                     for (broken, error) in &unreadable {
                         tracing::warn!("{error:#}; continuing from the checkpoint before it, '{}'", folder.display());
-                        set_aside(broken)?;
+                        checkpoint::set_aside(broken)?;
                     }
                     return Ok(Some(checkpoint));
                 }
@@ -107,14 +107,6 @@ impl Checkpoints {
         names.dedup();
         Ok(names)
     }
-}
-
-fn set_aside(folder: &Path) -> Result<()> {
-    let mut name = folder.file_name().unwrap_or_default().to_os_string();
-    name.push(".unreadable");
-    let aside = folder.with_file_name(name);
-    let moved = checkpoint::remove(&aside).and_then(|()| fs::rename(folder, &aside));
-    moved.with_context(|| format!("cannot set the unreadable checkpoint '{}' aside", folder.display()))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn scalars(record: &EpochRecord) -> Scalars {
 pub fn announce(state: &TrainState, config: &TrainConfig) {
     let (Some(record), Some(best)) = (state.history.last(), &state.best) else { return };
     let metric = &config.early_stop.metric;
-    let score = record.validation.get(metric).unwrap_or(f64::NAN);
+    let score = super::run::score(&record.validation, metric, "train.early_stop.metric").unwrap_or(f64::NAN);
     let epochs = (config.early_stop.patience + best.epoch).min(config.epochs).saturating_sub(state.epoch);
     let left = epochs as f64 * (record.seconds + record.validation_seconds);
     tracing::info!(

@@ -168,7 +168,7 @@ impl Run<'_> {
         let mut names = Vec::new();
         for metric in &self.config.keep_best {
             let here = score(&record.validation, metric, "train.keep_best")?;
-            let before = state.history.iter().filter_map(|epoch| epoch.validation.get(metric));
+            let before = state.history.iter().filter_map(|epoch| score(&epoch.validation, metric, "").ok());
             if before.fold(f64::NEG_INFINITY, f64::max) < here {
                 names.push(Checkpoints::best_by(metric));
             }
@@ -202,9 +202,10 @@ impl Run<'_> {
     }
 }
 
-/// A score by the name that a setting gives.
-fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
-    scores.get(metric).with_context(|| {
+/// A score by the name that a setting gives; `METEOR` is also `METEOR (exact+stem)` where that is all there is.
+pub(super) fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
+    let reduced = || scores.names().find(|name| name.strip_prefix(metric).is_some_and(|rest| rest.starts_with(" (")));
+    scores.get(metric).or_else(|| scores.get(reduced()?)).with_context(|| {
         let names: Vec<&str> = scores.names().collect();
         format!("{setting} is '{metric}'{}", crate::util::suggest::hint(metric, names))
     })

@@ -45,13 +45,18 @@ pub struct EpochRecord {
     pub validation_seconds: f64,
     pub captions_per_second: f64,
     /// What the seconds of training went for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Spent,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub memory: Memory,
     /// When the epoch ended, seconds since 1970.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub time: f64,
+}
+
+/// What a loop does not measure is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TrainState {

@@ -12,6 +12,6 @@ pub mod transformer;
 pub use attention::{KeyValues, Mask, MultiHeadAttention};
 pub use dropout::dropout;
 pub use gru::Gru;
-pub use linear::linear;
+pub use linear::{dense, linear};
 pub use packed::PackedLayout;
 pub use positions::sinusoidal;
