@@ -69,6 +69,9 @@ pub enum Command {
     Config(ConfigCommand),
     /// Compile METEOR's synonyms and paraphrases into the cache: rsic metrics-data pycocoevalcap-1.2-py3-none-any.whl
     MetricsData(MetricsDataArgs),
+    /// Train SPICE's caption parser, and measure how well it agrees with the reference's: rsic spice eval parses.json.gz
+    #[command(subcommand)]
+    Spice(SpiceCommand),
     /// Print versions, device and threads, what is missing and how to mend it.
     Doctor,
     /// Print a completion script for a shell: rsic completions bash
@@ -151,7 +154,8 @@ pub struct ScoreArgs {
     /// References: coco annotations JSON, JSONL, or one plain text file per reference.
     #[arg(required = true)]
     pub references: Vec<PathBuf>,
-    /// Metrics, separated by commas: BLEU, METEOR, ROUGE_L, CIDEr (default: all, and Sm, their mean).
+    /// Metrics, separated by commas: BLEU, METEOR, ROUGE_L, CIDEr, SPICE (default: all, and Sm, the mean of
+    /// BLEU-4, METEOR, ROUGE_L and CIDEr).
     #[arg(long, value_delimiter = ',')]
     pub metrics: Vec<String>,
     /// Write corpus and per-image scores here, as JSON.
@@ -169,9 +173,48 @@ pub struct ScoreArgs {
     /// Compare with another system's captions of the same images, by paired bootstrap (1000 resamples).
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
+    /// Give SPICE of objects, attributes, relations, colours, counts and sizes, too.
+    #[arg(long)]
+    pub spice_details: bool,
     /// Seed of the resamples.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SpiceCommand {
+    /// Train a model on the reference parser's output: rsic spice train parses.json.gz --output captions.model
+    Train(SpiceTrainArgs),
+    /// Compare a model's words, arcs, tuples and scores with the reference's: rsic spice eval parses.json.gz --held-out
+    Eval(SpiceEvalArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SpiceTrainArgs {
+    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and tuples.
+    #[arg(required = true)]
+    pub parses: Vec<PathBuf>,
+    /// Model to write.
+    #[arg(short, long)]
+    pub output: PathBuf,
+    /// Train on every caption: none is held out to measure with.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SpiceEvalArgs {
+    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and tuples.
+    pub parses: PathBuf,
+    /// Model (default: the one in the program).
+    #[arg(long)]
+    pub model: Option<PathBuf>,
+    /// Only the captions that training leaves out.
+    #[arg(long)]
+    pub held_out: bool,
+    /// Groups of a caption and references with the reference's SPICE, JSON (.gz): scores are compared, too.
+    #[arg(long)]
+    pub scores: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -67,8 +67,17 @@ fn coco_files_give_a_table_and_a_file_in_input_order() {
     assert!(text(&output.stderr).contains("make metrics-data"));
     let scores = folder.json("o.json");
     let names: Vec<&String> = scores["corpus"].as_object().unwrap().keys().collect();
-    let expected =
-        ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR (exact+stem)", "ROUGE_L", "CIDEr", "Sm (exact+stem)"];
+    let expected = [
+        "BLEU-1",
+        "BLEU-2",
+        "BLEU-3",
+        "BLEU-4",
+        "METEOR (exact+stem)",
+        "ROUGE_L",
+        "CIDEr",
+        "SPICE (native, no synonyms)",
+        "Sm (exact+stem)",
+    ];
     assert_eq!(names, expected);
     assert_eq!(scores["images"][0]["id"], json!(5));
     assert_eq!(scores["images"][1]["id"], json!(9));
@@ -103,6 +112,20 @@ fn metrics_are_chosen_by_name() {
     let table = text(&output.stdout);
     assert!(table.starts_with("ROUGE_L") && table.contains("CIDEr") && !table.contains("BLEU"), "{table}");
     assert!(folder.fault(&["h.json", "r.json", "--metrics", "SPIDER"]).contains("unknown metric 'SPIDER'"));
+}
+
+#[test]
+fn spice_gives_its_kinds_where_they_are_asked_for() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let output = folder.run(&["h.json", "r.json", "--metrics", "SPICE", "--spice-details", "--out", "o.json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let corpus = folder.json("o.json")["corpus"].clone();
+    let names: Vec<&String> = corpus.as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 7);
+    assert!(names[0] == "SPICE (native, no synonyms)" && names[4] == "SPICE colour (native, no synonyms)", "{names:?}");
+    assert!(corpus[names[1]].as_f64().unwrap() > 0.0, "{corpus}");
+    let fault = folder.fault(&["h.json", "r.json", "--metrics", "BLEU", "--spice-details"]);
+    assert!(fault.contains("--spice-details needs SPICE"), "{fault}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod progress;
 pub mod reproduce;
 mod runner;
 mod score;
+mod spice;
 mod status;
 mod sweep;
 mod train;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Weights(command) => weights::run(&command),
         Command::Config(command) => config::run(&command),
         Command::MetricsData(args) => metrics_data::run(&args),
+        Command::Spice(command) => spice::run(&command, &cli.global),
         Command::Doctor => doctor::run(&cli.global),
         Command::Completions { shell } => completions::run(shell),
     }

@@ -31,7 +31,18 @@ struct Scored {
 }
 
 fn score(args: &ScoreArgs) -> Result<ExitStatus> {
-    let metrics = chosen(&args.metrics)?;
+    let mut metrics = chosen(&args.metrics)?;
+    // Word ids have no parts of speech.
+    metrics.spice &= !args.ids;
+    if args.ids && metrics == MetricSet::NONE {
+        bail!("SPICE reads words, not word ids: leave --ids out, or choose other metrics");
+    }
+    if args.spice_details {
+        if !metrics.spice {
+            bail!("--spice-details needs SPICE among the metrics, and words instead of --ids");
+        }
+        metrics.spice_details = true;
+    }
     if args.compare.is_some() && args.bootstrap == Some(0) {
         bail!("--bootstrap is 0; a comparison needs at least 1 resample");
     }
@@ -45,6 +56,9 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let corpus = prepared.corpus(&scored.segments, metrics);
     if scored.ids.len() == 1 && metrics.cider {
         eprintln!("warning: CIDEr of a single image is 0: it weighs words by how few of the images have them");
+    }
+    if !metrics.meteor && prepared.spice_has_resources() == Some(false) {
+        eprintln!("note: SPICE takes equal spellings alone as similar; 'make metrics-data' adds synonyms");
     }
     if prepared.meteor_has_resources() == Some(false) {
         eprintln!(
@@ -235,7 +249,13 @@ fn statement(
     if metrics.cider {
         variants.push("CIDEr is CIDEr-D, scale 0 to 10");
     }
-    if metrics == MetricSet::ALL {
+    if metrics.spice {
+        variants.push(match prepared.spice_has_resources() {
+            Some(true) => "SPICE is rsic's own (another parser than the reference's; docs/spice.md says how close)",
+            _ => "SPICE is rsic's own (another parser than the reference's, and no synonyms; 'make metrics-data' adds them)",
+        });
+    }
+    if metrics.has_sm() {
         variants.push("Sm is the mean of BLEU-4, METEOR, ROUGE_L and CIDEr");
     }
     writeln!(out, "{}", variants.join("; "))?;

@@ -10,7 +10,7 @@ use crate::models::jtts;
 use crate::util::suggest;
 
 /// Scores by which training can stop, in the field's order.
-pub const METRICS: [&str; 7] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE_L", "CIDEr"];
+pub const METRICS: [&str; 8] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE_L", "CIDEr", "SPICE (native)"];
 
 /// Splits that caption files have.
 pub const SPLITS: [&str; 4] = ["train", "restval", "val", "test"];

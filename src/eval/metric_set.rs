@@ -11,15 +11,22 @@ pub struct MetricSet {
     pub meteor: bool,
     pub rouge_l: bool,
     pub cider: bool,
+    pub spice: bool,
+    /// SPICE of each kind of tuples.
+    pub spice_details: bool,
 }
 
 impl MetricSet {
-    pub const ALL: Self = Self { bleu: true, meteor: true, rouge_l: true, cider: true };
-    pub const NONE: Self = Self { bleu: false, meteor: false, rouge_l: false, cider: false };
+    /// The four that Sm is the mean of: what training validates with.
+    pub const SM: Self = Self { bleu: true, meteor: true, rouge_l: true, cider: true, ..Self::NONE };
+    pub const ALL: Self = Self { spice: true, ..Self::SM };
+    pub const NONE: Self =
+        Self { bleu: false, meteor: false, rouge_l: false, cider: false, spice: false, spice_details: false };
+    pub const SPICE: Self = Self { spice: true, ..Self::NONE };
     /// What needs neither resources nor a corpus: enough to stop training early.
     pub const ROUGE_L: Self = Self { rouge_l: true, ..Self::NONE };
     /// What a single caption can be scored with.
-    pub const SENTENCE: Self = Self { cider: false, ..Self::ALL };
+    pub const SENTENCE: Self = Self { cider: false, ..Self::SM };
 
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -27,7 +34,14 @@ impl MetricSet {
             meteor: self.meteor || other.meteor,
             rouge_l: self.rouge_l || other.rouge_l,
             cider: self.cider || other.cider,
+            spice: self.spice || other.spice,
+            spice_details: self.spice_details || other.spice_details,
         }
+    }
+
+    /// Whether all are there that Sm is the mean of.
+    pub fn has_sm(self) -> bool {
+        self.bleu && self.meteor && self.rouge_l && self.cider
     }
 }
 
@@ -37,7 +51,7 @@ impl Default for MetricSet {
     }
 }
 
-/// One metric's name, as on the command line; `BLEU-4` asks for all four lengths, `Sm` for all metrics.
+/// One metric's name, as on the command line; `BLEU-4` asks for all four lengths, `Sm` for the four it is the mean of.
 impl FromStr for MetricSet {
     type Err = anyhow::Error;
 
@@ -47,8 +61,10 @@ impl FromStr for MetricSet {
             "meteor" => Self { meteor: true, ..Self::NONE },
             "rouge_l" | "rouge-l" => Self::ROUGE_L,
             "cider" | "cider-d" => Self { cider: true, ..Self::NONE },
-            "sm" | "all" => Self::ALL,
-            _ => bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, Sm"),
+            "spice" => Self::SPICE,
+            "sm" => Self::SM,
+            "all" => Self::ALL,
+            _ => bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, SPICE, Sm"),
         })
     }
 }

@@ -8,6 +8,7 @@ use super::metric_set::MetricSet;
 use super::ngrams::{Counts, HypothesisCounts, NgramIndex, split_unicode};
 use super::rouge::rouge_l;
 use super::scores::Scores;
+use super::spice::{KINDS, SpiceReferences, SpiceStats};
 use super::tokenizer::tokenize;
 use anyhow::{Result, bail};
 use rayon::prelude::*;
@@ -35,14 +36,26 @@ pub struct References {
     counts: OnceLock<(NgramIndex, Vec<Counts>)>,
     cider: OnceLock<CiderWeights>,
     meteor: OnceLock<Result<MeteorReferences, String>>,
+    spice: OnceLock<Result<SpiceReferences, String>>,
     resources: Chosen,
 }
 
-/// Where METEOR's resources come from.
+/// Where METEOR's and SPICE's resources come from.
 enum Chosen {
-    /// The user's cache, when METEOR is first asked for.
-    Default,
+    /// The user's cache, when one of them is first asked for.
+    Default(OnceLock<Result<Option<Arc<Resources>>, String>>),
     Given(Option<Arc<Resources>>),
+}
+
+impl Chosen {
+    fn open(&self) -> Result<Option<Arc<Resources>>, String> {
+        match self {
+            Self::Given(resources) => Ok(resources.clone()),
+            Self::Default(opened) => opened
+                .get_or_init(|| Ok(Resources::open_default().map_err(|error| format!("{error:#}"))?.map(Arc::new)))
+                .clone(),
+        }
+    }
 }
 
 /// A caption's words as numbers: between any white space, and between single spaces where that differs (ROUGE-L).
@@ -80,6 +93,7 @@ pub struct Segment {
     meteor: MeteorStats,
     rouge_l: f64,
     cider: f64,
+    spice: SpiceStats,
 }
 
 impl References {
@@ -115,15 +129,17 @@ impl References {
             counts: OnceLock::new(),
             cider: OnceLock::new(),
             meteor: OnceLock::new(),
-            resources: Chosen::Default,
+            spice: OnceLock::new(),
+            resources: Chosen::Default(OnceLock::new()),
         }
     }
 
-    /// METEOR with these resources, or without any, instead of those in the user's cache.
+    /// METEOR and SPICE with these resources, or without any, instead of those in the user's cache.
     #[must_use]
     pub fn with_resources(mut self, resources: Option<Arc<Resources>>) -> Self {
         self.resources = Chosen::Given(resources);
         self.meteor = OnceLock::new();
+        self.spice = OnceLock::new();
         self
     }
 
@@ -183,7 +199,7 @@ impl References {
         Ok(numbers.into_iter().filter_map(|number| segments.get(number).copied()).collect())
     }
 
-    /// Scores of a corpus: sums for BLEU and METEOR, means for ROUGE-L and CIDEr, added up in the given order.
+    /// Scores of a corpus: sums for BLEU and METEOR, means for ROUGE-L, CIDEr and SPICE, added up in the given order.
     pub fn corpus<'s>(&self, segments: impl IntoIterator<Item = &'s Segment>, metrics: MetricSet) -> Scores {
         self.named(&total(segments), metrics)
     }
@@ -191,6 +207,11 @@ impl References {
     /// Whether METEOR has its resources; `None` before METEOR was asked for.
     pub fn meteor_has_resources(&self) -> Option<bool> {
         self.meteor.get()?.as_ref().ok().map(MeteorReferences::has_resources)
+    }
+
+    /// Whether SPICE has its synonyms; `None` before SPICE was asked for.
+    pub fn spice_has_resources(&self) -> Option<bool> {
+        self.spice.get()?.as_ref().ok().map(SpiceReferences::has_resources)
     }
 
     /// Scores one raw caption against the references of some images taken together (BLEU, METEOR, ROUGE_L): whatever
@@ -231,6 +252,9 @@ impl References {
             || if metrics.meteor { self.meteor().map(|_| ()) } else { Ok(()) },
         );
         let () = counted;
+        if metrics.spice {
+            self.spice()?;
+        }
         aligned
     }
 
@@ -243,12 +267,13 @@ impl References {
     }
 
     fn meteor(&self) -> Result<&MeteorReferences> {
-        let prepared = self.meteor.get_or_init(|| {
-            let resources = match &self.resources {
-                Chosen::Given(resources) => resources.clone(),
-                Chosen::Default => Resources::open_default().map_err(|error| format!("{error:#}"))?.map(Arc::new),
-            };
-            Ok(MeteorReferences::new(&self.captions, resources))
+        let prepared = self.meteor.get_or_init(|| Ok(MeteorReferences::new(&self.captions, self.resources.open()?)));
+        prepared.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    }
+
+    fn spice(&self) -> Result<&SpiceReferences> {
+        let prepared = self.spice.get_or_init(|| {
+            SpiceReferences::new(&self.captions, self.resources.open()?).map_err(|error| format!("{error:#}"))
         });
         prepared.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
     }
@@ -283,6 +308,11 @@ impl References {
         {
             segment.meteor = meteor.best(&meteor.hypothesis(hypothesis), captions());
         }
+        if metrics.spice
+            && let Ok(spice) = self.spice()
+        {
+            segment.spice = spice.score(hypothesis, captions());
+        }
         segment
     }
 
@@ -308,7 +338,14 @@ impl References {
         if metrics.cider {
             push("CIDEr", segment.cider);
         }
-        if metrics == MetricSet::ALL {
+        if metrics.spice {
+            let synonyms = if self.spice_has_resources() == Some(false) { ", no synonyms" } else { "" };
+            push(&format!("SPICE (native{synonyms})"), segment.spice.mean(0));
+            for (kind, name) in KINDS.iter().enumerate().skip(1).filter(|_| metrics.spice_details) {
+                push(&format!("SPICE {name} (native{synonyms})"), segment.spice.mean(kind));
+            }
+        }
+        if metrics.has_sm() {
             push(&format!("Sm{suffix}"), (bleu[3] + meteor + segment.rouge_l + segment.cider) / 4.0);
         }
         Scores(scores)
@@ -324,6 +361,7 @@ fn total<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Segment {
         total.meteor.add(&segment.meteor);
         total.rouge_l += segment.rouge_l;
         total.cider += segment.cider;
+        total.spice.add(&segment.spice);
     }
     total.rouge_l /= f64::from(images.max(1));
     total.cider /= f64::from(images.max(1));

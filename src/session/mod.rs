@@ -133,9 +133,12 @@ impl Session {
         let references = self.references(&validation);
         let train = &self.experiment.train;
         let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
+        // SPICE is for the final scores, unless training stops by it.
+        let by_spice = train.early_stop.metric.starts_with("SPICE");
+        let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
         let mut validate = || -> Result<Scores> {
             let captions = self.greedy(&validation)?;
-            Ok(references.score(&captions, MetricSet::ALL)?.corpus)
+            Ok(references.score(&captions, metrics)?.corpus)
         };
         Run {
             model: &*self.model,

@@ -3,6 +3,7 @@
 
 use super::linear::{ACTIONS, Model, Scores, Trainer};
 use crate::util::rng::Rng;
+use rustc_hash::FxHashMap;
 
 /// States and actions; every derivation of an input has the same number of actions.
 pub trait System: Sync {
@@ -89,17 +90,22 @@ pub struct Training {
     pub epochs: u64,
     pub width: usize,
     pub seed: u64,
+    /// The share of features left out of each update, so that no few of them carry a decision alone.
+    pub drop: f64,
+    /// How often a feature must occur to have weights.
+    pub least: u32,
 }
 
 /// Trains a model. The same inputs in the same order give the same model.
 pub fn train<S: System>(system: &S, inputs: &[S::Input], training: Training) -> Trainer {
-    let mut trainer = Trainer::default();
+    let mut trainer = Trainer::with_features(frequent(system, inputs, training.least));
     let mut order: Vec<usize> = (0..inputs.len()).collect();
     for epoch in 0..training.epochs {
         Rng::new(&[training.seed, epoch]).shuffle(&mut order);
         for &index in &order {
             if let Some(input) = inputs.get(index) {
-                learn(system, input, &mut trainer, training.width);
+                let mut rng = Rng::new(&[training.seed, epoch, index as u64]);
+                learn(system, input, &mut trainer, training, &mut rng);
                 trainer.tick();
             }
         }
@@ -107,7 +113,27 @@ pub fn train<S: System>(system: &S, inputs: &[S::Input], training: Training) -> 
     trainer
 }
 
-fn learn<S: System>(system: &S, input: &S::Input, trainer: &mut Trainer, width: usize) {
+/// Features that occur in at least so many states on the way to the right answers, sorted.
+fn frequent<S: System>(system: &S, inputs: &[S::Input], least: u32) -> Vec<u32> {
+    let mut counts: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut features = Vec::new();
+    for input in inputs {
+        let mut state = system.start(input);
+        for action in system.right(input) {
+            features.clear();
+            system.features(input, &state, &mut features);
+            features.iter().for_each(|&feature| *counts.entry(feature).or_default() += 1);
+            system.apply(input, &mut state, action);
+        }
+    }
+    let mut frequent: Vec<u32> =
+        counts.into_iter().filter(|(_, count)| *count >= least).map(|(feature, _)| feature).collect();
+    frequent.sort_unstable();
+    frequent
+}
+
+fn learn<S: System>(system: &S, input: &S::Input, trainer: &mut Trainer, training: Training, rng: &mut Rng) {
+    let width = training.width;
     let right = system.right(input);
     let mut beam = vec![Item { state: system.start(input), score: 0.0, last: u32::MAX }];
     let mut gold = (system.start(input), 0.0f32);
@@ -139,6 +165,9 @@ fn learn<S: System>(system: &S, input: &S::Input, trainer: &mut Trainer, width: 
         for &action in derivation {
             features.clear();
             system.features(input, &state, &mut features);
+            if training.drop > 0.0 {
+                features.retain(|_| !rng.chance(training.drop));
+            }
             trainer.update(&features, action, by);
             system.apply(input, &mut state, action);
         }

@@ -224,3 +224,38 @@ fn first_noun(graph: &Graph, root: usize, singular: bool) -> Option<usize> {
     // From the root's own governor, where a cycle gives it one.
     graph.parent(root).filter(|parent| !queue.contains(parent)).and_then(|parent| first_noun(graph, parent, singular))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::spice::graph::Word;
+
+    fn graph(words: &[(&str, &str)], edges: &[(&str, usize, usize)]) -> Graph {
+        let word =
+            |(text, tag): &(&str, &str)| Word { text: (*text).into(), tag: (*tag).into(), lemma: (*text).into() };
+        Graph {
+            words: words.iter().map(word).collect(),
+            edges: edges.iter().map(|(name, from, to)| Edge::named(name, *from, *to)).collect(),
+            roots: edges.iter().filter(|edge| edge.1 == 0).map(|edge| edge.2).collect(),
+        }
+    }
+
+    #[test]
+    fn a_quantifier_steps_down_and_its_noun_takes_its_place() {
+        let words = [("a", "DT"), ("lot", "NN"), ("of", "IN"), ("trees", "NNS")];
+        let mut graph = graph(&words, &[("root", 0, 2), ("det", 2, 1), ("case", 4, 3), ("nmod:of", 2, 4)]);
+        clean_up(&mut graph);
+        assert_eq!(graph.roots, [4]);
+        assert_eq!(graph.child(4, Label::QMOD), Some(1));
+        assert!(graph.down(1).all(|edge| edge.is(Label::MWE)) && graph.down(2).next().is_none());
+    }
+
+    #[test]
+    fn a_pronoun_stands_for_the_first_noun_before_it() {
+        let words = [("house", "NN"), ("with", "IN"), ("trees", "NNS"), ("around", "IN"), ("it", "PRP")];
+        let edges = [("root", 0, 1), ("case", 3, 2), ("nmod:with", 1, 3), ("case", 5, 4), ("nmod:around", 3, 5)];
+        let mut graph = graph(&words, &edges);
+        clean_up(&mut graph);
+        assert!(graph.edges.contains(&Edge::named("nmod:around", 3, 1)) && graph.up(5).next().is_none());
+    }
+}

@@ -117,3 +117,21 @@ pub fn graph(words: Vec<Word>, tree: &[Arc]) -> Graph {
 fn is_subject(edge: &Edge) -> bool {
     matches!(edge.label, Label::NSUBJ | Label::NSUBJPASS | Label::CSUBJ)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prepositions_name_relations_and_conjuncts_share_governors() {
+        let words = ["cars", "near", "trees", "and", "roads"];
+        let words = words.map(|text| Word { text: text.into(), tag: "NNS".into(), lemma: text.into() }).to_vec();
+        let tree = [(0, Label::ROOT), (3, Label::CASE), (1, Label::NMOD), (3, Label::CC), (3, Label::CONJ)];
+        let graph = super::graph(words, &tree);
+        for place in [3, 5] {
+            assert!(graph.edges.contains(&Edge::named("nmod:near", 1, place)), "{place}");
+        }
+        assert!(graph.edges.contains(&Edge::named("conj:and", 3, 5)));
+        assert_eq!(super::tree(&graph), tree);
+    }
+}

@@ -212,3 +212,33 @@ impl Graph {
         reversed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_relations_are_read_with_their_details() {
+        assert_eq!(Edge::named("nmod:in_front_of", 1, 2).nmod(), Some("in_front_of"));
+        assert_eq!(Edge::named("nmod:agent", 1, 2).nmod(), Some("agent"));
+        assert!(Edge::named("acl", 1, 2).is(Label::ACL) && !Edge::named("acl:of", 1, 2).is(Label::ACL));
+        assert!(Edge::named("acl:relcl", 1, 2).is(Label::RELCL) && Edge::named("never:seen", 1, 2).label == Label::DEP);
+    }
+
+    #[test]
+    fn governors_come_before_dependents_and_a_cycle_leaves_the_order_of_the_words() {
+        let word = || Word { text: "w".into(), ..Word::default() };
+        let mut graph = Graph { words: vec![word(), word(), word()], ..Graph::default() };
+        graph.edges = vec![Edge::new(3, 1, Label::DET), Edge::new(2, 3, Label::DOBJ)];
+        assert_eq!(graph.order(), [2, 3, 1]);
+        graph.edges.push(Edge::new(1, 2, Label::DEP));
+        assert_eq!(graph.order(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_first_dependent_is_that_of_the_first_bucket() {
+        let mut graph = Graph { words: vec![Word::default(); 20], ..Graph::default() };
+        graph.edges = vec![Edge::new(1, 4, Label::CASE), Edge::new(1, 18, Label::CASE)];
+        assert_eq!(graph.child(1, Label::CASE), Some(18)); // 18 is 2 modulo 16
+    }
+}

@@ -107,15 +107,25 @@ impl Lemmas {
         self.edits.get(usize::from(*self.keys.get(&key(tag, text, whole))?))
     }
 
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
     pub fn parts(&self) -> (&[Edit], BTreeMap<u32, u8>) {
         (&self.edits, self.keys.iter().map(|(key, edit)| (*key, *edit)).collect())
     }
 
     pub fn from_parts(edits: Vec<Edit>, keys: impl IntoIterator<Item = (u32, u8)>) -> Self {
         Self { edits, keys: keys.into_iter().collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_words_follow_their_endings_and_exceptions_are_learnt() {
+        let words =
+            [("cars", "NNS", "car"), ("lakes", "NNS", "lake"), ("cities", "NNS", "city"), ("men", "NNS", "man")];
+        let lemmas = Lemmas::train(words);
+        assert_eq!(["planes", "berries", "men"].map(|word| lemmas.lemma(word, "NNS")), ["plane", "berry", "man"]);
+        assert_eq!(lemmas.lemma("is", "NN"), "is");
     }
 }

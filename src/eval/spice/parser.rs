@@ -6,7 +6,7 @@
 use super::beam::System;
 use super::convert::Arc;
 use super::graph::Label;
-use super::linear::{ACTIONS, Hash};
+use super::linear::Hash;
 
 /// A caption's words and tags as the parser sees them.
 #[derive(Debug, Clone, Default)]
@@ -381,5 +381,37 @@ impl System for Parser {
         // What was done last.
         push(&[last, c0, d0]);
         push(&[last, last2, c0, c1, d0]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parser() -> Parser {
+        Parser { left: vec![Label::DET, Label::NSUBJ], right: vec![Label::ROOT, Label::DOBJ, Label::NMOD] }
+    }
+
+    fn derived(tree: &[Arc]) -> Option<Vec<Arc>> {
+        let (parser, words) = (parser(), vec!["w"; tree.len()]);
+        let input = Tagged::new(&words, &vec![0; tree.len()], Kinds::default(), tree.to_vec());
+        let mut state = parser.start(&input);
+        let actions = System::right(&parser, &input);
+        for &action in &actions {
+            assert!(parser.possible(&input, &state) >> action & 1 == 1);
+            parser.apply(&input, &mut state, action);
+        }
+        (!actions.is_empty()).then(|| state.tree())
+    }
+
+    #[test]
+    fn the_right_actions_build_the_tree() {
+        let tree = [(2, Label::DET), (3, Label::NSUBJ), (0, Label::ROOT), (3, Label::DOBJ), (4, Label::NMOD)];
+        assert_eq!(derived(&tree).unwrap(), tree);
+    }
+
+    #[test]
+    fn crossing_arcs_have_no_derivation() {
+        assert_eq!(derived(&[(3, Label::DET), (4, Label::DET), (0, Label::ROOT), (3, Label::DOBJ)]), None);
     }
 }

@@ -5,6 +5,7 @@ use super::tuples::Tuple;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -39,14 +40,7 @@ struct RawSentence {
 /// A file that cannot be read, is no such list, or whose lists do not fit each other.
 pub fn read(path: &Path) -> Result<Vec<Parsed>> {
     let named = || format!("cannot read parses from '{}'", path.display());
-    let mut bytes = Vec::new();
-    BufReader::new(File::open(path).with_context(named)?).read_to_end(&mut bytes).with_context(named)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut text = Vec::new();
-        GzDecoder::new(bytes.as_slice()).read_to_end(&mut text).with_context(named)?;
-        bytes = text;
-    }
-    let raw: Vec<RawCaption> = serde_json::from_slice(&bytes).with_context(named)?;
+    let raw: Vec<RawCaption> = serde_json::from_slice(&bytes(path).with_context(named)?).with_context(named)?;
     raw.into_iter()
         .enumerate()
         .map(|(at, raw)| parsed(raw).with_context(|| format!("caption {at}")).with_context(named))
@@ -84,4 +78,66 @@ fn graph(raw: RawSentence) -> Result<Graph> {
         }
     }
     Ok(graph)
+}
+
+/// A caption and its references, cleaned, with the reference's SPICE.
+#[derive(Debug, Clone)]
+pub struct Scored {
+    pub hypothesis: String,
+    pub references: Vec<String>,
+    pub spice: f64,
+    /// By kind: found, wrong and missed tuples.
+    pub counts: BTreeMap<String, [i64; 3]>,
+}
+
+#[derive(Deserialize)]
+struct RawScores {
+    items: Vec<RawItem>,
+}
+
+#[derive(Deserialize)]
+struct RawItem {
+    hyp_tok: String,
+    refs_tok: Vec<String>,
+    scores: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Reads groups with scores, JSON or JSON compressed by gzip.
+///
+/// # Errors
+/// A file that cannot be read or is no such list; a group without the reference's score.
+pub fn read_scores(path: &Path) -> Result<Vec<Scored>> {
+    let named = || format!("cannot read scores from '{}'", path.display());
+    let raw: RawScores = serde_json::from_slice(&bytes(path).with_context(named)?).with_context(named)?;
+    let scored = |(at, item): (usize, RawItem)| {
+        let spice = item.scores.get("SPICE").and_then(serde_json::Value::as_f64);
+        let mut counts = BTreeMap::new();
+        for (kind, value) in item.scores.get("spice").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            // Three numbers, or the reference's own object.
+            let number =
+                |at: usize, name: &str| value.get(at).or_else(|| value.get(name)).and_then(serde_json::Value::as_i64);
+            if let (Some(found), Some(wrong), Some(missed)) = (number(0, "tp"), number(1, "fp"), number(2, "fn")) {
+                counts.insert(kind.clone(), [found, wrong, missed]);
+            }
+        }
+        Ok(Scored {
+            counts,
+            hypothesis: item.hyp_tok,
+            references: item.refs_tok,
+            spice: spice.with_context(|| format!("group {at} has no SPICE")).with_context(named)?,
+        })
+    };
+    raw.items.into_iter().enumerate().map(scored).collect()
+}
+
+/// A file's bytes, decompressed where it is compressed by gzip.
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    BufReader::new(File::open(path)?).read_to_end(&mut bytes)?;
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut text = Vec::new();
+    GzDecoder::new(bytes.as_slice()).read_to_end(&mut text)?;
+    Ok(text)
 }

@@ -2,7 +2,7 @@
 
 use super::beam::{self, Training, search};
 use super::convert;
-use super::graph::{Graph, Label};
+use super::graph::Graph;
 use super::lemma::Lemmas;
 use super::linear::{ACTIONS, Hash, Packed};
 use super::model::{Analyser, Widths, kinds};
@@ -28,11 +28,11 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            tagger: Training { epochs: 8, width: 4, seed: 1 },
-            parser: Training { epochs: 10, width: 8, seed: 2 },
-            folds: 5,
+            tagger: Training { epochs: 5, width: 2, seed: 1, drop: 0.0, least: 3 },
+            parser: Training { epochs: 6, width: 3, seed: 2, drop: 0.0, least: 5 },
+            folds: 3,
             least: 0.0,
-            updates: 1,
+            updates: 3,
         }
     }
 }
@@ -74,6 +74,12 @@ fn tag_inputs(graphs: &[&Graph], tags: &[String]) -> (Lexicon, Vec<Tokens>) {
     (lexicon, inputs)
 }
 
+/// The tagger of all sentences, or what a fold's tagger says of those it did not see.
+struct Job {
+    trained: Option<(Lexicon, Packed)>,
+    tagged: Vec<Vec<u8>>,
+}
+
 /// Trains on sentences. The same sentences in the same order give the same analyser, whatever the number of threads.
 pub fn train(graphs: &[Graph], recipe: &Recipe) -> Analyser {
     let graphs: Vec<&Graph> = graphs.iter().filter(|graph| !graph.is_empty()).collect();
@@ -82,7 +88,7 @@ pub fn train(graphs: &[Graph], recipe: &Recipe) -> Analyser {
     let tagger = Tagger;
     let folds = recipe.folds.max(2);
     // The last job is the tagger itself; the others tag what they did not see.
-    let mut jobs: Vec<(Option<(Lexicon, beam::Training, Packed)>, Vec<Vec<u8>>)> = (0..=folds)
+    let mut jobs: Vec<Job> = (0..=folds)
         .into_par_iter()
         .map(|fold| {
             let part: Vec<&Graph> =
@@ -91,18 +97,18 @@ pub fn train(graphs: &[Graph], recipe: &Recipe) -> Analyser {
             let trained = beam::train(&tagger, &inputs, recipe.tagger);
             let weights = Packed::new(&trained.average(recipe.updates), recipe.least);
             if fold == folds {
-                return (Some((lexicon, recipe.tagger, weights)), Vec::new());
+                return Job { trained: Some((lexicon, weights)), tagged: Vec::new() };
             }
             let unseen = graphs.iter().skip(fold).step_by(folds);
             let tagged = unseen.map(|graph| {
                 let tokens = Tokens::new(&words(graph), &lexicon, Vec::new());
                 search(&tagger, &tokens, &weights, recipe.tagger.width).tags
             });
-            (None, tagged.collect())
+            Job { trained: None, tagged: tagged.collect() }
         })
         .collect();
     let (lexicon, tag_weights) = match jobs.pop() {
-        Some((Some((lexicon, _, weights)), _)) => (lexicon, weights),
+        Some(Job { trained: Some(trained), .. }) => trained,
         _ => Default::default(),
     };
     let trees: Vec<Vec<convert::Arc>> = graphs.iter().map(|graph| convert::tree(graph)).collect();
@@ -115,7 +121,7 @@ pub fn train(graphs: &[Graph], recipe: &Recipe) -> Analyser {
         .iter()
         .enumerate()
         .filter_map(|(at, graph)| {
-            let tagged = jobs.get(at % folds)?.1.get(at / folds)?;
+            let tagged = jobs.get(at % folds)?.tagged.get(at / folds)?;
             Some(Tagged::new(&words(graph), tagged, kinds, trees.get(at)?.clone()))
         })
         .filter(|input| !beam::System::right(&parser, input).is_empty())
