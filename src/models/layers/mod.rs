@@ -1,9 +1,16 @@
 //! Layers that several models share.
 
+pub mod attention;
 pub mod dropout;
 pub mod gru;
 pub mod linear;
+pub mod packed;
+pub mod positions;
+pub mod transformer;
 
+pub use attention::{KeyValues, Mask, MultiHeadAttention};
 pub use dropout::dropout;
 pub use gru::Gru;
 pub use linear::linear;
+pub use packed::PackedLayout;
+pub use positions::sinusoidal;
