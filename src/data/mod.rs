@@ -10,6 +10,7 @@ mod dataset;
 pub mod image;
 pub mod loader;
 mod locate;
+pub mod pos;
 pub mod published;
 pub mod scenes;
 mod split;
