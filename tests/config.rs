@@ -79,7 +79,7 @@ fn bases_lie_under_the_file_and_later_bases_over_earlier_ones() {
     let train = &loaded.experiment.train;
     assert_eq!((train.seed, train.batch_size, train.epochs), (3, 16, 3));
     assert_eq!(loaded.origins.of("train.batch_size").to_string(), format!("{}/base/b.yaml:1", folder.path().display()));
-    let ModelConfig::FeLws(model) = &loaded.experiment.model;
+    let ModelConfig::FeLws(model) = &loaded.experiment.model else { panic!("another model") };
     assert_eq!(model.layers, 2);
     assert_eq!(loaded.files.len(), 3);
 }

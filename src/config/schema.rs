@@ -141,6 +141,8 @@ impl EncoderConfig {
 #[serde(rename_all = "snake_case")]
 pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
+    #[serde(rename = "s2cpnet")]
+    S2cpNet(crate::models::s2cpnet::Config),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

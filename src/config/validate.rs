@@ -5,6 +5,7 @@
 use super::Invalid;
 use super::schema::{Experiment, ModelConfig};
 use crate::models::fe_lws::{self, Stack};
+use crate::models::s2cpnet;
 use crate::util::suggest;
 
 /// Scores by which training can stop, in the field's order.
@@ -21,6 +22,7 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
     encoders(experiment, &mut checks);
     match &experiment.model {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
+        ModelConfig::S2cpNet(config) => s2cpnet(experiment, config, &mut checks),
     }
     train(experiment, &mut checks);
     decode(experiment, &mut checks);
@@ -86,6 +88,43 @@ fn fe_lws(config: &fe_lws::Config, checks: &mut Checks) {
         checks.at_least(&path(field), width, 1);
     }
     checks.fraction(&path("dropout"), config.dropout);
+}
+
+fn s2cpnet(experiment: &Experiment, config: &s2cpnet::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.s2cpnet.{field}");
+    for (field, count) in [
+        ("grid", config.grid),
+        ("heads", config.heads),
+        ("units", config.units),
+        ("max_words", config.max_words),
+        ("noun_words.max", config.noun_words.max),
+    ] {
+        checks.at_least(&path(field), count, 1);
+    }
+    let (width, heads) = (config.width, config.heads.max(1));
+    checks.require(width > 0 && width.is_multiple_of(heads) && width.is_multiple_of(2), &path("width"), || {
+        format!("not a multiple of 2 and of the heads (heads {heads}, found {width})")
+    });
+    checks.fraction(&path("dropout"), config.dropout);
+    checks.fraction(&path("word_dropout"), config.word_dropout);
+    let opacity = config.masks.opacity;
+    checks.require((0.0..=1.0).contains(&opacity), &path("masks.opacity"), || {
+        format!("out of range (expected 0 to 1, found {opacity})")
+    });
+    for (field, value) in [("scale", config.masks.segmenter.scale), ("sigma", config.masks.segmenter.sigma)] {
+        checks.above_zero(&path(&format!("masks.segmenter.{field}")), value);
+    }
+    let found = experiment.encoders.len();
+    checks.require(found <= 1, "encoders", || format!("this model has one encoder (expected 1, found {found})"));
+    if let Some(length) = experiment.data.vocabulary.max_length {
+        checks.require(length <= config.max_words, "data.vocabulary.max_length", || {
+            format!("more than model.s2cpnet.max_words (expected at most {}, found {length})", config.max_words)
+        });
+    } else {
+        checks.require(false, "data.vocabulary.max_length", || {
+            format!("needed by this model, which has places for model.s2cpnet.max_words = {} words", config.max_words)
+        });
+    }
 }
 
 fn train(experiment: &Experiment, checks: &mut Checks) {

@@ -98,6 +98,16 @@ pub struct Batch {
     pub image_rows: Tensor,
     /// One tensor per encoder, a row per image of the step: `[I, D]` pooled or `[I, C, H, W]` grid.
     pub features: Vec<Tensor>,
+    /// The nouns of every caption, for models that predict them.
+    pub nouns: Option<NounBatch>,
+}
+
+/// The nouns of the captions of a step, packed like captions but in an order of their own.
+#[derive(Debug)]
+pub struct NounBatch {
+    pub words: PackedCaptions,
+    /// `[B]` Int64: for every row of `words.order` the row of its image.
+    pub image_rows: Tensor,
 }
 
 impl Batch {

@@ -10,6 +10,8 @@ mod dataset;
 pub mod image;
 pub mod loader;
 mod locate;
+pub mod masks;
+pub mod nouns;
 pub mod pos;
 pub mod published;
 pub mod scenes;

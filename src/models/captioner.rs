@@ -17,19 +17,26 @@ pub trait Captioner {
 
     /// Feeds the last token of every row, `[R]`, and gives the logits of the next one, `[R, V]`.
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor;
+
+    /// The model as a captioner of nouns, for models that predict those of an image.
+    fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
+        None
+    }
 }
 
 /// What a model remembers between steps: tensors with one entry per row along their first dimension.
 #[derive(Debug)]
 pub struct State {
     pub tensors: Vec<Tensor>,
+    /// What all rows share, which stays as it is when rows move: entries per image, say.
+    pub shared: Vec<Tensor>,
     /// Tokens fed so far.
     pub length: i64,
 }
 
 impl State {
     pub fn new(tensors: Vec<Tensor>) -> Self {
-        Self { tensors, length: 0 }
+        Self { tensors, shared: Vec::new(), length: 0 }
     }
 
     /// Keeps the given rows, `[R']` Int64, in that order, repeats allowed: how beams are spread, moved and dropped.

@@ -7,12 +7,15 @@ pub mod encoders;
 pub mod fe_lws;
 pub mod layers;
 pub mod losses;
+pub mod s2cpnet;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
 pub use losses::Losses;
 
 use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
+use crate::data::masks::MaskRules;
+use crate::data::nouns::NounRules;
 use crate::features::Kind;
 use anyhow::Result;
 use tch::nn::Path;
@@ -39,6 +42,7 @@ impl Inputs {
 pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Captioner> {
     match config {
         ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
+        ModelConfig::S2cpNet(config) => Box::new(s2cpnet::S2cpNet::new(path, config, inputs)),
     }
 }
 
@@ -47,6 +51,23 @@ impl ModelConfig {
     pub fn features(&self) -> Kind {
         match self {
             Self::FeLws(_) => Kind::Pooled,
+            Self::S2cpNet(_) => Kind::Grid,
+        }
+    }
+
+    /// Which mask pictures the model looks at beside the images, where it does.
+    pub fn masks(&self) -> Option<&MaskRules> {
+        match self {
+            Self::S2cpNet(config) if config.uses_masks() => Some(&config.masks),
+            _ => None,
+        }
+    }
+
+    /// Which words of a caption are the nouns that the model predicts, where it does.
+    pub fn nouns(&self) -> Option<&NounRules> {
+        match self {
+            Self::S2cpNet(config) if config.nouns => Some(&config.noun_words),
+            _ => None,
         }
     }
 }

@@ -11,6 +11,7 @@ pub use trained::Trained;
 
 use crate::config::Experiment;
 use crate::config::schema::MissingPolicy;
+use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
 use crate::features::{FeatureSet, Progress};
@@ -32,6 +33,8 @@ pub struct Session {
     pub vocabulary: Vocabulary,
     pub features: FeatureSet,
     pub device: Device,
+    /// Nouns of every caption of every image, for models that predict them; else empty.
+    nouns: Vec<Vec<Vec<String>>>,
     store: VarStore,
     model: Box<dyn Captioner>,
     /// Images of the dataset whose file could not be read, and why.
@@ -56,6 +59,7 @@ impl Session {
     ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
+        let nouns = nouns(&experiment, &dataset)?;
         let inputs = Inputs::of(&experiment, vocabulary.len())?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
@@ -67,14 +71,15 @@ impl Session {
             vocabulary.len(),
             store.trainable_variables().iter().map(|v| v.numel()).sum::<usize>(),
         );
-        Ok(Self { experiment, dataset, vocabulary, features, device, store, model, unreadable })
+        Ok(Self { experiment, dataset, vocabulary, features, device, nouns, store, model, unreadable })
     }
 
     /// A trained model over its experiment's dataset: vocabulary and weights are the checkpoint's.
     pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
         let Trained { experiment, vocabulary, store, model, device } = trained;
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
-        Ok(Self { experiment, dataset, vocabulary, features, device, store, model, unreadable })
+        let nouns = nouns(&experiment, &dataset)?;
+        Ok(Self { experiment, dataset, vocabulary, features, device, nouns, store, model, unreadable })
     }
 
     /// Images of a split that can be used, by their place in the dataset.
@@ -141,6 +146,14 @@ impl Session {
             Companion { name: VOCABULARY, content: self.vocabulary.to_json()?.into_bytes() },
         ])
     }
+}
+
+/// The nouns of all captions, where the model predicts them.
+fn nouns(experiment: &Experiment, dataset: &Dataset) -> Result<Vec<Vec<Vec<String>>>> {
+    let Some(rules) = experiment.model.nouns() else { return Ok(Vec::new()) };
+    let nouns = Nouns::build(dataset, rules)?;
+    tracing::info!("{} nouns to predict beside the words", nouns.counts().len());
+    Ok(nouns.of_dataset(dataset))
 }
 
 /// Dataset and features; an image that cannot be decoded is skipped and counted, or an error, as `data.missing` says.

@@ -8,7 +8,7 @@ mod safetensors;
 mod torch;
 
 pub use manifest::{Published, manifest};
-pub use random::randomise;
+pub use random::{random_values, randomise};
 pub use report::{Clash, LoadReport, load};
 
 use anyhow::{Context, Result, anyhow, bail};
