@@ -131,7 +131,11 @@ fn every_stage_and_several_gradients_are_those_of_the_published_program() {
         let batch = batch(both.into());
         let (words, nouns) = model.logits(&batch, false);
         agrees("logits", &by_caption(&batch.captions, &words), &stages["logits"]);
-        agrees("noun_logits", &by_caption(&batch.nouns.as_ref().unwrap().words, &nouns.unwrap()), &stages["noun_logits"]);
+        agrees(
+            "noun_logits",
+            &by_caption(&batch.nouns.as_ref().unwrap().words, &nouns.unwrap()),
+            &stages["noun_logits"],
+        );
         losses_agree(&model.losses(&batch, false).terms, &golden()["losses"]);
     });
 

@@ -32,8 +32,8 @@ pub struct NounRules {
 impl Default for NounRules {
     fn default() -> Self {
         let stop = [
-            "one", "size", "piece", "pieces", "part", "parts", "lot", "lots", "side", "sides", "number", "kind", "kinds",
-            "middle", "way", "row", "rows", "many", "some", "shape",
+            "one", "size", "piece", "pieces", "part", "parts", "lot", "lots", "side", "sides", "number", "kind",
+            "kinds", "middle", "way", "row", "rows", "many", "some", "shape",
         ];
         Self {
             min_count: 5,
@@ -77,7 +77,11 @@ impl Nouns {
             }
         }
         if captions == 0 {
-            bail!("nouns are counted in the splits {}, which have no caption in '{}'", rules.splits.join(", "), dataset.name);
+            bail!(
+                "nouns are counted in the splits {}, which have no caption in '{}'",
+                rules.splits.join(", "),
+                dataset.name
+            );
         }
         let stop: BTreeSet<&str> = rules.stop.iter().map(String::as_str).collect();
         counts.retain(|noun, count| *count >= rules.min_count && !stop.contains(noun.as_str()));
@@ -132,10 +136,8 @@ mod tests {
     use crate::data::{Caption, ImageEntry};
 
     fn dataset(captions: &[&str]) -> Dataset {
-        let caption = |text: &&str| Caption {
-            words: text.split(' ').map(str::to_owned).collect(),
-            text: (*text).to_owned(),
-        };
+        let caption =
+            |text: &&str| Caption { words: text.split(' ').map(str::to_owned).collect(), text: (*text).to_owned() };
         let image = ImageEntry {
             id: 0,
             file_name: "a.png".into(),
@@ -168,7 +170,10 @@ mod tests {
     #[test]
     fn nouns_come_in_the_order_of_the_words_once_and_without_stop_words() {
         let rules = NounRules { min_count: 1, ..NounRules::default() };
-        assert_eq!(nouns(&rules), [[vec!["trees", "buildings", "park"], vec!["trees", "lake"], vec!["buildings", "trees"]]]);
+        assert_eq!(
+            nouns(&rules),
+            [[vec!["trees", "buildings", "park"], vec!["trees", "lake"], vec!["buildings", "trees"]]]
+        );
         let repeats = NounRules { repeats: true, max: 2, ..rules };
         assert_eq!(nouns(&repeats)[0][1], ["trees", "trees"]);
     }

@@ -1,10 +1,31 @@
-//! Object masks.
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+//! Object masks: read, made where there are none, and combined with their images into pictures that an encoder sees.
+//!
+//! S2CPNet looks at a mask picture beside every image, made by Segment Anything ("automatic" mode) and "combined with the
+//! input image"; neither pictures nor recipe are published with it. Masks are found as pictures of flat colours, label maps
+//! or Segment Anything's records, and drawn by [`MaskRules`], whose default is the look of Segment Anything's own
+//! demonstration.
 
+mod draw;
+mod find;
+mod labels;
+mod pictures;
+mod records;
+mod rle;
 mod segment;
 
-pub use segment::SegmenterRules;
+pub use draw::draw;
+pub use find::Finder;
+pub use labels::Labels;
+pub use pictures::{Pictures, prepare};
+pub use records::{Record, parse_records};
+pub use rle::{Rle, RleError};
+pub use segment::{SegmenterRules, segment};
+
+use crate::data::image::decode_file;
+use crate::util::fs::read_text;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// Which pictures of an image's objects a model looks at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +64,7 @@ pub enum MaskMode {
     Solid,
     /// The image with the outlines of its objects.
     Edges,
-    /// The mask picture as it is.
+    /// The mask picture as it is; for an image without one, the overlay.
     Picture,
 }
 
@@ -54,4 +75,20 @@ pub enum MissingMasks {
     /// They are segmented without supervision, and a warning counts them.
     Segment,
     Fail,
+}
+
+/// Reads a mask file: records where it is JSON, else a picture of flat colours or a label map.
+///
+/// Errors name the file.
+pub fn read(path: &Path) -> Result<Labels> {
+    let shown = || format!("in the mask file '{}'", path.display());
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        let records = parse_records(&read_text(path)?).with_context(shown)?;
+        return Labels::from_records(&records).with_context(shown);
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the mask file '{}'", path.display()))?;
+    match labels::deep_labels(&bytes) {
+        Some(labels) => labels.with_context(shown),
+        None => Labels::from_picture(&decode_file(path)?).with_context(shown),
+    }
 }

@@ -220,7 +220,10 @@ mod tests {
         assert_eq!((paper.spatial_pool(), paper.unit(), paper.alpha_init()), (SpatialPool::Global, Unit::Fused, 0.5));
         assert!(!paper.freeze_enhancement() && !paper.gate_residual() && paper.noun_self_attention());
         let author = Config { preset: Preset::AuthorCode, alpha_init: Some(0.25), ..paper };
-        assert_eq!((author.spatial_pool(), author.unit(), author.alpha_init()), (SpatialPool::Halved, Unit::Full, 0.25));
+        assert_eq!(
+            (author.spatial_pool(), author.unit(), author.alpha_init()),
+            (SpatialPool::Halved, Unit::Full, 0.25)
+        );
         assert!(author.freeze_enhancement() && author.gate_residual() && !author.noun_self_attention());
     }
 

@@ -124,7 +124,8 @@ impl Encoder {
         for (unit, aggregation) in self.units.iter().zip(&self.aggregations) {
             (x1, x2) = unit.forward(&x1, &x2, train);
             let both = Tensor::cat(&[&x1, &x2], -1);
-            let next = aggregation.forward(&memory.map_or_else(|| both.shallow_clone(), |memory| memory + &both), train);
+            let next =
+                aggregation.forward(&memory.map_or_else(|| both.shallow_clone(), |memory| memory + &both), train);
             if let Some(stages) = stages.as_deref_mut() {
                 stages.units.push((x1.shallow_clone(), x2.shallow_clone()));
                 stages.aggregations.push(next.shallow_clone());
@@ -157,7 +158,8 @@ impl Encoder {
         let enlarged = self.grid % height == 0 && self.grid % width == 0;
         let half = self.grid / 2;
         let repeats = enlarged.then_some([height, width]);
-        let pooled = if enlarged { features.shallow_clone() } else { features.adaptive_avg_pool2d([self.grid, self.grid]) };
+        let pooled =
+            if enlarged { features.shallow_clone() } else { features.adaptive_avg_pool2d([self.grid, self.grid]) };
         let places = |grid: &Tensor| grid.flatten(2, 3).transpose(1, 2);
         let xs = places(&pooled);
         let xs = match (index, &self.semantic, &self.spatial) {

@@ -80,9 +80,11 @@ impl S2cpNet {
     pub fn logits(&self, batch: &Batch, train: bool) -> (Tensor, Option<Tensor>) {
         let memory = self.encoder.forward(&batch.features, train);
         let words = self.branch_logits(&self.words, &batch.captions, &batch.image_rows, &memory, train);
-        let nouns = self.nouns.as_ref().zip(batch.nouns.as_ref()).map(|(branch, nouns)| {
-            self.branch_logits(branch, &nouns.words, &nouns.image_rows, &memory, train)
-        });
+        let nouns = self
+            .nouns
+            .as_ref()
+            .zip(batch.nouns.as_ref())
+            .map(|(branch, nouns)| self.branch_logits(branch, &nouns.words, &nouns.image_rows, &memory, train));
         (words, nouns)
     }
 

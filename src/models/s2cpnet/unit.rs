@@ -79,8 +79,7 @@ impl CrossUnit {
         };
         // x1 and x2 to the fused view, then each to the other.
         let looks = [(0, 0), (1, 0), (0, 2), (1, 1)];
-        let attend =
-            |(query, key): (usize, i64)| self.attention.attend(&queries[query], &view(key), Mask::None, train);
+        let attend = |(query, key): (usize, i64)| self.attention.attend(&queries[query], &view(key), Mask::None, train);
         let attended = Tensor::cat(&looks.map(attend), 0);
         let outputs = self.finish(&Tensor::cat(&[&own, &own], 0), &attended, train);
         let (to_fused, to_other) = halves(&outputs);
