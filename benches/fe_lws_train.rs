@@ -6,7 +6,7 @@ use rsic::config::schema::OptimizerConfig;
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs};
-use rsic::train::Adam;
+use rsic::train::Optimizer;
 use rsic::util::rng::Rng;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -24,7 +24,8 @@ fn main() {
     let store = nn::VarStore::new(Device::Cpu);
     let inputs = Inputs { features: vec![features.size()[1]], vocabulary: data["vocabulary"].as_i64().unwrap() };
     let model = FeLws::new(&store.root(), &Config::default(), &inputs);
-    let mut adam = Adam::new(store.variables().into_iter().collect(), &OptimizerConfig::default());
+    let variables = store.variables().into_iter().collect();
+    let mut adam = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();
     let mut rng = Rng::new(&[0]);
     let mut step = || {
         let chosen: Vec<usize> = (0..64).map(|_| rng.below(captions.len())).collect();
@@ -32,6 +33,7 @@ fn main() {
             PackedCaptions::new(&chosen.iter().map(|&i| captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = packed.order.iter().map(|&i| chosen[i] as i64).collect();
         let batch = Batch {
+            augmented: None,
             features: vec![features.index_select(0, &Tensor::from_slice(&rows))],
             image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
             captions: packed,

@@ -272,11 +272,31 @@ pub enum WeightsCommand {
     Info { file: PathBuf },
     /// Write the tensors of a weight file (PyTorch, NumPy, safetensors) as safetensors.
     Convert { file: PathBuf, output: PathBuf },
+    /// Download public weights and check them: rsic weights fetch resnet101 resnet101:V2
+    Fetch(FetchArgs),
     /// Check the weight files of a folder against the checksums of the public ones; exit 1 where there are faults.
     Verify {
         #[arg(default_value = "weights")]
         folder: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// An encoder, NAME:VERSION for another than its first version, or glove.6B (default: list what there is).
+    pub names: Vec<String>,
+    /// The first version of every encoder, and the word vectors.
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    /// Folder to write.
+    #[arg(short, long, default_value = "weights")]
+    pub output: PathBuf,
+    /// Address below which the files lie by their names, in place of the public ones.
+    #[arg(long, value_name = "URL", env = "RSIC_MIRROR")]
+    pub mirror: Option<String>,
+    /// Seconds without an answer or a byte after which a server is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::weights::FetchOptions::PATIENCE)]
+    pub timeout: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -54,7 +54,7 @@ fn the_fe_lws_experiments_have_the_settings_of_the_paper() {
     for dataset in ["ucm", "sydney", "rsicd"] {
         let file = folder().join(format!("fe_lws/{dataset}.yaml"));
         let experiment = config::load(&file, &[]).unwrap().experiment;
-        let ModelConfig::FeLws(model) = &experiment.model else { panic!("another model") };
+        let ModelConfig::FeLws(model) = &experiment.model else { panic!("{dataset}: another model") };
         let paper =
             Config { stack: Stack::Lws, layers: 3, embedding: 256, hidden: 256, image: 256, merge: 512, dropout: 0.5 };
         assert_eq!(*model, paper);

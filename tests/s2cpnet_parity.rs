@@ -66,7 +66,7 @@ fn packed(name: &str) -> (PackedCaptions, Tensor) {
 fn batch(features: Vec<Tensor>) -> Batch {
     let (captions, image_rows) = packed("captions");
     let (words, noun_rows) = packed("nouns");
-    Batch { captions, image_rows, features, nouns: Some(NounBatch { words, image_rows: noun_rows }) }
+    Batch { captions, image_rows, features, augmented: None, nouns: Some(NounBatch { words, image_rows: noun_rows }) }
 }
 
 fn model() -> (VarStore, S2cpNet) {

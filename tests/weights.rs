@@ -6,6 +6,7 @@ use rsic::models::weights::{self, Format, StateDict};
 use rsic::util::rng::Rng;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tch::{Kind, Tensor};
 
 fn golden(file: &str) -> PathBuf {
@@ -71,13 +72,17 @@ fn hostile_and_absurd_files_are_refused_in_one_sentence() {
 }
 
 /// Every file cut at every length, and many files with changed bytes: an error or tensors, never a panic.
+///
+/// `RSIC_FUZZ_SECONDS=600` goes on changing bytes for so long.
 #[test]
 fn cut_and_changed_files_never_panic() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w");
-    let mut rng = Rng::new(&[4]);
+    let seconds = std::env::var("RSIC_FUZZ_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
+    let (start, mut rng, mut rounds) = (Instant::now(), Rng::new(&[4]), 0u64);
     let mut entries: Vec<_> = fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
+    let mut files = Vec::new();
     for file in entries {
         let whole = fs::read(&file).unwrap();
         for cut in (0..whole.len()).step_by(19) {
@@ -85,7 +90,10 @@ fn cut_and_changed_files_never_panic() {
             let message = refusal(&path);
             assert!(message.contains("/w'") && !message.contains('\n'), "{} cut at {cut}: {message}", file.display());
         }
-        for _ in 0..60 {
+        files.push(whole);
+    }
+    while rounds < 60 || start.elapsed().as_secs() < seconds {
+        for whole in &files {
             let mut bytes = whole.clone();
             for _ in 0..1 + rng.below(4) {
                 let place = rng.below(bytes.len());
@@ -94,7 +102,9 @@ fn cut_and_changed_files_never_panic() {
             fs::write(&path, &bytes).unwrap();
             let _ = weights::read(&path);
         }
+        rounds += 1;
     }
+    println!("{rounds} changes of each of {} files", files.len());
 }
 
 fn rsic(arguments: &[&str]) -> (Option<i32>, String, String) {

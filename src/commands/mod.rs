@@ -18,6 +18,7 @@ mod runner;
 mod score;
 mod train;
 mod weights;
+mod weights_fetch;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

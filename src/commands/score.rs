@@ -4,10 +4,9 @@ use super::ExitStatus;
 use crate::cli::{GlobalArgs, ScoreArgs};
 use crate::eval::bootstrap::{self, Difference, Interval};
 use crate::eval::readers::{self, Captions, plain};
-use crate::eval::{MetricSet, References, Scores, Segment, tokenize};
+use crate::eval::{MetricSet, References, Scores, Segment, tokenize_all};
 use crate::util::fs::write_atomic_with;
 use anyhow::{Context, Result, bail};
-use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -139,8 +138,7 @@ fn scored(
     if args.ids {
         only_ids(images.iter().zip(captions.iter().copied()))?;
     }
-    let clean = |caption: &&String| if args.ids { (*caption).clone() } else { tokenize(caption) };
-    let captions: Vec<String> = captions.par_iter().map(clean).collect();
+    let captions = if args.ids { captions.into_iter().cloned().collect() } else { tokenize_all(&captions) };
     Ok(Scored { ids: images, segments: prepared.segments(&captions, metrics)? })
 }
 

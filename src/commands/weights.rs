@@ -1,6 +1,6 @@
 //! `rsic weights`.
 
-use super::ExitStatus;
+use super::{ExitStatus, weights_fetch};
 use crate::cli::WeightsCommand;
 use crate::models::encoders::spec;
 use crate::models::weights::{self, StateDict};
@@ -15,6 +15,7 @@ pub fn run(command: &WeightsCommand) -> Result<ExitStatus> {
         WeightsCommand::Info { file } => info(file),
         WeightsCommand::Convert { file, output } => convert(file, output),
         WeightsCommand::Verify { folder } => verify(folder),
+        WeightsCommand::Fetch(args) => weights_fetch::run(args),
     }
 }
 
@@ -66,7 +67,8 @@ fn verify(folder: &Path) -> Result<ExitStatus> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))? {
         let path = entry?.path();
-        let ours = path.extension().is_some_and(|extension| extension == "md" || extension == "yaml");
+        let ours =
+            path.extension().is_some_and(|extension| extension == "md" || extension == "yaml" || extension == "part");
         if path.is_file() && !ours {
             files.push(path);
         }
@@ -79,12 +81,12 @@ fn verify(folder: &Path) -> Result<ExitStatus> {
         let state = match manifest.iter().find(|published| published.file_name() == name) {
             Some(published) => {
                 let found = sha256_file(path)?;
-                if found.starts_with(&published.sha256) {
-                    format!("ok, {} {}", published.encoder, published.version)
+                if published.has_checksum(&found) {
+                    format!("ok, {} {}", published.name, published.version)
                 } else {
                     faults += 1;
-                    let found = found.get(..16).unwrap_or_default();
-                    format!("FAULT: SHA-256 begins {found} and should begin {}; download it again", published.sha256)
+                    let (found, expected) = (found.get(..16).unwrap_or_default(), published.checksum());
+                    format!("FAULT: SHA-256 begins {found} and should begin {expected}; download it again")
                 }
             }
             None => match weights::read(path) {

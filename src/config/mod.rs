@@ -11,6 +11,7 @@ mod parse;
 mod problem;
 pub mod schema;
 mod sources;
+pub mod training;
 mod tree;
 mod typed;
 mod validate;

@@ -2,6 +2,7 @@
 //!
 //! Enums that carry settings are one-key maps (`model: {fe_lws: {layers: 3}}`), so that every error has a place.
 
+pub use super::training::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ pub struct Experiment {
     /// One frozen encoder, or several whose pooled features are concatenated in this order.
     pub encoders: Vec<EncoderConfig>,
     pub model: ModelConfig,
+    /// A first training stage, for models that have one; none where it is absent. Its seed is `train.seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretrain: Option<TrainConfig>,
     #[serde(default)]
     pub train: TrainConfig,
     #[serde(default)]
@@ -141,84 +145,9 @@ impl EncoderConfig {
 #[serde(rename_all = "snake_case")]
 pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
+    Cssa(crate::models::cssa::Config),
     #[serde(rename = "s2cpnet")]
     S2cpNet(crate::models::s2cpnet::Config),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
-    pub seed: u64,
-    /// What one example is.
-    pub examples: Examples,
-    /// Examples in a step.
-    pub batch_size: usize,
-    /// At most so many epochs.
-    pub epochs: usize,
-    pub optimizer: OptimizerConfig,
-    /// Norm to which the gradient is clipped.
-    pub clip_norm: Option<f64>,
-    /// Checkpoints within an epoch, every so many steps, beside the one at its end.
-    pub checkpoint_steps: Option<usize>,
-    pub early_stop: EarlyStopConfig,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            seed: 1,
-            examples: Examples::Captions,
-            batch_size: 64,
-            epochs: 200,
-            optimizer: OptimizerConfig::default(),
-            clip_norm: None,
-            checkpoint_steps: None,
-            early_stop: EarlyStopConfig::default(),
-        }
-    }
-}
-
-/// What one training example is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Examples {
-    /// A caption with its image; an epoch sees every caption.
-    Captions,
-    /// An image with all its captions; an epoch sees every caption.
-    Images,
-    /// An image with one of its captions, drawn anew each epoch.
-    OneCaption,
-}
-
-/// Adam (Kingma and Ba 2015).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimizerConfig {
-    pub lr: f64,
-    pub betas: [f64; 2],
-    pub eps: f64,
-    pub weight_decay: f64,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self { lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
-    }
-}
-
-/// Training stops after `patience` epochs without a better value of `metric` on the validation split; the weights of
-/// the best epoch are kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EarlyStopConfig {
-    pub metric: String,
-    pub patience: usize,
-}
-
-impl Default for EarlyStopConfig {
-    fn default() -> Self {
-        Self { metric: "ROUGE_L".into(), patience: 8 }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

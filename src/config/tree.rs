@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 /// Maps at these paths hold one key, the choice: another key replaces it instead of joining it.
-const CHOICES: [&str; 1] = ["model"];
+const CHOICES: [&str; 2] = ["model", "train.schedule"];
 
 impl Node {
     pub fn empty_map(place: Place) -> Self {
@@ -98,7 +98,8 @@ impl Node {
         let mut node = self;
         for (depth, step) in path.iter().enumerate() {
             let here = path.get(..depth).unwrap_or_default().join(".");
-            if node.is_null() {
+            let word = matches!(node.kind, Kind::Scalar(Value::String(_), _));
+            if node.is_null() || (word && CHOICES.contains(&here.as_str())) {
                 *node = Self::empty_map(key);
             }
             let found = node.describe();

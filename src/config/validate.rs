@@ -3,7 +3,8 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig};
+use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
+use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
 use crate::models::s2cpnet;
 use crate::util::suggest;
@@ -22,9 +23,17 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
     encoders(experiment, &mut checks);
     match &experiment.model {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
+        ModelConfig::Cssa(config) => cssa(config, &mut checks),
         ModelConfig::S2cpNet(config) => s2cpnet(experiment, config, &mut checks),
     }
-    train(experiment, &mut checks);
+    if let Some(stage) = &experiment.pretrain {
+        let pretraining = experiment.model.pretraining();
+        checks.require(pretraining.is_some(), "pretrain", || {
+            "not for this model, which has no first training stage (expected nothing here)".into()
+        });
+        train("pretrain", stage, pretraining.map_or(&METRICS, |pretraining| pretraining.metrics), &mut checks);
+    }
+    train("train", &experiment.train, &METRICS, &mut checks);
     decode(experiment, &mut checks);
     checks.0
 }
@@ -90,6 +99,54 @@ fn fe_lws(config: &fe_lws::Config, checks: &mut Checks) {
     checks.fraction(&path("dropout"), config.dropout);
 }
 
+fn cssa(config: &cssa::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.cssa.{field}");
+    for (field, count) in [
+        ("width", config.width),
+        ("heads", config.heads),
+        ("inner", config.inner),
+        ("encoder_layers", config.encoder_layers),
+        ("decoder_layers", config.decoder_layers),
+        ("geometry_hidden", config.geometry_hidden),
+    ] {
+        checks.at_least(&path(field), count, 1);
+    }
+    checks.require(config.width.is_multiple_of(config.heads.max(1)), &path("heads"), || {
+        format!("not a divisor of the width (width {}, found {})", config.width, config.heads)
+    });
+    checks.at_least_if_set(&path("grid"), config.grid, 1);
+    checks.fraction(&path("dropout"), config.dropout);
+    let contrastive = &config.contrastive;
+    checks.above_zero(&path("contrastive.temperature"), contrastive.temperature);
+    let images = &config.augment.images;
+    let text = &config.augment.text;
+    for (field, value) in [
+        ("exp_start", config.exp_start),
+        ("contrastive.image_weight", contrastive.image_weight),
+        ("contrastive.text_weight", contrastive.text_weight),
+        ("augment.images.rotation", images.rotation),
+        ("augment.images.scale", images.scale),
+        ("augment.images.brightness", images.brightness),
+        ("augment.images.contrast", images.contrast),
+        ("augment.images.saturation", images.saturation),
+        ("augment.images.hue", images.hue),
+    ] {
+        checks.require(value >= 0.0, &path(field), || format!("out of range (expected 0 or more, found {value})"));
+    }
+    for (field, value) in [
+        ("contrastive.direction", contrastive.direction),
+        ("augment.images.flip", images.flip),
+        ("augment.text.other_caption", text.other_caption),
+        ("augment.text.paraphrase", text.paraphrase),
+        ("augment.text.synonyms", text.synonyms),
+    ] {
+        checks.require((0.0..=1.0).contains(&value), &path(field), || {
+            format!("out of range (expected 0 to 1, found {value})")
+        });
+    }
+    checks.fraction(&path("augment.images.crop"), images.crop);
+}
+
 fn s2cpnet(experiment: &Experiment, config: &s2cpnet::Config, checks: &mut Checks) {
     let path = |field: &str| format!("model.s2cpnet.{field}");
     for (field, count) in [
@@ -127,26 +184,73 @@ fn s2cpnet(experiment: &Experiment, config: &s2cpnet::Config, checks: &mut Check
     }
 }
 
-fn train(experiment: &Experiment, checks: &mut Checks) {
-    let train = &experiment.train;
+/// Settings of a training stage, which stand under `stage`; `metrics`: what it can be stopped by.
+fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks) {
+    let path = |field: &str| format!("{stage}.{field}");
     let optimizer = &train.optimizer;
-    checks.at_least("train.batch_size", train.batch_size, 1);
-    checks.at_least("train.epochs", train.epochs, 1);
-    checks.above_zero("train.optimizer.lr", optimizer.lr);
+    checks.at_least(&path("batch_size"), train.batch_size, 1);
+    checks.at_least(&path("accumulate"), train.accumulate, 1);
+    checks.at_least(&path("epochs"), train.epochs, 1);
+    checks.above_zero(&path("optimizer.lr"), optimizer.lr);
     for (index, beta) in optimizer.betas.iter().enumerate() {
-        checks.fraction(&format!("train.optimizer.betas.{index}"), *beta);
+        checks.fraction(&path(&format!("optimizer.betas.{index}")), *beta);
     }
-    checks.above_zero("train.optimizer.eps", optimizer.eps);
+    checks.above_zero(&path("optimizer.eps"), optimizer.eps);
     let decay = optimizer.weight_decay;
-    checks.require(decay >= 0.0, "train.optimizer.weight_decay", || {
+    checks.require(decay >= 0.0, &path("optimizer.weight_decay"), || {
         format!("out of range (expected 0 or more, found {decay})")
     });
-    if let Some(norm) = train.clip_norm {
-        checks.above_zero("train.clip_norm", norm);
+    schedule(stage, &train.schedule, metrics, checks);
+    parts(stage, &train.parts, checks);
+    checks.above_zero_if_set(&path("clip_value"), train.clip_value);
+    checks.above_zero_if_set(&path("clip_norm"), train.clip_norm);
+    checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
+    checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
+    checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);
+}
+
+fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &mut Checks) {
+    let path = |field: &str| format!("{stage}.schedule.{field}");
+    match schedule {
+        ScheduleConfig::Constant => {}
+        ScheduleConfig::Noam(noam) => {
+            checks.at_least(&path("noam.warmup"), noam.warmup, 1);
+            checks.at_least(&path("noam.d_model"), noam.d_model, 1);
+            checks.above_zero(&path("noam.factor"), noam.factor);
+        }
+        ScheduleConfig::Step(step) => {
+            checks.at_least(&path("step.every"), step.every, 1);
+            checks.above_zero(&path("step.factor"), step.factor);
+        }
+        ScheduleConfig::Plateau(plateau) => {
+            checks.above_zero(&path("plateau.factor"), plateau.factor);
+            checks.at_least_if_set(&path("plateau.every"), plateau.every, 1);
+            let given = [plateau.every, plateau.patience].iter().flatten().count();
+            checks.require(given == 1, &path("plateau"), || {
+                format!("needs one of 'every' (epochs) and 'patience' (epochs), found {given} of them")
+            });
+            if let Some(metric) = &plateau.metric {
+                checks.one_of(&path("plateau.metric"), metric, metrics);
+            }
+        }
     }
-    checks.at_least_if_set("train.checkpoint_steps", train.checkpoint_steps, 1);
-    checks.one_of("train.early_stop.metric", &train.early_stop.metric, &METRICS);
-    checks.at_least("train.early_stop.patience", train.early_stop.patience, 1);
+}
+
+/// Whether the model has such parameters is known once it is built.
+fn parts(stage: &str, parts: &[PartConfig], checks: &mut Checks) {
+    for (index, part) in parts.iter().enumerate() {
+        let path = |field: &str| format!("{stage}.parts.{index}.{field}");
+        let prefix = &part.prefix;
+        checks.require(!prefix.is_empty() && !prefix.ends_with('.'), &path("prefix"), || {
+            format!("not the beginning of a parameter's name (expected for example l3 or gru.0, found \"{prefix}\")")
+        });
+        let before = parts.iter().take(index).position(|other| other.prefix == *prefix);
+        checks.require(before.is_none(), &path("prefix"), || {
+            format!("given twice ({stage}.parts.{} has \"{prefix}\" too)", before.unwrap_or_default())
+        });
+        checks.above_zero(&path("lr_scale"), part.lr_scale);
+        checks.above_zero_if_set(&path("clip_value"), part.clip_value);
+    }
 }
 
 fn decode(experiment: &Experiment, checks: &mut Checks) {
@@ -183,6 +287,12 @@ impl Checks {
 
     fn above_zero(&mut self, path: &str, value: f64) {
         self.require(value > 0.0, path, || format!("out of range (expected more than 0, found {value})"));
+    }
+
+    fn above_zero_if_set(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.above_zero(path, value);
+        }
     }
 
     fn fraction(&mut self, path: &str, value: f64) {

@@ -98,6 +98,9 @@ pub struct Batch {
     pub image_rows: Tensor,
     /// One tensor per encoder, a row per image of the step: `[I, D]` pooled or `[I, C, H, W]` grid.
     pub features: Vec<Tensor>,
+    /// In a first stage on pairs: the augmented image and caption of every image, in the same order of images. Without
+    /// features where only captions are augmented.
+    pub augmented: Option<Box<Batch>>,
     /// The nouns of every caption, for models that predict them.
     pub nouns: Option<NounBatch>,
 }

@@ -4,6 +4,7 @@
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
 //! [`image`] and [`loader`] turn files into pixels.
 
+pub mod augment;
 pub mod batch;
 pub mod captions;
 mod dataset;

@@ -21,16 +21,14 @@ pub struct CiderWeights {
 }
 
 impl CiderWeights {
-    /// `groups` gives each image's range in `captions`.
-    pub fn new(index: &NgramIndex, captions: &[Counts], groups: &[std::ops::Range<usize>]) -> Self {
+    /// `groups` gives the places of each image's captions in `captions`.
+    pub fn new(index: &NgramIndex, captions: &[Counts], groups: &[Vec<usize>]) -> Self {
         let log_images = (groups.len() as f64).ln();
         let weights = std::array::from_fn(|n| {
             let mut frequency = vec![0u32; index.len(n + 1)];
             let mut last_seen = vec![usize::MAX; index.len(n + 1)];
             for (image, group) in groups.iter().enumerate() {
-                for &(number, _) in
-                    captions.get(group.clone()).unwrap_or_default().iter().flat_map(|counts| counts.of(n + 1))
-                {
+                for &(number, _) in group.iter().flat_map(|&caption| captions[caption].of(n + 1)) {
                     let number = number as usize;
                     if last_seen[number] != image {
                         last_seen[number] = image;
@@ -46,12 +44,13 @@ impl CiderWeights {
     }
 
     /// CIDEr-D of one caption against the references at `group`.
-    pub fn score(&self, hypothesis: &HypothesisCounts, captions: &[Counts], group: std::ops::Range<usize>) -> f64 {
+    pub fn score(&self, hypothesis: &HypothesisCounts, captions: &[Counts], group: &[usize]) -> f64 {
         let norms = self.norm(&hypothesis.known, Some(&hypothesis.unknown));
         let bigrams = |len: usize| len.saturating_sub(1) as f64;
         let references = group.len() as f64;
         let mut sums = [0.0; MAX_N];
-        for (counts, reference_norms) in captions.iter().zip(&self.norms).skip(group.start).take(group.len()) {
+        for &caption in group {
+            let (counts, reference_norms) = (&captions[caption], &self.norms[caption]);
             let difference = bigrams(hypothesis.known.len) - bigrams(counts.len);
             let penalty = std::f64::consts::E.powf(-(difference * difference) / (2.0 * SIGMA * SIGMA));
             for n in 0..MAX_N {

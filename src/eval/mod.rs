@@ -6,15 +6,18 @@
 mod bleu;
 pub mod bootstrap;
 mod cider;
+mod distinct;
 pub mod meteor;
 mod metric_set;
 mod ngrams;
 pub mod readers;
 mod references;
+pub mod retrieval;
 mod rouge;
 pub mod scores;
 pub mod tokenizer;
 
+pub use distinct::tokenize_all;
 pub use metric_set::MetricSet;
 pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;

@@ -2,6 +2,7 @@
 
 use super::bleu::BleuStats;
 use super::cider::CiderWeights;
+use super::distinct::{Distinct, tokenize_all};
 use super::meteor::{MeteorReferences, MeteorStats, Resources};
 use super::metric_set::MetricSet;
 use super::ngrams::{Counts, HypothesisCounts, NgramIndex, split_unicode};
@@ -11,7 +12,6 @@ use super::tokenizer::tokenize;
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Names in the order in which tables print them.
@@ -26,8 +26,9 @@ pub struct Evaluation {
 
 /// The references of some images. Each metric's own preparation is made when it is first asked for.
 pub struct References {
-    groups: Vec<Range<usize>>,
-    /// Cleaned captions, image after image.
+    /// Of each image, its captions' places below.
+    groups: Vec<Vec<usize>>,
+    /// The different cleaned captions.
     captions: Vec<String>,
     index: NgramIndex,
     words: Vec<Words>,
@@ -84,26 +85,30 @@ pub struct Segment {
 impl References {
     /// Tokenises the captions of each image once.
     pub fn new(groups: &[Vec<String>]) -> Self {
-        let cleaned: Vec<Vec<String>> =
-            groups.par_iter().map(|group| group.iter().map(|caption| tokenize(caption)).collect()).collect();
-        Self::from_tokenized(cleaned)
+        let captions: Vec<&String> = groups.iter().flatten().collect();
+        let mut cleaned = tokenize_all(&captions).into_iter();
+        Self::from_tokenized(groups.iter().map(|group| cleaned.by_ref().take(group.len()).collect()).collect())
     }
 
     /// Takes captions as they are, words between single spaces: cleaned text, or word ids.
     pub fn from_tokenized(groups: Vec<Vec<String>>) -> Self {
         let mut index = NgramIndex::default();
-        let mut ranges = Vec::with_capacity(groups.len());
-        let mut captions = Vec::new();
-        let mut words = Vec::new();
+        let (mut distinct, mut places) = (Distinct::default(), Vec::with_capacity(groups.len()));
+        let (mut captions, mut words) = (Vec::new(), Vec::new());
         for group in groups {
-            ranges.push(captions.len()..captions.len() + group.len());
+            let mut group_places = Vec::with_capacity(group.len());
             for caption in group {
-                words.push(Words::new(&caption, |word| index.add_word(word)));
-                captions.push(caption);
+                let (place, new) = distinct.number(caption.clone());
+                if new {
+                    words.push(Words::new(&caption, |word| index.add_word(word)));
+                    captions.push(caption);
+                }
+                group_places.push(place);
             }
+            places.push(group_places);
         }
         Self {
-            groups: ranges,
+            groups: places,
             captions,
             index,
             words,
@@ -132,8 +137,9 @@ impl References {
     }
 
     /// The cleaned captions of an image.
-    pub fn captions(&self, image: usize) -> &[String] {
-        self.groups.get(image).and_then(|group| self.captions.get(group.clone())).unwrap_or_default()
+    pub fn captions(&self, image: usize) -> impl ExactSizeIterator<Item = &str> {
+        let group = self.groups.get(image).map(Vec::as_slice).unwrap_or_default();
+        group.iter().map(|&caption| self.captions[caption].as_str())
     }
 
     /// Scores one raw caption an image, in the order of the images.
@@ -141,8 +147,7 @@ impl References {
     /// # Errors
     /// Another number of hypotheses than images; damaged METEOR resources.
     pub fn score(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Evaluation> {
-        let cleaned: Vec<String> = hypotheses.par_iter().map(|caption| tokenize(caption)).collect();
-        self.score_tokenized(&cleaned, metrics)
+        self.score_tokenized(&tokenize_all(hypotheses), metrics)
     }
 
     /// [`score`](Self::score) for captions that are cleaned already.
@@ -163,8 +168,19 @@ impl References {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
         self.prepare(metrics)?;
-        let pairs = hypotheses.par_iter().zip(&self.groups);
-        Ok(pairs.map(|(hypothesis, group)| self.segment(hypothesis, std::slice::from_ref(group), metrics)).collect())
+        let mut distinct = Distinct::default();
+        let mut different = Vec::new();
+        let mut numbers = Vec::with_capacity(hypotheses.len());
+        for pair @ (hypothesis, group) in hypotheses.iter().zip(&self.groups) {
+            let (number, new) = distinct.number(pair);
+            if new {
+                different.push((hypothesis, group));
+            }
+            numbers.push(number);
+        }
+        let segments: Vec<Segment> =
+            different.into_par_iter().map(|(hypothesis, group)| self.segment(hypothesis, &[group], metrics)).collect();
+        Ok(numbers.into_iter().filter_map(|number| segments.get(number).copied()).collect())
     }
 
     /// Scores of a corpus: sums for BLEU and METEOR, means for ROUGE-L and CIDEr, added up in the given order.
@@ -188,7 +204,7 @@ impl References {
         let mut groups = Vec::with_capacity(images.len());
         for &image in images {
             match self.groups.get(image) {
-                Some(group) => groups.push(group.clone()),
+                Some(group) => groups.push(group.as_slice()),
                 None => bail!("there is no image {image} among the {} with references", self.len()),
             }
         }
@@ -238,7 +254,7 @@ impl References {
     }
 
     /// One cleaned caption against the references in some groups.
-    fn segment(&self, hypothesis: &str, groups: &[Range<usize>], metrics: MetricSet) -> Segment {
+    fn segment(&self, hypothesis: &str, groups: &[&[usize]], metrics: MetricSet) -> Segment {
         let mut segment = Segment::default();
         let mut new_words: FxHashMap<&str, u32> = FxHashMap::default();
         let words = Words::new(hypothesis, |word| {
@@ -247,7 +263,7 @@ impl References {
                 *new_words.entry(word).or_insert(next)
             })
         });
-        let captions = || groups.iter().cloned().flatten();
+        let captions = || groups.iter().copied().flatten().copied();
         if metrics.rouge_l {
             segment.rouge_l = rouge_l(words.single(), captions().map(|caption| self.words[caption].single()));
         }
@@ -259,7 +275,7 @@ impl References {
                 segment.bleu = BleuStats::new(&hypothesis, &references);
             }
             if let (true, Some(cider), [group]) = (metrics.cider, self.cider.get(), groups) {
-                segment.cider = cider.score(&hypothesis, counts, group.clone());
+                segment.cider = cider.score(&hypothesis, counts, group);
             }
         }
         if metrics.meteor

@@ -178,6 +178,11 @@ pub fn identity(experiment: &Experiment) -> Result<String> {
 fn label(experiment: &Experiment) -> String {
     let dataset = experiment.data.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let model = match &experiment.model {
+        ModelConfig::Cssa(config) => format!(
+            "{}-{}",
+            config.geometry.name(),
+            if experiment.pretrain.is_some() { "contrastive" } else { "plain" }
+        ),
         ModelConfig::FeLws(config) => {
             let stack = match config.stack {
                 Stack::Ns => "ns",

@@ -26,6 +26,9 @@ pub(super) struct Encoded {
     pub failed: Vec<(usize, String)>,
 }
 
+/// Changes the decoded pixels of the images at some places before they are encoded.
+pub(super) type Change<'a> = dyn Fn(&[usize], &mut Vec<u8>) + 'a;
+
 /// Encodes the images at `places` of the list, in this order, and hands over batch after batch.
 pub(super) fn run(
     encoder: &Encoder,
@@ -33,6 +36,7 @@ pub(super) fn run(
     image_size: u32,
     images: &[PathBuf],
     places: &[usize],
+    change: &Change,
     mut sink: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
     let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
@@ -48,10 +52,10 @@ pub(super) fn run(
             Err(error) => batch.failed.push((place, format!("{error:#}"))),
         }
         if batch.places.len() == size {
-            sink(std::mem::take(&mut batch).encode(encoder, kind, image_size, size)?)?;
+            sink(std::mem::take(&mut batch).encode(encoder, kind, image_size, size, change)?)?;
         }
     }
-    sink(batch.encode(encoder, kind, image_size, size)?)
+    sink(batch.encode(encoder, kind, image_size, size, change)?)
 }
 
 /// Decoded images on their way to the encoder.
@@ -64,10 +68,18 @@ struct Batch {
 }
 
 impl Batch {
-    fn encode(mut self, encoder: &Encoder, kind: Kind, image_size: u32, size: usize) -> Result<Encoded> {
+    fn encode(
+        mut self,
+        encoder: &Encoder,
+        kind: Kind,
+        image_size: u32,
+        size: usize,
+        change: &Change,
+    ) -> Result<Encoded> {
         if self.places.is_empty() {
             return Ok(Encoded { shape: Vec::new(), rows: Vec::new(), failed: self.failed });
         }
+        change(&self.places, &mut self.pixels);
         let side = i64::from(image_size);
         self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
         let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;

@@ -6,6 +6,7 @@
 
 mod extract;
 mod store;
+pub mod view;
 
 use crate::config::schema::EncoderConfig;
 use crate::models::encoders::{self, RANDOM};
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use store::{ImageHash, Key, Rows, Writer};
 use tch::{Device, Tensor};
+use view::View;
 
 /// Changes whenever an encoder computes other numbers from the same pixels.
 const ENCODER_VERSION: u32 = 1;
@@ -96,6 +98,19 @@ impl FeatureSet {
         cache: &Path,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<Self> {
+        Self::of_view(encoders, kind, None, images, device, cache, progress)
+    }
+
+    /// [`Self::load_or_extract`] of an augmented view of each image.
+    pub fn of_view(
+        encoders: &[EncoderConfig],
+        kind: Kind,
+        view: Option<&View>,
+        images: &[PathBuf],
+        device: Device,
+        cache: &Path,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Self> {
         let hashed: Vec<Result<ImageHash, String>> =
             images.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
         let mut failures: BTreeMap<usize, String> =
@@ -103,7 +118,7 @@ impl FeatureSet {
         let hashes: Vec<Option<ImageHash>> = hashed.into_iter().map(Result::ok).collect();
         let mut sets = Vec::new();
         for config in encoders {
-            let job = Job { config, kind, images, device, cache };
+            let job = Job { config, kind, view, images, device, cache };
             sets.push(job.run(hashes.clone(), &mut failures, progress)?);
         }
         let mut set = Self { encoders: sets, failures, device };
@@ -194,6 +209,7 @@ fn content(image: &Path) -> Result<ImageHash> {
 struct Job<'a> {
     config: &'a EncoderConfig,
     kind: Kind,
+    view: Option<&'a View>,
     images: &'a [PathBuf],
     device: Device,
     cache: &'a Path,
@@ -261,7 +277,15 @@ impl Job<'_> {
         let cached = hashes.len() - places.len();
         let (mut done, mut new) = (0, 0);
         progress(Progress { encoder: name, cached, done, total: places.len() })?;
-        extract::run(&encoder, self.kind, *image_size, self.images, places, |batch| {
+        // An augmented view is drawn from the image's content.
+        let seed = |place: usize| hashes.get(place).and_then(|hash| Some(self.view?.seed(hash.as_ref()?)));
+        let change = |places: &[usize], pixels: &mut Vec<u8>| {
+            let seeds: Vec<u64> = places.iter().filter_map(|&place| seed(place)).collect();
+            if let Some(view) = self.view {
+                *pixels = view.settings.apply_all(pixels, *image_size, &seeds);
+            }
+        };
+        extract::run(&encoder, self.kind, *image_size, self.images, places, &change, |batch| {
             done += batch.rows.len() + batch.failed.len();
             let mut failed = batch.failed;
             let mut rows = Vec::with_capacity(batch.rows.len());
@@ -306,7 +330,12 @@ impl Job<'_> {
             encoder: format!("{name}/{ENCODER_VERSION}"),
             weights,
             image_size: *image_size,
-            preprocessing: format!("{PIXELS} {:?} {:?}", preprocessing.mean, preprocessing.std),
+            preprocessing: format!(
+                "{PIXELS} {:?} {:?}{}",
+                preprocessing.mean,
+                preprocessing.std,
+                self.view.map_or_else(String::new, View::key)
+            ),
             kind: self.kind.name().into(),
         })
     }

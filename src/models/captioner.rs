@@ -1,5 +1,6 @@
 //! The seam between models and everything that uses one: training, decoders, `caption` and reports.
 
+use super::first_stage::FirstStage;
 use super::losses::Losses;
 use crate::data::batch::Batch;
 use tch::{Kind, Tensor};
@@ -18,8 +19,21 @@ pub trait Captioner {
     /// Feeds the last token of every row, `[R]`, and gives the logits of the next one, `[R, V]`.
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor;
 
+    /// Where the model looks at each word of a caption, for display: `features` of one image, `tokens` the caption's words
+    /// without start and end -> weights `[words + 1, H, W]`, the last row at the end of the caption. `None` for models
+    /// that look at no grid.
+    fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
+        let _ = (features, tokens);
+        None
+    }
+
     /// The model as a captioner of nouns, for models that predict those of an image.
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
+        None
+    }
+
+    /// The training stage before the captioning one; `None` for models without.
+    fn first_stage(&self) -> Option<&dyn FirstStage> {
         None
     }
 }

@@ -43,7 +43,11 @@ impl Losses {
         for splice in self.splices.into_iter().rev() {
             let gradient = splice.output.grad();
             if gradient.defined() {
-                (splice.backward)(&gradient).backward();
+                let product = (splice.backward)(&gradient);
+                // Nothing to do where all that the operation used is frozen.
+                if product.requires_grad() {
+                    product.backward();
+                }
             }
         }
     }

@@ -3,14 +3,17 @@
 //! To add one: its file here, a variant of [`ModelConfig`], an arm in [`build`], its experiment files.
 
 pub mod captioner;
+pub mod cssa;
 pub mod encoders;
 pub mod fe_lws;
+pub mod first_stage;
 pub mod layers;
 pub mod losses;
 pub mod s2cpnet;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
+pub use first_stage::FirstStage;
 pub use losses::Losses;
 
 use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
@@ -42,6 +45,7 @@ impl Inputs {
 pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Captioner> {
     match config {
         ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
+        ModelConfig::Cssa(config) => Box::new(cssa::Cssa::new(path, config, inputs)),
         ModelConfig::S2cpNet(config) => Box::new(s2cpnet::S2cpNet::new(path, config, inputs)),
     }
 }
@@ -51,7 +55,7 @@ impl ModelConfig {
     pub fn features(&self) -> Kind {
         match self {
             Self::FeLws(_) => Kind::Pooled,
-            Self::S2cpNet(_) => Kind::Grid,
+            Self::Cssa(_) | Self::S2cpNet(_) => Kind::Grid,
         }
     }
 

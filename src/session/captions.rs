@@ -39,8 +39,8 @@ struct Sequences {
 const DRAW: u64 = 3;
 
 impl<'a> CaptionSet<'a> {
-    pub(super) fn new(session: &'a Session, images: &[usize]) -> Self {
-        let train = &session.experiment.train;
+    /// `unit`: what an example is; `seed`: from which captions are drawn.
+    pub(super) fn new(session: &'a Session, images: &[usize], unit: Examples, seed: u64) -> Self {
         let mut examples = Vec::new();
         for &place in images {
             let image = &session.dataset.images[place];
@@ -51,13 +51,13 @@ impl<'a> CaptionSet<'a> {
                 captions.push(Sequences { words: session.vocabulary.encode(&caption.words), nouns });
             }
             let example = |captions| Example { image: place, file_name: &image.file_name, captions };
-            match train.examples {
+            match unit {
                 Examples::Captions => examples.extend(captions.into_iter().map(|caption| example(vec![caption]))),
                 Examples::Images | Examples::OneCaption if captions.is_empty() => {}
                 Examples::Images | Examples::OneCaption => examples.push(example(captions)),
             }
         }
-        let draw = (train.examples == Examples::OneCaption).then_some(train.seed);
+        let draw = (unit == Examples::OneCaption).then_some(seed);
         Self { features: &session.features, device: session.device, examples, draw }
     }
 }
@@ -103,7 +103,7 @@ impl TrainingSet for CaptionSet<'_> {
             NounBatch { words, image_rows }
         });
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
-        Ok(Batch { captions: words, image_rows, features, nouns })
+        Ok(Batch { captions: words, image_rows, features, augmented: None, nouns })
     }
 
     fn describe(&self, example: usize) -> String {

@@ -2,7 +2,10 @@
 
 mod captions;
 mod decoding;
+mod pairs;
+mod pretraining;
 mod run_folder;
+mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
@@ -106,8 +109,8 @@ impl Session {
         References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
     }
 
-    /// Trains in a run folder, continuing what is there where `resume` is set. Afterwards the model is that of the
-    /// best epoch.
+    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set.
+    /// Afterwards the model is that of the best epoch.
     pub fn train(
         &mut self,
         folder: &Path,
@@ -119,8 +122,12 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
         }
+        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, on_step)? {
+            return Ok((state, Outcome::Interrupted));
+        }
         let references = self.references(&validation);
-        let set = CaptionSet::new(self, &self.split(Split::Train));
+        let train = &self.experiment.train;
+        let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
         let mut validate = || -> Result<Scores> {
             let captions = self.greedy(&validation)?;
             Ok(references.score(&captions, MetricSet::ALL)?.corpus)

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 const STATUS: &str = "STATUS";
 const CONFIG: &str = "config.yaml";
 const DONE: &str = "done";
+/// Folder of a first training stage within that of the run.
+pub(super) const PRETRAIN: &str = "pretrain";
 
 /// The folder of one training run.
 #[derive(Debug)]
@@ -29,9 +31,10 @@ impl RunFolder {
         let config = path.join(CONFIG);
         let yaml = crate::config::to_yaml(experiment)?;
         // A run that failed before its first checkpoint left nothing to lose.
-        let started = checkpoint::exists(&path.join("checkpoints/last"));
+        let checkpoints = [path.join("checkpoints/last"), path.join(PRETRAIN).join("checkpoints/last")];
+        let started = checkpoints.iter().any(|last| checkpoint::exists(last));
         if started && overwrite {
-            for part in ["checkpoints", "predictions"] {
+            for part in ["checkpoints", "predictions", PRETRAIN] {
                 let folder = path.join(part);
                 if folder.exists() {
                     fs::remove_dir_all(&folder).with_context(|| format!("cannot remove '{}'", folder.display()))?;

@@ -1,7 +1,8 @@
 //! The training loop: one for every model.
 
-use super::Adam;
 use super::checkpoint::{self, Checkpoint, Companion};
+use super::optimizer::Optimizer;
+use super::schedule;
 use super::state::{EpochRecord, TrainState};
 use crate::config::schema::TrainConfig;
 use crate::data::batch::Batch;
@@ -10,7 +11,7 @@ use crate::models::Captioner;
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
 use crate::util::rng::Rng;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::nn::VarStore;
@@ -68,9 +69,8 @@ impl Run<'_> {
             bail!("there is no caption to train on: the train split is empty");
         }
         let (last, best) = (self.folder.join("checkpoints/last"), self.folder.join("checkpoints/best"));
-        let mut variables: Vec<_> = self.store.variables().into_iter().collect();
-        variables.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut optimizer = Adam::new(variables, &self.config.optimizer);
+        let variables = self.store.variables().into_iter().collect();
+        let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
         let mut state = TrainState::default();
         if resume && checkpoint::exists(&last) {
             let saved = Checkpoint::load_or_previous(&last)?;
@@ -87,7 +87,7 @@ impl Run<'_> {
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
-            let steps = self.data.len().div_ceil(self.config.batch_size);
+            let steps = self.data.len().div_ceil(self.examples_per_step());
             let captions = (self.data.captions() * (steps - done_before)) as f64 / steps as f64;
             self.finish_epoch(&mut state, &optimizer, (&last, &best), seconds, captions / seconds)?;
         }
@@ -98,23 +98,26 @@ impl Run<'_> {
     }
 
     /// The rest of the epoch that `state` stands in.
-    fn epoch(&mut self, state: &mut TrainState, optimizer: &mut Adam, last: &Path) -> Result<Outcome> {
+    fn epoch(&mut self, state: &mut TrainState, optimizer: &mut Optimizer, last: &Path) -> Result<Outcome> {
         let (seed, epoch) = (self.config.seed, state.epoch as u64);
         let mut order: Vec<usize> = (0..self.data.len()).collect();
         Rng::new(&[seed, ORDER, epoch]).shuffle(&mut order);
-        let batches: Vec<&[usize]> = order.chunks(self.config.batch_size).collect();
-        while let Some(examples) = batches.get(state.step) {
-            runtime::seed(&[seed, STEP, epoch, state.step as u64]);
+        let steps: Vec<&[usize]> = order.chunks(self.examples_per_step()).collect();
+        let scores = self.plateau_scores(state)?;
+        while let Some(examples) = steps.get(state.step) {
+            let step = state.updates + 1;
+            optimizer.lr = schedule::rate(&self.config.schedule, self.config.optimizer.lr, step, state.epoch, &scores);
             self.step(examples, state, optimizer)?;
             state.step += 1;
-            (self.on_step)(state.step, batches.len());
+            state.updates = step;
+            (self.on_step)(state.step, steps.len());
             if self.interrupt.requested() {
                 return Ok(Outcome::Interrupted);
             }
             if self
                 .config
                 .checkpoint_steps
-                .is_some_and(|every| state.step.is_multiple_of(every) && state.step < batches.len())
+                .is_some_and(|every| state.step.is_multiple_of(every) && state.step < steps.len())
             {
                 self.save(last, optimizer, state)?;
             }
@@ -122,37 +125,69 @@ impl Run<'_> {
         Ok(Outcome::Finished)
     }
 
-    fn step(&self, examples: &[usize], state: &mut TrainState, optimizer: &mut Adam) -> Result<()> {
-        let batch = self.data.batch(examples, state.epoch)?;
-        let tokens = batch.captions.tokens();
-        let losses = self.model.losses(&batch, true);
-        let loss = losses.total().double_value(&[]);
-        if !loss.is_finite() {
-            let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
-            bail!(
-                "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
-                 checkpoint is kept); images of that step: {}",
-                state.epoch + 1,
-                state.step + 1,
-                files.join(", ")
-            );
+    fn examples_per_step(&self) -> usize {
+        self.config.batch_size * self.config.accumulate
+    }
+
+    /// The scores so far by which the schedule tells a plateau; empty where it asks for none.
+    fn plateau_scores(&self, state: &TrainState) -> Result<Vec<f64>> {
+        match schedule::metric(&self.config.schedule, &self.config.early_stop.metric) {
+            Some(metric) => {
+                state.history.iter().map(|e| score(&e.validation, metric, "train.schedule.plateau.metric")).collect()
+            }
+            None => Ok(Vec::new()),
         }
+    }
+
+    /// One update from the given examples, in as many batches as it takes. Each batch's mean loss counts by its tokens,
+    /// as if all were one batch.
+    fn step(&self, examples: &[usize], state: &mut TrainState, optimizer: &mut Optimizer) -> Result<()> {
         optimizer.zero_grad();
-        losses.backward(1.0);
+        let (mut tokens, mut loss_sum) = (0, 0.0);
+        let whole = examples.len() <= self.config.batch_size;
+        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
+            let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
+            runtime::seed(if whole { &at[..4] } else { &at });
+            let batch = self.data.batch(examples, state.epoch)?;
+            let of_batch = batch.captions.tokens();
+            let losses = self.model.losses(&batch, true);
+            let loss = losses.total().double_value(&[]);
+            if !loss.is_finite() {
+                return Err(self.lost(loss, examples, state));
+            }
+            losses.backward(if whole { 1.0 } else { of_batch as f64 });
+            tokens += of_batch;
+            loss_sum += loss * of_batch as f64;
+        }
+        if !whole {
+            optimizer.scale_gradients(1.0 / tokens.max(1) as f64);
+        }
+        optimizer.clip_value(self.config.clip_value);
         if let Some(limit) = self.config.clip_norm {
             optimizer.clip_norm(limit);
         }
         optimizer.step();
-        state.loss_sum += loss * tokens as f64;
+        state.loss_sum += loss_sum;
         state.tokens += tokens;
         Ok(())
+    }
+
+    fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
+        let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
+        anyhow!(
+            "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
+             checkpoint is kept); images of that step: {}",
+            state.epoch + 1,
+            state.step + 1,
+            files.join(", ")
+        )
     }
 
     /// Validates, keeps the best, saves, logs.
     fn finish_epoch(
         &mut self,
         state: &mut TrainState,
-        optimizer: &Adam,
+        optimizer: &Optimizer,
         (last, best): (&Path, &Path),
         seconds: f64,
         captions_per_second: f64,
@@ -160,10 +195,7 @@ impl Run<'_> {
         let started = Instant::now();
         let validation = (self.validate)()?;
         let metric = &self.config.early_stop.metric;
-        let score = validation.get(metric).with_context(|| {
-            let names: Vec<&str> = validation.names().collect();
-            format!("train.early_stop.metric is '{metric}'{}", crate::util::suggest::hint(metric, names))
-        })?;
+        let score = score(&validation, metric, "train.early_stop.metric")?;
         let record = EpochRecord {
             epoch: state.epoch + 1,
             train_loss: state.loss_sum / state.tokens.max(1) as f64,
@@ -199,11 +231,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn save(&self, folder: &Path, optimizer: &Adam, state: &TrainState) -> Result<()> {
+    fn save(&self, folder: &Path, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
         let mut weights: Vec<_> = self.store.variables().into_iter().collect();
         weights.sort_by(|a, b| a.0.cmp(&b.0));
         Checkpoint { weights, optimizer: optimizer.state(), state: state.clone() }.save(folder, self.companions)
     }
+}
+
+/// A score by the name that a setting gives.
+fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
+    scores.get(metric).with_context(|| {
+        let names: Vec<&str> = scores.names().collect();
+        format!("{setting} is '{metric}'{}", crate::util::suggest::hint(metric, names))
+    })
 }
 
 /// `metrics.jsonl`, a line an epoch. Written whole, so that a continued run never holds an epoch twice.

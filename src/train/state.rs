@@ -11,7 +11,10 @@ pub struct TrainState {
     pub epoch: usize,
     /// Steps done in the epoch after those; 0 at an epoch's boundary.
     pub step: usize,
-    /// Sum over those steps of loss x tokens, and of tokens.
+    /// Steps done in the whole run.
+    #[serde(default)]
+    pub updates: u64,
+    /// Sum over the epoch's steps of loss x tokens, and of tokens.
     pub loss_sum: f64,
     pub tokens: i64,
     pub best: Option<Best>,

@@ -21,6 +21,7 @@ pub use fusion::{Encoder, Stages};
 use super::layers::{KeyValues, PackedLayout, dropout};
 use super::losses::Losses;
 use super::{Captioner, Inputs, State};
+use crate::data::START;
 use crate::data::batch::{Batch, PackedCaptions};
 use decoder::Layer;
 use layout::ImageLayout;
@@ -105,20 +106,6 @@ impl S2cpNet {
         branch.scores.forward(&dropout(&xs, branch.dropout, train))
     }
 
-    /// Where the model looks at each word of a caption: `features` of one image, `tokens` the words without start and end
-    /// -> `[words + 1, H, W]`, the last at the end of the caption.
-    pub fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Tensor {
-        tch::no_grad(|| {
-            let memory = self.encoder.forward(features, false);
-            let ids: Vec<i64> = std::iter::once(crate::data::START).chain(tokens.iter().copied()).collect();
-            let device = memory.device();
-            let xs = self.embedding.forward(&Tensor::from_slice(&ids).to_device(device));
-            let xs = self.words.places.add(&xs, &words::times(ids.len() as i64, device), false);
-            let looks = self.words.layer.looks(&xs, &self.words.layer.memory(&memory));
-            looks.view([ids.len() as i64, self.grid, self.grid])
-        })
-    }
-
     /// The state of a search with a branch: `tensors` are the image of each row, then keys and values of the words so far;
     /// `shared` are keys and values of the memory.
     fn start_branch(&self, branch: &Branch, features: &[Tensor]) -> State {
@@ -168,6 +155,18 @@ impl Captioner for S2cpNet {
 
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
         self.step_branch(&self.words, tokens, state)
+    }
+
+    fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
+        tch::no_grad(|| {
+            let memory = self.encoder.forward(features, false);
+            let ids: Vec<i64> = std::iter::once(START).chain(tokens.iter().copied()).collect();
+            let device = memory.device();
+            let xs = self.embedding.forward(&Tensor::from_slice(&ids).to_device(device));
+            let xs = self.words.places.add(&xs, &words::times(ids.len() as i64, device), false);
+            let looks = self.words.layer.looks(&xs, &self.words.layer.memory(&memory));
+            Some(looks.view([ids.len() as i64, self.grid, self.grid]))
+        })
     }
 
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {

@@ -1,5 +1,6 @@
 //! Weight files: reading named tensors, and loading them into a network with an account of every tensor.
 
+mod fetch;
 mod manifest;
 mod npz;
 mod random;
@@ -7,7 +8,8 @@ mod report;
 mod safetensors;
 mod torch;
 
-pub use manifest::{Published, manifest};
+pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
+pub use manifest::{Published, find, manifest};
 pub use random::{random_values, randomise};
 pub use report::{Clash, LoadReport, load};
 

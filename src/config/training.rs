@@ -1,0 +1,179 @@
+//! The `train` block of an experiment.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainConfig {
+    pub seed: u64,
+    /// What one example is.
+    pub examples: Examples,
+    /// Examples that go through the model at a time.
+    pub batch_size: usize,
+    /// Batches whose gradients make one step: as one batch of so many times the examples, in less memory.
+    pub accumulate: usize,
+    /// At most so many epochs.
+    pub epochs: usize,
+    pub optimizer: OptimizerConfig,
+    pub schedule: ScheduleConfig,
+    /// Settings of parts of the model; a parameter belongs to the longest prefix that fits its name.
+    pub parts: Vec<PartConfig>,
+    /// Every element of the gradient is clamped to `[-clip_value, clip_value]`.
+    pub clip_value: Option<f64>,
+    /// Norm to which the gradient is then clipped.
+    pub clip_norm: Option<f64>,
+    /// Checkpoints within an epoch, every so many steps, beside the one at its end.
+    pub checkpoint_steps: Option<usize>,
+    pub early_stop: EarlyStopConfig,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            examples: Examples::Captions,
+            batch_size: 64,
+            accumulate: 1,
+            epochs: 200,
+            optimizer: OptimizerConfig::default(),
+            schedule: ScheduleConfig::default(),
+            parts: Vec::new(),
+            clip_value: None,
+            clip_norm: None,
+            checkpoint_steps: None,
+            early_stop: EarlyStopConfig::default(),
+        }
+    }
+}
+
+/// What one training example is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Examples {
+    /// A caption with its image; an epoch sees every caption.
+    Captions,
+    /// An image with all its captions; an epoch sees every caption.
+    Images,
+    /// An image with one of its captions, drawn anew each epoch.
+    OneCaption,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    pub kind: OptimizerKind,
+    /// Learning rate before the schedule; the `noam` schedule does without.
+    pub lr: f64,
+    pub betas: [f64; 2],
+    pub eps: f64,
+    /// So many times the parameter is added to its gradient.
+    pub weight_decay: f64,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self { kind: OptimizerKind::Adam, lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizerKind {
+    /// Kingma and Ba 2015.
+    Adam,
+    /// Rectified Adam: Liu et al. 2020.
+    Radam,
+}
+
+/// How the learning rate goes, as a one-key map (`constant` may stand alone).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleConfig {
+    #[default]
+    Constant,
+    Noam(NoamConfig),
+    Step(StepConfig),
+    Plateau(PlateauConfig),
+}
+
+/// Per step, from 1: `factor * d_model^-0.5 * min(step^-0.5, step * warmup^-1.5)` (Vaswani et al. 2017, section 5.3), in
+/// place of `optimizer.lr`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoamConfig {
+    /// Steps during which the rate rises.
+    pub warmup: usize,
+    /// Width of the model.
+    pub d_model: usize,
+    #[serde(default = "one")]
+    pub factor: f64,
+}
+
+/// Multiplies the rate by `factor` after every so many epochs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepConfig {
+    /// Epochs between two decays.
+    pub every: usize,
+    pub factor: f64,
+}
+
+/// Multiplies the rate by `factor` while a score of the validation split does not rise. One of `every` and `patience`
+/// says when; `every: n` is `patience: n - 1`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlateauConfig {
+    /// The score (default: that of `early_stop`).
+    #[serde(default)]
+    pub metric: Option<String>,
+    pub factor: f64,
+    /// Before an epoch, when the epochs since the best one are a multiple of this.
+    #[serde(default)]
+    pub every: Option<usize>,
+    /// Once more than so many epochs have passed since the best one or the last decay.
+    #[serde(default)]
+    pub patience: Option<usize>,
+}
+
+/// Settings of the parameters whose names begin with `prefix`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartConfig {
+    /// A parameter's name, or its beginning up to a dot.
+    pub prefix: String,
+    /// Factor of the learning rate.
+    #[serde(default = "one")]
+    pub lr_scale: f64,
+    /// Leave these parameters as they are.
+    #[serde(default)]
+    pub freeze: bool,
+    /// Whether the schedule applies; else the rate stays `optimizer.lr * lr_scale`.
+    #[serde(default = "yes")]
+    pub decay: bool,
+    /// Clamps the elements of the gradient, in place of the `clip_value` of all.
+    #[serde(default)]
+    pub clip_value: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Training stops after `patience` epochs without a better value of `metric` on the validation split; the weights of
+/// the best epoch are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EarlyStopConfig {
+    pub metric: String,
+    pub patience: usize,
+}
+
+impl Default for EarlyStopConfig {
+    fn default() -> Self {
+        Self { metric: "ROUGE_L".into(), patience: 8 }
+    }
+}

@@ -1,0 +1,78 @@
+//! A training stage before the captioning one.
+
+use super::{Captioner, Losses, State};
+use crate::config::schema::ModelConfig;
+use crate::data::augment::AugmentConfig;
+use crate::data::batch::Batch;
+use crate::eval::Scores;
+use anyhow::Result;
+use tch::Tensor;
+
+/// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the folder
+/// `pretrain` of the run, on batches of the kind that [`ModelConfig::pretraining`] names. Both stages share one store
+/// of parameters; those that get no gradient in a stage stay as they are.
+pub trait FirstStage {
+    /// The training loss of a batch; `train` switches dropout on.
+    fn losses(&self, batch: &Batch, train: bool) -> Losses;
+
+    /// Scores of held-out images, under the names that [`ModelConfig::pretraining`] gives. The batches hold each image
+    /// with all its captions, nothing augmented.
+    fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores>;
+
+    /// Whether a parameter keeps in the captioning stage what this stage made of it; the others begin that stage with the
+    /// values that they were made with.
+    fn transfers(&self, parameter: &str) -> bool {
+        let _ = parameter;
+        true
+    }
+}
+
+/// What a first stage learns from, and what it is judged by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pretraining<'a> {
+    pub examples: PretrainingExamples<'a>,
+    /// Names of the scores, any of which `pretrain.early_stop.metric` may watch; the usual one first.
+    pub metrics: &'static [&'static str],
+}
+
+/// The examples of a first stage.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PretrainingExamples<'a> {
+    /// Those of the captioning stage, by `pretrain.examples`.
+    Captions,
+    /// An image and one of its captions, drawn anew each epoch, with an augmented form of each: [`Batch::augmented`].
+    Pairs(&'a AugmentConfig),
+}
+
+impl ModelConfig {
+    /// What the model's first stage needs; `None` where it has no such stage.
+    pub fn pretraining(&self) -> Option<Pretraining<'_>> {
+        match self {
+            Self::Cssa(config) => Some(Pretraining {
+                examples: PretrainingExamples::Pairs(&config.augment),
+                metrics: &crate::eval::retrieval::NAMES,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// A model as the training engine sees it in its first stage.
+pub struct InFirstStage<'a> {
+    pub model: &'a dyn Captioner,
+    pub stage: &'a dyn FirstStage,
+}
+
+impl Captioner for InFirstStage<'_> {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        self.stage.losses(batch, train)
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        self.model.start(features)
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.model.step(tokens, state)
+    }
+}

@@ -1,0 +1,124 @@
+//! The first training stage of a run, where its experiment has one.
+
+use super::Session;
+use super::captions::CaptionSet;
+use super::pairs::PairSet;
+use super::run_folder::PRETRAIN;
+use crate::config::schema::{Examples, TrainConfig};
+use crate::data::Split;
+use crate::eval::Scores;
+use crate::features::Progress;
+use crate::models::FirstStage;
+use crate::models::first_stage::{InFirstStage, PretrainingExamples};
+use crate::runtime::Interrupt;
+use crate::train::{Outcome, Run, TrainState, TrainingSet, checkpoint};
+use crate::util::fs::write_atomic;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tch::Tensor;
+
+/// Images scored at a time.
+const BATCH: usize = 64;
+/// File of the scores before and after the stage.
+const SCORES: &str = "scores.json";
+
+impl Session {
+    /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves the
+    /// model as that stage is to find it. The scores before and after are written beside the checkpoints and shown.
+    pub(super) fn pretrain(
+        &self,
+        folder: &Path,
+        resume: bool,
+        interrupt: &Interrupt,
+        on_step: &mut dyn FnMut(usize, usize),
+    ) -> Result<(TrainState, Outcome)> {
+        let none = || Ok((TrainState::default(), Outcome::Finished));
+        let Some(config) = &self.experiment.pretrain else { return none() };
+        if resume && checkpoint::exists(&folder.join("checkpoints/last")) {
+            return none();
+        }
+        let Some(stage) = self.model.first_stage() else { return none() };
+        let pretraining = self.experiment.model.pretraining().context("the model has no first training stage")?;
+        if self.split(Split::Val).is_empty() {
+            bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
+        }
+        let config = TrainConfig { seed: self.experiment.train.seed, ..config.clone() };
+        let made = self.untransferred(stage);
+        let before = self.stage_scores(stage)?;
+        let images = self.split(Split::Train);
+        let mut progress = |p: Progress| {
+            on_step(p.done, p.total.max(1));
+            match interrupt.requested() {
+                true => bail!("interrupted; the features computed so far are kept, and --resume goes on from there"),
+                false => Ok(()),
+            }
+        };
+        let set: Box<dyn TrainingSet> = match pretraining.examples {
+            PretrainingExamples::Captions => Box::new(CaptionSet::new(self, &images, config.examples, config.seed)),
+            PretrainingExamples::Pairs(augment) => Box::new(PairSet::new(self, &images, augment, &mut progress)?),
+        };
+        let path = folder.join(PRETRAIN);
+        tracing::info!("first stage: {} examples, {} epochs, in '{}'", set.len(), config.epochs, path.display());
+        let model = InFirstStage { model: &*self.model, stage };
+        let mut validate = || self.scores_of(stage, Split::Val);
+        let ended = Run {
+            model: &model,
+            store: &self.store,
+            data: &*set,
+            validate: &mut validate,
+            config: &config,
+            folder: &path,
+            companions: &self.companions()?,
+            interrupt,
+            on_step,
+        }
+        .train(resume)?;
+        if ended.1 == Outcome::Finished {
+            let after = self.stage_scores(stage)?;
+            show(&before, &after);
+            let scores = serde_json::json!({"before": before, "after": after});
+            write_atomic(&path.join(SCORES), &serde_json::to_vec_pretty(&scores)?)?;
+            restore(made);
+        }
+        Ok(ended)
+    }
+
+    /// Copies of the parameters that the captioning stage begins with as they were made, each with the parameter.
+    fn untransferred(&self, stage: &dyn FirstStage) -> Vec<(Tensor, Tensor)> {
+        let variables = self.store.variables();
+        let mut names: Vec<&String> = variables.keys().filter(|name| !stage.transfers(name)).collect();
+        names.sort_unstable();
+        names.iter().map(|name| (variables[*name].shallow_clone(), variables[*name].detach().copy())).collect()
+    }
+
+    /// Scores of the validation and, where there is one, the test split.
+    fn stage_scores(&self, stage: &dyn FirstStage) -> Result<BTreeMap<&'static str, Scores>> {
+        let mut scores = BTreeMap::from([("val", self.scores_of(stage, Split::Val)?)]);
+        if !self.split(Split::Test).is_empty() {
+            scores.insert("test", self.scores_of(stage, Split::Test)?);
+        }
+        Ok(scores)
+    }
+
+    fn scores_of(&self, stage: &dyn FirstStage, split: Split) -> Result<Scores> {
+        let set = CaptionSet::new(self, &self.split(split), Examples::Images, 0);
+        let all: Vec<usize> = (0..set.len()).collect();
+        stage.scores(&mut all.chunks(BATCH).map(|chunk| set.batch(chunk, 0)))
+    }
+}
+
+fn show(before: &BTreeMap<&str, Scores>, after: &BTreeMap<&str, Scores>) {
+    for (split, after) in after {
+        let pairs = after.0.iter().map(|(name, value)| {
+            let first = before.get(split).and_then(|scores| scores.get(name)).unwrap_or(f64::NAN);
+            format!("{name} {first:.3} -> {value:.3}")
+        });
+        tracing::info!("first stage, {split}: {}", pairs.collect::<Vec<_>>().join("  "));
+    }
+}
+
+/// Puts values back into their parameters.
+fn restore(made: Vec<(Tensor, Tensor)>) {
+    tch::no_grad(|| made.into_iter().for_each(|(mut parameter, value)| parameter.copy_(&value)));
+}

@@ -1,0 +1,166 @@
+//! Adam and RAdam with a state that can be saved and restored.
+
+mod parts;
+mod update;
+
+use crate::config::schema::{OptimizerConfig, PartConfig};
+use anyhow::{Result, bail};
+use rustc_hash::FxHashMap;
+use tch::{Device, Kind, Tensor};
+use update::Update;
+
+/// Adam or RAdam as PyTorch computes them. LibTorch's own optimisers keep their moments out of reach, and a run could
+/// not be resumed exactly.
+#[derive(Debug)]
+pub struct Optimizer {
+    parameters: Vec<Parameter>,
+    config: OptimizerConfig,
+    /// Current learning rate: schedules change it.
+    pub lr: f64,
+}
+
+/// A parameter that is trained, and what the optimiser knows of it.
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    value: Tensor,
+    /// Running means of gradient and squared gradient, shaped as the parameter.
+    moments: [Tensor; 2],
+    steps: i64,
+    lr_scale: f64,
+    decay: bool,
+    clip_value: Option<f64>,
+}
+
+impl Parameter {
+    fn gradient(&self) -> Option<Tensor> {
+        Some(self.value.grad()).filter(Tensor::defined)
+    }
+}
+
+impl Optimizer {
+    /// An optimiser of those of a model's named variables that are trained: not its running statistics, nor what
+    /// `parts` freeze, which henceforth ask for no gradient.
+    ///
+    /// Errors: a prefix in `parts` that fits no variable, and parts that freeze all of them.
+    pub fn new(mut variables: Vec<(String, Tensor)>, config: &OptimizerConfig, parts: &[PartConfig]) -> Result<Self> {
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
+        let settings = parts::assign(&names, parts)?;
+        let mut parameters = Vec::with_capacity(variables.len());
+        for ((name, value), part) in variables.into_iter().zip(settings) {
+            if part.is_some_and(|part| part.freeze) {
+                let _ = value.set_requires_grad(false);
+            }
+            if !value.requires_grad() {
+                continue;
+            }
+            let zeros = || value.detach().zeros_like();
+            parameters.push(Parameter {
+                moments: [zeros(), zeros()],
+                name,
+                value,
+                steps: 0,
+                lr_scale: part.map_or(1.0, |part| part.lr_scale),
+                decay: part.is_none_or(|part| part.decay),
+                clip_value: part.and_then(|part| part.clip_value),
+            });
+        }
+        if parameters.is_empty() {
+            bail!("every parameter of the model is frozen: nothing is left to train; see train.parts");
+        }
+        Ok(Self { parameters, config: config.clone(), lr: config.lr })
+    }
+
+    /// One update from the parameters' gradients. A parameter without a gradient stays as it is.
+    pub fn step(&mut self) {
+        tch::no_grad(|| {
+            for parameter in &mut self.parameters {
+                let Some(gradient) = parameter.gradient() else { continue };
+                parameter.steps += 1;
+                let lr = if parameter.decay { self.lr } else { self.config.lr };
+                Update::new(&self.config, parameter.steps, lr * parameter.lr_scale).apply(
+                    &mut parameter.value,
+                    &gradient,
+                    &mut parameter.moments,
+                );
+            }
+        });
+    }
+
+    /// Clears the gradients.
+    pub fn zero_grad(&mut self) {
+        self.parameters.iter_mut().for_each(|parameter| parameter.value.zero_grad());
+    }
+
+    /// Multiplies all gradients.
+    pub fn scale_gradients(&mut self, factor: f64) {
+        tch::no_grad(|| self.gradients().for_each(|mut gradient| _ = gradient.g_mul_scalar_(factor)));
+    }
+
+    /// Clamps every element of the gradients to `[-limit, limit]`, with the limit of the parameter's part where it has
+    /// one, else with `limit`.
+    pub fn clip_value(&mut self, limit: Option<f64>) {
+        tch::no_grad(|| {
+            for parameter in &self.parameters {
+                if let (Some(limit), Some(mut gradient)) = (parameter.clip_value.or(limit), parameter.gradient()) {
+                    let _ = gradient.clamp_(-limit, limit);
+                }
+            }
+        });
+    }
+
+    /// Scales all gradients so that their common norm is at most `limit`; gives the norm before.
+    pub fn clip_norm(&mut self, limit: f64) -> f64 {
+        tch::no_grad(|| {
+            let squares: Vec<Tensor> = self.gradients().map(|gradient| gradient.norm().square()).collect();
+            if squares.is_empty() {
+                return 0.0;
+            }
+            let norm = Tensor::stack(&squares, 0).sum(Kind::Float).sqrt().double_value(&[]);
+            if norm > limit {
+                self.gradients().for_each(|mut gradient| _ = gradient.g_mul_scalar_(limit / (norm + 1e-6)));
+            }
+            norm
+        })
+    }
+
+    fn gradients(&self) -> impl Iterator<Item = Tensor> {
+        self.parameters.iter().filter_map(Parameter::gradient)
+    }
+
+    /// The state under names for a safetensors file: `m.<parameter>`, `v.<parameter>`, and `steps`, Int64, one for each
+    /// parameter by name.
+    pub fn state(&self) -> Vec<(String, Tensor)> {
+        let steps: Vec<i64> = self.parameters.iter().map(|parameter| parameter.steps).collect();
+        let mut state = vec![("steps".to_owned(), Tensor::from_slice(&steps))];
+        for Parameter { name, moments: [m, v], .. } in &self.parameters {
+            state.push((format!("m.{name}"), m.shallow_clone()));
+            state.push((format!("v.{name}"), v.shallow_clone()));
+        }
+        state
+    }
+
+    /// Restores what [`Self::state`] gave; every tensor must be there with its shape.
+    pub fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let by_name: FxHashMap<&str, &Tensor> = state.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let find = |name: &str, shape: &[i64]| match by_name.get(name) {
+            Some(saved) if saved.size() == shape => Ok(*saved),
+            Some(saved) => {
+                bail!("the optimiser state '{name}' has shape {:?}, the model needs {shape:?}", saved.size())
+            }
+            None => bail!("the optimiser state lacks '{name}'"),
+        };
+        let steps = find("steps", &[self.parameters.len() as i64])?;
+        let steps = Vec::<i64>::try_from(steps.to_device(Device::Cpu))?;
+        tch::no_grad(|| {
+            for (parameter, steps) in self.parameters.iter_mut().zip(steps) {
+                for (prefix, moment) in ["m", "v"].into_iter().zip(&mut parameter.moments) {
+                    moment.copy_(find(&format!("{prefix}.{}", parameter.name), &moment.size())?);
+                }
+                parameter.steps = steps;
+            }
+            Ok(())
+        })
+    }
+}

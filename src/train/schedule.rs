@@ -1,0 +1,104 @@
+//! Learning rates as functions of what a checkpoint holds, so that a continued run needs no further state.
+
+use crate::config::schema::{NoamConfig, PlateauConfig, ScheduleConfig, StepConfig};
+
+/// The learning rate of optimiser step `step` (from 1 in the run), after `epochs` whole ones. `scores` are those of the
+/// epochs so far by the schedule's metric (plateau only).
+pub fn rate(schedule: &ScheduleConfig, base: f64, step: u64, epochs: usize, scores: &[f64]) -> f64 {
+    match schedule {
+        ScheduleConfig::Constant => base,
+        ScheduleConfig::Noam(NoamConfig { warmup, d_model, factor }) => {
+            let (step, warmup) = (step.max(1) as f64, *warmup as f64);
+            factor * (*d_model as f64).powf(-0.5) * step.powf(-0.5).min(step * warmup.powf(-1.5))
+        }
+        ScheduleConfig::Step(StepConfig { every, factor }) => base * power(*factor, epochs / (*every).max(1)),
+        ScheduleConfig::Plateau(plateau) => base * power(plateau.factor, decays(plateau, scores)),
+    }
+}
+
+/// The score by which a plateau is told, `None` for the other schedules; `default` is that of early stopping.
+pub fn metric<'a>(schedule: &'a ScheduleConfig, default: &'a str) -> Option<&'a str> {
+    match schedule {
+        ScheduleConfig::Plateau(plateau) => Some(plateau.metric.as_deref().unwrap_or(default)),
+        _ => None,
+    }
+}
+
+/// Decays before the next epoch. An equal score is no better.
+fn decays(plateau: &PlateauConfig, scores: &[f64]) -> usize {
+    let every = plateau.every.or(plateau.patience.map(|patience| patience + 1)).unwrap_or(usize::MAX).max(1);
+    let (mut best, mut since, mut decays) = (f64::NEG_INFINITY, 0, 0);
+    for &score in scores {
+        if score > best {
+            (best, since) = (score, 0);
+        } else {
+            since += 1;
+            decays += usize::from(since % every == 0);
+        }
+    }
+    decays
+}
+
+fn power(factor: f64, times: usize) -> f64 {
+    factor.powi(i32::try_from(times).unwrap_or(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found} is not {expected}");
+    }
+
+    #[test]
+    fn noam_rises_for_the_warm_up_and_falls_with_the_root_of_the_step() {
+        let noam = ScheduleConfig::Noam(NoamConfig { warmup: 20_000, d_model: 512, factor: 1.0 });
+        let at = |step| rate(&noam, 1.0, step, 0, &[]);
+        close(at(1), 512f64.powf(-0.5) * 20_000f64.powf(-1.5));
+        close(at(1500), 1500.0 * at(1));
+        close(at(20_000), 512f64.powf(-0.5) * 20_000f64.powf(-0.5));
+        close(at(80_000), at(20_000) / 2.0);
+        let doubled = ScheduleConfig::Noam(NoamConfig { warmup: 20_000, d_model: 512, factor: 2.0 });
+        close(rate(&doubled, 1.0, 7, 3, &[]), 2.0 * at(7));
+    }
+
+    #[test]
+    fn steps_decay_after_whole_spans_of_epochs() {
+        let step = ScheduleConfig::Step(StepConfig { every: 5, factor: 0.9 });
+        for (epochs, times) in [(0, 0), (4, 0), (5, 1), (9, 1), (10, 2), (29, 5)] {
+            close(rate(&step, 5e-4, 1, epochs, &[]), 5e-4 * 0.9f64.powi(times));
+        }
+        assert_eq!(rate(&ScheduleConfig::Constant, 5e-4, 9, 9, &[]), 5e-4);
+    }
+
+    /// The loop that S2CPNet describes, epoch by epoch, against the function of the history.
+    #[test]
+    fn a_plateau_decays_at_every_fifth_epoch_without_a_better_score() {
+        let scores =
+            [0.3, 0.2, 0.3, 0.1, 0.2, 0.2, 0.2, 0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.5, 0.1];
+        let plateau =
+            |every, patience| ScheduleConfig::Plateau(PlateauConfig { metric: None, factor: 0.2, every, patience });
+        let (mut lr, mut best, mut since) = (1e-4, f64::NEG_INFINITY, 0);
+        for (epoch, &score) in scores.iter().enumerate() {
+            if since > 0 && since % 5 == 0 {
+                lr *= 0.2;
+            }
+            close(rate(&plateau(Some(5), None), 1e-4, 1, epoch, &scores[..epoch]), lr);
+            since = if score > best { 0 } else { since + 1 };
+            best = score.max(best);
+        }
+        close(lr, 1e-4 * 0.2f64.powi(3));
+    }
+
+    /// PyTorch 2.11's ReduceLROnPlateau(mode='max', factor=0.5, patience=1, threshold=0) on the same scores.
+    #[test]
+    fn patience_counts_anew_after_a_decay() {
+        let scores = [0.3, 0.2, 0.3, 0.1, 0.2, 0.4, 0.1, 0.1, 0.1];
+        let expected = [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125];
+        let plateau = PlateauConfig { metric: None, factor: 0.5, every: None, patience: Some(1) };
+        let plateau = ScheduleConfig::Plateau(plateau);
+        let found: Vec<f64> = (1..=9).map(|n| rate(&plateau, 1.0, 1, n, &scores[..n])).collect();
+        assert_eq!(found, expected);
+    }
+}
