@@ -7,8 +7,8 @@ use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
 use crate::features::FeatureSet;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Decoded, Session, Trained};
-use crate::util::fs::{cache_dir, read_text, write_atomic};
+use crate::session::{Decoded, Session, Trained, look};
+use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -27,9 +27,7 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
-    let cache = cache_dir()?;
-    let (encoders, kind) = (&trained.experiment.encoders, trained.experiment.model.features());
-    let features = FeatureSet::load_or_extract(encoders, kind, &todo, device, &cache, &mut |p| progress.update(p))?;
+    let features = look(&trained.experiment, &todo, None, device, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     let decoded = if usable.is_empty() { Vec::new() } else { decode(trained, &features, &usable, &mut progress)? };
     for (&image, decoded) in usable.iter().zip(&decoded) {

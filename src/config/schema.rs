@@ -3,6 +3,7 @@
 //! Enums that carry settings are one-key maps (`model: {fe_lws: {layers: 3}}`), so that every error has a place.
 
 pub use super::training::*;
+use crate::models::encoders::NormMode;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -132,6 +133,20 @@ pub struct EncoderConfig {
     /// Side to which images are resized, pixels.
     #[serde(default = "EncoderConfig::default_image_size")]
     pub image_size: u32,
+    /// Train stages of it together with the model; frozen where this is absent, and its features cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<TuneConfig>,
+}
+
+/// How an encoder is trained within a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuneConfig {
+    /// Stages that are trained: `layer3`, `denseblock4`, ...
+    pub stages: Vec<String>,
+    /// Batch normalisation by the batch where a stage is trained (`follow`), everywhere (`train`) or nowhere (`eval`).
+    #[serde(default)]
+    pub norms: NormMode,
 }
 
 impl EncoderConfig {

@@ -81,7 +81,9 @@ impl Sources {
                 missing.push(format!("there is no weight file '{weights}' for {name}"));
             }
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
-            encoders.push(EncoderConfig { name: name.into(), weights, image_size });
+            // Stages have other names in another encoder: a substitute stays frozen.
+            let tune = configured.and_then(|encoder| encoder.tune.clone());
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size, tune });
         }
         Ok((encoders, missing))
     }

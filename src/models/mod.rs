@@ -10,11 +10,13 @@ pub mod first_stage;
 pub mod layers;
 pub mod losses;
 pub mod s2cpnet;
+pub mod tuned;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
 pub use first_stage::FirstStage;
 pub use losses::Losses;
+pub use tuned::{Start, assemble};
 
 use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
 use crate::data::masks::MaskRules;

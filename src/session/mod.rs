@@ -2,6 +2,7 @@
 
 mod captions;
 mod decoding;
+mod looking;
 mod pairs;
 mod pretraining;
 mod run_folder;
@@ -9,20 +10,21 @@ mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
+pub use looking::look;
 pub use run_folder::RunFolder;
 pub use trained::Trained;
 
 use crate::config::Experiment;
 use crate::config::schema::MissingPolicy;
+use crate::data::masks::Finder;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
 use crate::features::{FeatureSet, Progress};
-use crate::models::{self, Captioner, Inputs};
+use crate::models::{self, Captioner, Inputs, Start};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{CONFIG, VOCABULARY};
 use crate::train::{Companion, Outcome, Run, TrainState};
-use crate::util::fs::cache_dir;
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
@@ -66,7 +68,7 @@ impl Session {
         let inputs = Inputs::of(&experiment, vocabulary.len())?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &inputs);
+        let model = models::assemble(&experiment, &store, &inputs, Start::Files)?;
         tracing::info!(
             "{}: {} images, {} words, {} parameters, on {device:?}",
             dataset.name,
@@ -171,9 +173,9 @@ fn open_data(
 ) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let cache = cache_dir()?;
-    let kind = experiment.model.features();
-    let features = FeatureSet::load_or_extract(&experiment.encoders, kind, &paths, device, &cache, progress)?;
+    let finder =
+        experiment.model.masks().map(|rules| Finder::of_dataset(&rules.folder, &experiment.data.root, &dataset.images_dir));
+    let features = look(experiment, &paths, finder.as_ref(), device, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()

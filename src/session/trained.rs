@@ -2,7 +2,7 @@
 
 use crate::config::Experiment;
 use crate::data::Vocabulary;
-use crate::models::{self, Captioner, Inputs};
+use crate::models::{self, Captioner, Inputs, Start};
 use crate::train::checkpoint::{self, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
 use anyhow::{Context, Result};
@@ -28,7 +28,7 @@ impl Trained {
         let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
         let inputs = Inputs::of(&experiment, vocabulary.len())?;
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &inputs);
+        let model = models::assemble(&experiment, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
         let tensors = Tensor::read_safetensors(&weights)
             .with_context(|| format!("cannot read '{}': it is cut short or no safetensors file", weights.display()))?;
