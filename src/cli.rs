@@ -57,6 +57,8 @@ pub enum Command {
     Data(DataCommand),
     /// Run frozen encoders over a dataset into the feature cache: rsic features experiments/fe_lws/ucm.yaml
     Features(FeaturesArgs),
+    /// Train an encoder on scene classes: rsic pretrain experiments/pretrain/ucm_densenet169.yaml
+    Pretrain(PretrainArgs),
     /// List, convert and check weight files: rsic weights info weights/resnet101-63fe2227.pth
     #[command(subcommand)]
     Weights(WeightsCommand),
@@ -264,6 +266,40 @@ pub struct FeaturesArgs {
     pub config: PathBuf,
     /// Settings to change, as dotted key=value.
     pub overrides: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PretrainArgs {
+    /// Pre-training file; without it, --data and --encoder say what to train.
+    pub config: Option<PathBuf>,
+    /// Settings to change, as dotted key=value: train.epochs=5 encoder.trainable=[layer4,fc]
+    pub overrides: Vec<String>,
+    /// Folder with a folder of images for each class, UC Merced's numbered images, or a dataset whose captions name classes.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Encoder to train.
+    #[arg(long, value_name = "NAME")]
+    pub encoder: Option<String>,
+    /// Weight file to start from; none starts from nothing.
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<String>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Train nothing but a logistic regression on the frozen encoder's pooled features.
+    #[arg(long)]
+    pub linear_probe: bool,
+    /// Continue the run in the output folder from its last checkpoint.
+    #[arg(long)]
+    pub resume: bool,
+    /// Replace a run in the output folder.
+    #[arg(long, conflicts_with = "resume")]
+    pub overwrite: bool,
+    /// Run folder (default: runs/<name>).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Check everything, print what would be trained, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

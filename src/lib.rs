@@ -13,6 +13,7 @@ pub mod experiments;
 pub mod features;
 pub mod logging;
 pub mod models;
+pub mod pretrain;
 pub mod report;
 pub mod runtime;
 pub mod session;

@@ -19,6 +19,7 @@ fn experiments() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('_') && !config::is_table(path))
+        .filter(|path| !config::is_pretraining(path))
         .collect();
     files.sort();
     files

@@ -5,6 +5,7 @@ use crate::cli::{ConfigCommand, ConfigShowArgs};
 use crate::config::{self, Experiment};
 use crate::data::{Dataset, Vocabulary};
 use crate::models::{self, Inputs};
+use crate::pretrain;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -81,8 +82,12 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
             writeln!(out, "{}: {what}, not an experiment: left out", file.display())?;
             continue;
         }
-        match config::load(file, &[]) {
-            Ok(_) => writeln!(out, "{}: good", file.display())?,
+        let checked = match config::is_pretraining(file) {
+            true => pretrain::load(file, &[]).map(drop),
+            false => config::load(file, &[]).map(drop),
+        };
+        match checked {
+            Ok(()) => writeln!(out, "{}: good", file.display())?,
             Err(error) => {
                 faulty += 1;
                 tracing::error!("{error:#}");

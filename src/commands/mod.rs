@@ -12,6 +12,7 @@ mod doctor;
 mod eval;
 mod features;
 mod metrics_data;
+mod pretrain;
 mod progress;
 pub mod reproduce;
 mod runner;
@@ -43,8 +44,8 @@ impl From<ExitStatus> for ExitCode {
 /// Runs the command that was asked for.
 pub fn run(cli: Cli) -> Result<ExitStatus> {
     crate::logging::init(&cli.global)?;
-    use Command::{Caption, Eval, Features, Reproduce, Train};
-    if matches!(cli.command, Train(_) | Eval(_) | Caption(_) | Reproduce(_) | Features(_)) {
+    use Command::{Caption, Eval, Features, Pretrain, Reproduce, Train};
+    if matches!(cli.command, Train(_) | Eval(_) | Caption(_) | Reproduce(_) | Features(_) | Pretrain(_)) {
         crate::runtime::sleep_when_idle();
     }
     match cli.command {
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Data(command) => data::run(&command),
         Command::Features(args) => features::run(&cli.global, &args),
+        Command::Pretrain(args) => pretrain::run(&cli.global, &args),
         Command::Weights(command) => weights::run(&command),
         Command::Config(command) => config::run(&command),
         Command::MetricsData(args) => metrics_data::run(&args),

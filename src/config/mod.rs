@@ -96,6 +96,13 @@ pub fn is_table(path: &Path) -> bool {
     parse::parse(&text, 0).0.is_some_and(|tree| tree.entry("table").is_some())
 }
 
+/// Whether a file is a pre-training of an encoder (it has a top-level `encoder`) and not an experiment. Unreadable files are
+/// not.
+pub fn is_pretraining(path: &Path) -> bool {
+    let text = crate::util::fs::read_text(path).unwrap_or_default();
+    parse::parse(&text, 0).0.is_some_and(|tree| tree.entry("encoder").is_some())
+}
+
 /// A fault that a validator found: the dotted path of the setting, and the sentence after it.
 pub type Invalid = (String, String);
 

@@ -28,16 +28,19 @@ impl LoaderOptions {
 
 /// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load`] or the
 /// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
-#[derive(Debug)]
 pub struct Loader {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     next: usize,
 }
 
-#[derive(Debug)]
+/// Makes the pixels of an image of the list.
+type Load = Box<dyn Fn(usize) -> Result<Vec<u8>> + Send + Sync>;
+
 struct Shared {
-    paths: Vec<PathBuf>,
+    load: Load,
+    /// Images in the list.
+    count: usize,
     options: LoaderOptions,
     state: Mutex<State>,
     /// Signals both that a result is ready and that there is room for one.
@@ -64,6 +67,13 @@ impl Shared {
         self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// A fault in a decoder must not end a run over thousands of images.
+    fn load(&self, at: usize) -> Result<Vec<u8>> {
+        let load = std::panic::AssertUnwindSafe(|| (self.load)(at));
+        let failed = |_| Err(anyhow!("the image number {at} of the list is damaged, its decoder failed"));
+        std::panic::catch_unwind(load).unwrap_or_else(failed)
+    }
+
     /// What each worker does until all images are taken.
     fn work(&self) {
         loop {
@@ -72,12 +82,12 @@ impl Shared {
                 state = self.wait(state);
             }
             let at = state.taken;
-            let Some(path) = self.paths.get(at).filter(|_| !state.stopped) else { return };
+            if state.stopped || at >= self.count {
+                return;
+            }
             state.taken += 1;
             drop(state);
-            let load = || image::load(path, self.options.size);
-            let loaded = std::panic::catch_unwind(load)
-                .unwrap_or_else(|_| Err(anyhow!("the image '{}' is damaged, its decoder failed", path.display())));
+            let loaded = self.load(at);
             self.lock().ready.insert(at, loaded);
             self.changed.notify_all();
         }
@@ -87,9 +97,29 @@ impl Shared {
 impl Loader {
     /// Starts the workers.
     pub fn new(paths: Vec<PathBuf>, options: LoaderOptions) -> Self {
+        let count = paths.len();
+        let load = move |at: usize| match paths.get(at) {
+            Some(path) => image::load(path, options.size),
+            None => Err(anyhow!("there is no image number {at}")),
+        };
+        Self::with(count, options, load)
+    }
+
+    /// Starts the workers on a list of `count` images, the pixels of each made by `load` from its place in the list.
+    pub fn with(
+        count: usize,
+        options: LoaderOptions,
+        load: impl Fn(usize) -> Result<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
         let options = LoaderOptions { workers: options.workers.max(1), ahead: options.ahead.max(1), ..options };
-        let workers = options.workers.min(options.ahead).min(paths.len());
-        let shared = Arc::new(Shared { paths, options, state: Mutex::new(State::default()), changed: Condvar::new() });
+        let workers = options.workers.min(options.ahead).min(count);
+        let shared = Arc::new(Shared {
+            load: Box::new(load),
+            count,
+            options,
+            state: Mutex::new(State::default()),
+            changed: Condvar::new(),
+        });
         let start = || {
             let shared = shared.clone();
             std::thread::Builder::new().name("image-loader".into()).spawn(move || shared.work())
@@ -104,10 +134,12 @@ impl Iterator for Loader {
     type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let path = self.shared.paths.get(self.next)?;
+        if self.next >= self.shared.count {
+            return None;
+        }
         if self.workers.is_empty() {
             self.next += 1;
-            return Some(image::load(path, self.shared.options.size));
+            return Some(self.shared.load(self.next - 1));
         }
         let mut state = self.shared.lock();
         let loaded = loop {
@@ -124,7 +156,7 @@ impl Iterator for Loader {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.shared.paths.len().saturating_sub(self.next);
+        let left = self.shared.count.saturating_sub(self.next);
         (left, Some(left))
     }
 }

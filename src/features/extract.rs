@@ -2,7 +2,7 @@
 
 use super::Kind;
 use crate::data::loader::{Loader, LoaderOptions};
-use crate::models::encoders::{Encoder, Preprocessing, layers};
+use crate::models::encoders::{Encoder, layers};
 use anyhow::Result;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -84,7 +84,7 @@ impl Batch {
         self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
         let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;
         let features = tch::no_grad(|| {
-            let images = normalise(&pixels.to_device(encoder.device()), encoder.spec().preprocessing);
+            let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
             let grid = encoder.forward(&images);
             match kind {
                 Kind::Grid => grid,
@@ -102,11 +102,4 @@ impl Batch {
         }
         Ok(Encoded { shape, rows, failed: self.failed })
     }
-}
-
-/// Bytes `[B, H, W, 3]` -> `[B, 3, H, W]` Float in channels-last memory.
-pub(super) fn normalise(pixels: &Tensor, preprocessing: Preprocessing) -> Tensor {
-    let row = |values: [f32; 3]| Tensor::from_slice(&values).to_device(pixels.device());
-    let values = pixels.to_kind(tch::Kind::Float) / 255.0;
-    ((values - row(preprocessing.mean)) / row(preprocessing.std)).permute([0, 3, 1, 2])
 }

@@ -394,7 +394,7 @@ mod tests {
     fn normalised_tensors_equal_normalised_slices() {
         let pixels: Vec<u8> = (0..27u8).map(|value| value * 9).collect();
         let tensor = Tensor::from_slice(&pixels).view([1, 3, 3, 3]);
-        let ours = extract::normalise(&tensor, encoders::Preprocessing::IMAGENET).contiguous().view(-1);
+        let ours = encoders::Preprocessing::IMAGENET.apply(&tensor).contiguous().view(-1);
         let mut planes = vec![0f32; 27];
         crate::data::image::normalize(&pixels, &mut planes).unwrap();
         let difference = (ours - Tensor::from_slice(&planes)).abs().max().double_value(&[]);

@@ -72,6 +72,13 @@ impl NormReluConv {
         }
     }
 
+    fn norm(&mut self) -> Option<&mut BatchNorm> {
+        match self {
+            Self::Separate { norm, .. } => Some(norm),
+            Self::Folded { .. } => None,
+        }
+    }
+
     fn fold(&mut self) {
         let Self::Separate { norm, conv } = self else { return };
         let (scale, shift) = norm.scale_shift();
@@ -212,6 +219,13 @@ impl Network for DenseNet {
 
     fn logits(&self, grid: &Tensor, _train: bool) -> Option<Tensor> {
         self.classifier.as_ref().map(|classifier| classifier.forward(&pool(grid)))
+    }
+
+    fn norms(&mut self) -> Vec<&mut BatchNorm> {
+        let layers = self.blocks.iter_mut().flatten().flat_map(|layer| [layer.squeeze.norm(), layer.norm2.as_mut()]);
+        let transitions = self.transitions.iter_mut().map(NormReluConv::norm);
+        let ends = [self.conv0.norm(), Some(&mut self.norm5)];
+        ends.into_iter().chain(layers).chain(transitions).flatten().collect()
     }
 
     fn fold(&mut self) {

@@ -4,7 +4,7 @@
 //! Deviation: the third branch has a 3x3 convolution where the paper has 5x5, as in torchvision, whose weights it loads.
 
 use super::Network;
-use super::layers::{ConvNorm, ConvShape, Linear, max_pool, pool};
+use super::layers::{BatchNorm, ConvNorm, ConvShape, Linear, max_pool, pool};
 use tch::Tensor;
 use tch::nn::Path;
 
@@ -68,9 +68,9 @@ impl Inception {
         Tensor::cat(&[one, pair(&self.branch2), pair(&self.branch3), four], 1)
     }
 
-    fn fold(&mut self) {
+    fn units(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
         let pairs = self.branch2.iter_mut().chain(&mut self.branch3);
-        pairs.chain([&mut self.branch1, &mut self.branch4]).for_each(ConvNorm::fold);
+        std::iter::once(&mut self.branch1).chain(pairs).chain([&mut self.branch4])
     }
 }
 
@@ -106,6 +106,13 @@ impl GoogLeNet {
     }
 }
 
+impl GoogLeNet {
+    fn units(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
+        let stem = [&mut self.conv1, &mut self.conv2, &mut self.conv3];
+        stem.into_iter().chain(self.modules.iter_mut().flat_map(|(module, _)| module.units()))
+    }
+}
+
 impl Network for GoogLeNet {
     fn grid(&self, images: &Tensor, train: bool) -> Tensor {
         let xs = max_pool(&self.conv1.forward_relu(images, train), 3, 2, 0, true);
@@ -123,8 +130,11 @@ impl Network for GoogLeNet {
         self.fc.as_ref().map(|fc| fc.forward(&pool(grid).dropout(0.2, train)))
     }
 
+    fn norms(&mut self) -> Vec<&mut BatchNorm> {
+        self.units().filter_map(ConvNorm::norm).collect()
+    }
+
     fn fold(&mut self) {
-        [&mut self.conv1, &mut self.conv2, &mut self.conv3].into_iter().for_each(ConvNorm::fold);
-        self.modules.iter_mut().for_each(|(module, _)| module.fold());
+        self.units().for_each(ConvNorm::fold);
     }
 }

@@ -1,5 +1,6 @@
 //! What the encoders are made of: convolutions with batch normalisation that can be folded for frozen use.
 
+use super::NormMode;
 use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
@@ -84,6 +85,8 @@ pub struct BatchNorm {
     pub running_mean: Tensor,
     pub running_var: Tensor,
     pub eps: f64,
+    /// What training mode means for it.
+    pub mode: NormMode,
 }
 
 impl BatchNorm {
@@ -97,11 +100,19 @@ impl BatchNorm {
             running_mean: path.zeros_no_train("running_mean", &[channels]),
             running_var: path.ones_no_train("running_var", &[channels]),
             eps,
+            mode: NormMode::default(),
         }
     }
 
-    /// Keeps the shape. With `train`, normalises with the batch's statistics and updates the running ones.
+    /// Keeps the shape. With `train`, and as its mode says, normalises with the batch's statistics and updates the running
+    /// ones.
     pub fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
+        let train = train
+            && match self.mode {
+                NormMode::Follow => self.weight.requires_grad(),
+                NormMode::Train => true,
+                NormMode::Eval => false,
+            };
         let (weight, bias) = (Some(&self.weight), Some(&self.bias));
         xs.batch_norm(weight, bias, Some(&self.running_mean), Some(&self.running_var), train, 0.1, self.eps, true)
     }
@@ -140,6 +151,11 @@ impl ConvNorm {
     /// [`ConvNorm::forward`], then ReLU.
     pub fn forward_relu(&self, xs: &Tensor, train: bool) -> Tensor {
         self.forward(xs, train).relu_()
+    }
+
+    /// The normalisation, until it is folded.
+    pub fn norm(&mut self) -> Option<&mut BatchNorm> {
+        self.norm.as_mut()
     }
 
     /// Folds the normalisation (in evaluation mode) into the convolution.

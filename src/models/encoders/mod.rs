@@ -9,9 +9,11 @@ pub mod googlenet;
 pub mod layers;
 pub mod resnet;
 pub mod spec;
+mod trainable;
 pub mod vgg;
 
 pub use spec::{Preprocessing, Spec};
+pub use trainable::{NormMode, Trainable, Tuning};
 
 use super::weights::{self, LoadReport};
 use anyhow::{Context, Result};
@@ -27,6 +29,11 @@ pub trait Network: std::fmt::Debug + Send {
 
     /// Feature map `[B, C, h, w]` -> class scores `[B, classes]`, where there is a classification head.
     fn logits(&self, grid: &Tensor, train: bool) -> Option<Tensor>;
+
+    /// Every batch normalisation; none where the network has none or is folded.
+    fn norms(&mut self) -> Vec<&mut layers::BatchNorm> {
+        Vec::new()
+    }
 
     /// Turns the network, in evaluation mode for good, into its fastest equal: normalisation folded into convolutions,
     /// parameters detached.

@@ -71,10 +71,8 @@ impl Bottleneck {
         ys.relu_()
     }
 
-    fn fold(&mut self) {
-        for unit in [&mut self.conv1, &mut self.conv2, &mut self.conv3].into_iter().chain(&mut self.downsample) {
-            unit.fold();
-        }
+    fn units(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
+        [&mut self.conv1, &mut self.conv2, &mut self.conv3].into_iter().chain(&mut self.downsample)
     }
 }
 
@@ -120,8 +118,13 @@ impl Network for ResNet {
         self.fc.as_ref().map(|fc| fc.forward(&pool(grid)))
     }
 
+    fn norms(&mut self) -> Vec<&mut BatchNorm> {
+        let units = std::iter::once(&mut self.conv1).chain(self.blocks.iter_mut().flat_map(Bottleneck::units));
+        units.filter_map(ConvNorm::norm).collect()
+    }
+
     fn fold(&mut self) {
         self.conv1.fold();
-        self.blocks.iter_mut().for_each(Bottleneck::fold);
+        self.blocks.iter_mut().flat_map(Bottleneck::units).for_each(ConvNorm::fold);
     }
 }

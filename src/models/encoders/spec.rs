@@ -9,6 +9,7 @@ use super::resnet::{self, ResNet};
 use super::vgg::{self, Vgg};
 use anyhow::{Result, bail};
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 /// How pixels become numbers: RGB scaled to 0..1, then `(x - mean) / std` per channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +21,13 @@ pub struct Preprocessing {
 }
 
 impl Preprocessing {
+    /// Bytes `[B, H, W, 3]` -> `[B, 3, H, W]` Float, normalised, in channels-last memory.
+    pub fn apply(&self, pixels: &Tensor) -> Tensor {
+        let row = |values: [f32; 3]| Tensor::from_slice(&values).to_device(pixels.device());
+        let values = pixels.to_kind(Kind::Float) / 255.0;
+        ((values - row(self.mean)) / row(self.std)).permute([0, 3, 1, 2])
+    }
+
     /// Of the ImageNet models of torchvision.
     pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], size: 224 };
     /// Of its GoogLeNet, whose weights come from another framework: there it is the network that rescales its input
@@ -186,6 +194,14 @@ impl Spec {
             Family::ResNet(config) => Box::new(ResNet::new(path, config, classes)),
             Family::DenseNet(config) => Box::new(DenseNet::new(path, config, classes)),
             Family::ConvNext(config) => Box::new(ConvNext::new(path, config, classes)),
+        }
+    }
+
+    /// The name before every tensor of the classification head.
+    pub fn head_prefix(&self) -> &'static str {
+        match self.family {
+            Family::GoogLeNet | Family::ResNet(_) => "fc.",
+            Family::AlexNet | Family::Vgg(_) | Family::DenseNet(_) | Family::ConvNext(_) => "classifier.",
         }
     }
 

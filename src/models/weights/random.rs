@@ -1,5 +1,6 @@
 //! Seeded random parameters, for demonstrations and tests: a formula of name and index, the same on every machine.
 
+use crate::util::rng::Rng;
 use std::collections::BTreeMap;
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
@@ -16,6 +17,25 @@ pub fn randomise(store: &VarStore) {
         let values = values(&name, &shape);
         let tensor = Tensor::from_slice(&values).view(shape.as_slice());
         tch::no_grad(|| parameter.copy_(&tensor.to_kind(Kind::Float)));
+    }
+}
+
+/// Start of a training from nothing: weights of two or more dimensions are drawn by name and `seed`, convolutions
+/// He-uniform (He et al. 2015, over the inputs of a unit), linear layers uniform in `+-1 / sqrt(inputs)`. Scales, biases and
+/// running statistics stay as networks are built: ones, zeros, layer scales 1e-6.
+pub fn initialise(variables: &[(String, Tensor)], seed: u64) {
+    for (name, variable) in variables {
+        let shape = variable.size();
+        let inputs = shape.iter().skip(1).product::<i64>() as f64;
+        let scale = match shape.len() {
+            4 => (6.0 / inputs).sqrt(),
+            2 => 1.0 / inputs.sqrt(),
+            _ => continue,
+        };
+        let key = Rng::new(&[fnv1a(name), seed]).next_u64();
+        let values: Vec<f32> = (1..=variable.numel() as u64).map(|index| (scale * unit(key, index)) as f32).collect();
+        let tensor = Tensor::from_slice(&values).view(shape.as_slice());
+        tch::no_grad(|| variable.shallow_clone().copy_(&tensor));
     }
 }
 

@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use tch::Tensor;
 use tch::nn::VarStore;
 
 /// Prefixes that training programs put before every name.
@@ -74,7 +75,13 @@ impl fmt::Display for LoadReport {
 /// A wrapper's prefix (`module.` ...) and a left-out `features.` are seen through. Nothing is judged here: ask
 /// [`LoadReport::check`].
 pub fn load(store: &mut VarStore, dict: &StateDict) -> LoadReport {
-    let mut parameters: BTreeMap<String, _> = store.variables().into_iter().collect();
+    load_variables(&store.variables().into_iter().collect::<Vec<_>>(), dict)
+}
+
+/// [`load`] for the named variables of a part of a store.
+pub fn load_variables(variables: &[(String, Tensor)], dict: &StateDict) -> LoadReport {
+    let shared = variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+    let mut parameters: BTreeMap<String, Tensor> = shared.collect();
     let names: BTreeSet<&str> = parameters.keys().map(String::as_str).collect();
     let renamed = best_renaming(dict, &names);
     let mut report = LoadReport::default();
@@ -140,7 +147,7 @@ fn densenet_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind, Tensor};
+    use tch::{Device, Kind};
 
     fn store() -> VarStore {
         let store = VarStore::new(Device::Cpu);

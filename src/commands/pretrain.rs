@@ -1,0 +1,250 @@
+//! `rsic pretrain`: trains an encoder on scene classes, or tells how well a frozen one knows them.
+
+use super::ExitStatus;
+use super::progress::FeatureProgress;
+use crate::cli::{GlobalArgs, PretrainArgs};
+use crate::config::schema::EncoderConfig;
+use crate::data::{Split, scenes};
+use crate::logging;
+use crate::models::encoders::{RANDOM, Trainable};
+use crate::models::weights;
+use crate::pretrain::{self, ClassSource, Confusion, Pretraining, Progress, Scenes, Summary, Trained, Training};
+use crate::runtime::{self, Interrupt};
+use crate::train::checkpoint::{self, Companion};
+use crate::train::{Outcome, TrainState};
+use crate::util::fs::{cache_dir, read_text, sha256_file, write_atomic};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+use tch::Device;
+use tch::nn::VarStore;
+
+/// A dataset folder of this name is rendered where it is not there.
+const RENDERED: &str = "pretrain_scenes";
+
+pub fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
+    let config = settings(args)?;
+    let device = runtime::device(&global.device)?;
+    runtime::set_threads(global.threads)?;
+    let scenes = Scenes::load(&config.data)?;
+    tell(&config, &scenes)?;
+    let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.name));
+    if args.dry_run {
+        writeln!(stdout().lock(), "would train in '{}'", folder.display())?;
+        return Ok(ExitStatus::Success);
+    }
+    let interrupt = Interrupt::install()?;
+    match args.linear_probe {
+        true => linear_probe(&config, &scenes, device, &folder, &interrupt),
+        false => train(&config, &scenes, device, &folder, &interrupt, args),
+    }
+}
+
+/// The settings of the file, or of `--data` and `--encoder`; the built-in scenes are rendered where they are asked for.
+fn settings(args: &PretrainArgs) -> Result<Pretraining> {
+    let Some(file) = &args.config else {
+        let (Some(data), Some(encoder)) = (&args.data, &args.encoder) else {
+            bail!("give a pre-training file, or --data DIR and --encoder NAME");
+        };
+        let weights = args.weights.clone().unwrap_or_else(|| pretrain::EncoderConfig::NONE.into());
+        let mut config = Pretraining::of_folder(data, encoder, &weights);
+        config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
+        if let Some((path, message)) = config.faults().first() {
+            bail!("{path}: {message}");
+        }
+        return Ok(config);
+    };
+    let mut overrides: Vec<String> = args.overrides.clone();
+    // `--data DIR` and the like stand for the settings of these names.
+    let root = args.data.as_ref().map(|path| path.display().to_string());
+    let epochs = args.epochs.map(|epochs| epochs.to_string());
+    for (key, value) in [
+        ("data.root", &root),
+        ("encoder.name", &args.encoder),
+        ("encoder.weights", &args.weights),
+        ("train.epochs", &epochs),
+    ] {
+        overrides.extend(value.as_ref().map(|value| format!("{key}={value}")));
+    }
+    let config = pretrain::load(file, &overrides)?;
+    if config.data.root.ends_with(RENDERED) && !config.data.root.exists() {
+        let options = scenes::Options { count: 1360, size: 256, seed: 1 };
+        tracing::info!("rendering the built-in scenes to '{}'", config.data.root.display());
+        scenes::generate(&options, &config.data.root)?;
+    }
+    Ok(config)
+}
+
+fn tell(config: &Pretraining, scenes: &Scenes) -> Result<()> {
+    let source = match scenes.source {
+        ClassSource::Folders => "their folders",
+        ClassSource::Ucm => "UC Merced's numbers",
+        ClassSource::Captions | ClassSource::Auto => "the caption file",
+    };
+    let counts: Vec<String> = Split::ALL.map(|split| format!("{} {split}", scenes.split(split).len())).to_vec();
+    let given = if scenes.splits_given { "given" } else { "drawn" };
+    writeln!(
+        stdout().lock(),
+        "{}: {} classes by {source}, {} images (splits {given})",
+        config.data.root.display(),
+        scenes.classes.len(),
+        counts.join(", ")
+    )?;
+    Ok(())
+}
+
+fn linear_probe(
+    config: &Pretraining,
+    scenes: &Scenes,
+    device: Device,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<ExitStatus> {
+    let pretrain::EncoderConfig { name, weights, image_size, .. } = &config.encoder;
+    let encoder = EncoderConfig { name: name.clone(), weights: weights.clone(), image_size: *image_size, tune: None };
+    let mut shown = FeatureProgress::new(interrupt);
+    let probe = pretrain::probe(scenes, &encoder, device, &cache_dir()?, &mut |progress| shown.update(progress))?;
+    drop(shown);
+    let folder = folder.join("linear_probe");
+    pretrain::write_results(&probe.splits, &folder)?;
+    writeln!(stdout().lock(), "linear probe of {name}, penalty {}:", probe.l2)?;
+    report(&probe.splits, &folder)
+}
+
+fn train(
+    config: &Pretraining,
+    scenes: &Scenes,
+    device: Device,
+    folder: &Path,
+    interrupt: &Interrupt,
+    args: &PretrainArgs,
+) -> Result<ExitStatus> {
+    let yaml = serde_yaml::to_string(config)?;
+    let resume = open(folder, &yaml, args)?;
+    let _log = logging::attach_run(folder)?;
+    let store = VarStore::new(device);
+    let classes = scenes.classes.len() as i64;
+    let pretrain::EncoderConfig { name, weights: file, .. } = &config.encoder;
+    let encoder = Trainable::new(name, &store, "", Some(classes), &config.encoder.tuning())?;
+    let started_from_sha256 = start(&encoder, file, config.train.seed)?;
+
+    let companions = [Companion { name: "config.yaml", content: yaml.into_bytes() }];
+    let mut bar: Option<(&str, logging::Progress)> = None;
+    let mut progress = |Progress { pass, done, total }: Progress| {
+        if bar.as_ref().is_none_or(|(of, _)| *of != pass) {
+            bar = Some((pass, logging::progress(total, pass)));
+        }
+        if let Some((_, shown)) = &bar {
+            shown.set(done);
+        }
+        if done == total {
+            bar = None;
+        }
+    };
+    let mut training = Training {
+        encoder: &encoder,
+        store: &store,
+        scenes,
+        config,
+        folder,
+        companions: &companions,
+        interrupt,
+        progress: &mut progress,
+    };
+    let Trained { state, outcome } = training.train(resume)?;
+    if outcome == Outcome::Interrupted {
+        eprintln!("interrupted; the same command with --resume goes on from there");
+        return Ok(ExitStatus::Interrupted);
+    }
+    let mut splits = BTreeMap::new();
+    for split in [Split::Val, Split::Test] {
+        if !scenes.split(split).is_empty() {
+            splits.insert(split, training.evaluate(split)?);
+        }
+    }
+    pretrain::write_results(&splits, folder)?;
+    summary(config, scenes, &state, &splits, started_from_sha256).write_weights(&encoder, folder)?;
+    let best = state.best.as_ref().map_or(0, |best| best.epoch);
+    writeln!(
+        stdout().lock(),
+        "{}: weights of epoch {best} of {}, for encoders: [{{name: {name}, weights: {}}}]",
+        name,
+        state.epoch,
+        folder.join(pretrain::WEIGHTS).display()
+    )?;
+    report(&splits, folder)
+}
+
+/// Fills the network: from the weight file, whose SHA-256 is given back, or from nothing.
+fn start(encoder: &Trainable, file: &str, seed: u64) -> Result<Option<String>> {
+    weights::initialise(encoder.variables(), seed);
+    if file == pretrain::EncoderConfig::NONE || file == RANDOM {
+        return Ok(None);
+    }
+    let path = Path::new(file);
+    let dict = weights::read(path)
+        .context("weights to start from (weights/README.md says where to get them; 'none' starts from nothing)")?;
+    let fresh = encoder.load_but_head(&dict)?;
+    if !fresh.is_empty() {
+        tracing::info!("drawn anew, for they are not in '{file}' or of other classes: {}", fresh.join(", "));
+    }
+    Ok(Some(sha256_file(path)?))
+}
+
+/// Makes or checks the run folder; true where there is something to continue.
+fn open(folder: &Path, yaml: &str, args: &PretrainArgs) -> Result<bool> {
+    let (shown, config) = (folder.display(), folder.join("config.yaml"));
+    let checkpoints = folder.join("checkpoints");
+    let started = checkpoint::exists(&checkpoints.join("last"));
+    if started && args.overwrite {
+        fs::remove_dir_all(&checkpoints).with_context(|| format!("cannot remove '{}'", checkpoints.display()))?;
+    } else if started && !args.resume {
+        bail!(
+            "'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose another \
+             folder with --output"
+        );
+    } else if started && read_text(&config)? != yaml {
+        bail!(
+            "'{shown}' holds a run with other settings ('{}'); choose another folder with --output",
+            config.display()
+        );
+    }
+    write_atomic(&config, yaml.as_bytes())?;
+    Ok(started && !args.overwrite)
+}
+
+fn summary(
+    config: &Pretraining,
+    scenes: &Scenes,
+    state: &TrainState,
+    splits: &BTreeMap<Split, Confusion>,
+    started_from_sha256: Option<String>,
+) -> Summary {
+    Summary {
+        name: config.encoder.name.clone(),
+        version: config.name.clone(),
+        sha256: String::new(),
+        file: pretrain::WEIGHTS.into(),
+        started_from: config.encoder.weights.clone(),
+        started_from_sha256,
+        image_size: config.encoder.image_size,
+        mean: [0.0; 3],
+        std: [0.0; 3],
+        images: Split::ALL.map(|split| (split, scenes.split(split).len())).into(),
+        epoch: state.best.as_ref().map_or(0, |best| best.epoch),
+        epochs: state.epoch,
+        accuracy: splits.iter().map(|(split, confusion)| (*split, confusion.accuracy())).collect(),
+        classes: scenes.classes.clone(),
+    }
+}
+
+fn report(splits: &BTreeMap<Split, Confusion>, folder: &Path) -> Result<ExitStatus> {
+    let mut out = stdout().lock();
+    for (split, confusion) in splits {
+        writeln!(out, "accuracy({split}) {:.4} on {} images", confusion.accuracy(), confusion.images())?;
+    }
+    writeln!(out, "confusion matrices are in '{}'", folder.display())?;
+    Ok(ExitStatus::Success)
+}
