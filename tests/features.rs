@@ -119,7 +119,8 @@ fn two_processes_worth_of_callers_agree() {
 
 #[test]
 fn absent_weights_are_one_sentence() {
-    let config = EncoderConfig { name: "resnet50".into(), weights: "nowhere/w.safetensors".into(), image_size: 64, tune: None };
+    let config =
+        EncoderConfig { name: "resnet50".into(), weights: "nowhere/w.safetensors".into(), image_size: 64, tune: None };
     let error = FeatureSet::load_or_extract(&[config], Kind::Pooled, &[], Device::Cpu, Path::new("."), &mut |_| Ok(()));
     let message = format!("{:#}", error.unwrap_err());
     let expected =

@@ -140,9 +140,13 @@ fn line(path: &Path, decoded: &Decoded, format: CaptionFormat) -> Result<String>
                 .iter()
                 .map(|c| serde_json::json!({"caption": c.caption, "log_prob": c.log_prob}))
                 .collect();
-            serde_json::to_string(&serde_json::json!({
+            let mut line = serde_json::json!({
                 "file": name(path), "caption": decoded.caption, "log_prob": decoded.log_prob, "candidates": candidates,
-            }))?
+            });
+            if !decoded.nouns.is_empty() {
+                line["nouns"] = serde_json::json!(decoded.nouns);
+            }
+            serde_json::to_string(&line)?
         }
     })
 }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{Write, stdout};
 use std::path::Path;
 
+mod masks;
 mod text;
 
 pub fn run(command: &DataCommand) -> Result<ExitStatus> {
@@ -18,6 +19,8 @@ pub fn run(command: &DataCommand) -> Result<ExitStatus> {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),
         DataCommand::Scenes(args) => render_scenes(args),
+        DataCommand::Masks(args) => masks::make_masks(args),
+        DataCommand::Nouns(args) => masks::nouns(args),
     }
 }
 

@@ -3,7 +3,8 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
+use super::schema::{DecodeMethod, Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
+use crate::features::Kind;
 use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
 use crate::models::s2cpnet;
@@ -78,6 +79,20 @@ fn encoders(experiment: &Experiment, checks: &mut Checks) {
         checks.require(!encoder.weights.is_empty(), &path("weights"), || {
             "empty (expected a weight file, or 'random')".into()
         });
+        if let Some(tune) = &encoder.tune {
+            checks.require(!tune.stages.is_empty(), &path("tune.stages"), || {
+                "empty (expected stages such as layer4, or no 'tune')".into()
+            });
+            checks.require(experiment.model.features() == Kind::Grid, &path("tune"), || {
+                "not for this model, which sees pooled features of frozen encoders (expected nothing here)".into()
+            });
+            checks.require(experiment.pretrain.is_none(), &path("tune"), || {
+                "not together with 'pretrain', whose views are cached features (expected nothing here)".into()
+            });
+            checks.require(experiment.decode.method != DecodeMethod::Comparison, &path("tune"), || {
+                "not with decode.method comparison, which compares cached features (expected nothing here)".into()
+            });
+        }
         let size = encoder.image_size;
         checks.require((32..=4096).contains(&size), &path("image_size"), || {
             format!("out of range (expected 32 to 4096 pixels, found {size})")
@@ -207,6 +222,7 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
     checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
     checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);
+    checks.at_least(&path("early_stop.beam"), train.early_stop.beam, 1);
 }
 
 fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &mut Checks) {

@@ -12,6 +12,12 @@ pub trait Captioner {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
 
+    /// What decoding needs of the features, for several searches over the same images: [`Self::start`] and [`Self::nouns`]
+    /// take it in place of features.
+    fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
+        features.iter().map(Tensor::shallow_clone).collect()
+    }
+
     /// Starts decoding: `features` is one tensor per encoder, `[I, D]` (pooled) or `[I, C, H, W]` (grid).
     /// The state has one row per image.
     fn start(&self, features: &[Tensor]) -> State;

@@ -7,8 +7,8 @@ use crate::config::schema::{EncoderConfig, Experiment};
 use crate::data::batch::Batch;
 use anyhow::{Context, Result};
 use std::path::Path;
-use tch::Tensor;
 use tch::nn::VarStore;
+use tch::{Kind, Tensor};
 
 /// Where the parameters of the tuned encoders come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +74,15 @@ struct Tuned {
 }
 
 impl Tuned {
-    /// Grids of pixels, `[I, H, W, 3]` bytes each; other features stay. The list repeats the encoders for every kind of
+    /// Grids of pixels, `[I, H, W, 3]` bytes each; other features, and what was prepared, stay. The list repeats the encoders for every kind of
     /// picture: images, then masks. Each goes through on its own, so that batch normalisation sees one kind.
     fn look(&self, features: &[Tensor], train: bool) -> Vec<Tensor> {
         let encoders = self.encoders.iter().cycle();
         let look = |(features, encoder): (&Tensor, &Option<Trainable>)| match encoder {
-            Some(encoder) => encoder.grid(&encoder.spec().preprocessing.apply(features), train),
-            None => features.shallow_clone(),
+            Some(encoder) if features.kind() == Kind::Uint8 => {
+                encoder.grid(&encoder.spec().preprocessing.apply(features), train)
+            }
+            _ => features.shallow_clone(),
         };
         features.iter().zip(encoders).map(look).collect()
     }
@@ -89,6 +91,10 @@ impl Tuned {
 impl Captioner for Tuned {
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
         self.inner.losses(&batch.with_features(self.look(&batch.features, train)), train)
+    }
+
+    fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
+        self.inner.prepare(&self.look(features, false))
     }
 
     fn start(&self, features: &[Tensor]) -> State {

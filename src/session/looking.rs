@@ -50,9 +50,7 @@ fn features(
         let EncoderConfig { image_size, tune, .. } = encoder;
         let next = match tune {
             Some(_) => FeatureSet::of_pixels(images, *image_size, device, progress)?,
-            None => {
-                FeatureSet::load_or_extract(std::slice::from_ref(encoder), kind, images, device, &cache, progress)?
-            }
+            None => FeatureSet::load_or_extract(std::slice::from_ref(encoder), kind, images, device, &cache, progress)?,
         };
         match &mut set {
             Some(set) => set.join(next),

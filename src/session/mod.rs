@@ -15,7 +15,7 @@ pub use run_folder::RunFolder;
 pub use trained::Trained;
 
 use crate::config::Experiment;
-use crate::config::schema::MissingPolicy;
+use crate::config::schema::{MissingPolicy, ScoredAs, WatchedSplit};
 use crate::data::masks::Finder;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
@@ -120,9 +120,14 @@ impl Session {
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(usize, usize),
     ) -> Result<(TrainState, Outcome)> {
-        let validation = self.split(Split::Val);
+        let stop = &self.experiment.train.early_stop;
+        let watched = match stop.split {
+            WatchedSplit::Val => Split::Val,
+            WatchedSplit::Test => Split::Test,
+        };
+        let validation = self.split(watched);
         if validation.is_empty() {
-            bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
+            bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
         if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, on_step)? {
             return Ok((state, Outcome::Interrupted));
@@ -131,8 +136,11 @@ impl Session {
         let train = &self.experiment.train;
         let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
         let mut validate = || -> Result<Scores> {
-            let captions = self.greedy(&validation)?;
-            Ok(references.score(&captions, MetricSet::ALL)?.corpus)
+            let captions = self.for_validation(&validation, stop.beam)?;
+            match stop.score {
+                ScoredAs::Words => Ok(references.score(&captions, MetricSet::ALL)?.corpus),
+                ScoredAs::Ids => self.score_on_ids(&validation, &captions),
+            }
         };
         Run {
             model: &*self.model,
@@ -173,8 +181,10 @@ fn open_data(
 ) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
     let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let finder =
-        experiment.model.masks().map(|rules| Finder::of_dataset(&rules.folder, &experiment.data.root, &dataset.images_dir));
+    let finder = experiment
+        .model
+        .masks()
+        .map(|rules| Finder::of_dataset(&rules.folder, &experiment.data.root, &dataset.images_dir));
     let features = look(experiment, &paths, finder.as_ref(), device, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()

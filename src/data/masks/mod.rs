@@ -16,6 +16,7 @@ mod segment;
 pub use draw::draw;
 pub use find::Finder;
 pub use labels::Labels;
+pub(crate) use pictures::write_solid;
 pub use pictures::{Pictures, prepare};
 pub use records::{Record, parse_records};
 pub use rle::{Rle, RleError};

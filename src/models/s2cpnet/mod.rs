@@ -106,10 +106,18 @@ impl S2cpNet {
         branch.scores.forward(&dropout(&xs, branch.dropout, train))
     }
 
+    /// The memory of some images, `[I, P, M]`, from their features, or as [`Captioner::prepare`] gave it.
+    fn memory(&self, features: &[Tensor]) -> Tensor {
+        match features {
+            [memory] if memory.dim() == 3 => memory.shallow_clone(),
+            _ => self.encoder.forward(features, false),
+        }
+    }
+
     /// The state of a search with a branch: `tensors` are the image of each row, then keys and values of the words so far;
     /// `shared` are keys and values of the memory.
     fn start_branch(&self, branch: &Branch, features: &[Tensor]) -> State {
-        let memory = self.encoder.forward(features, false);
+        let memory = self.memory(features);
         let (images, device) = (memory.size()[0], memory.device());
         let KeyValues { keys, values } = branch.layer.memory(&memory);
         let none = || Tensor::zeros([images, self.heads, 0, self.width / self.heads], (memory.kind(), device));
@@ -149,6 +157,10 @@ impl Captioner for S2cpNet {
         Losses::new(terms, Vec::new())
     }
 
+    fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
+        vec![self.memory(features)]
+    }
+
     fn start(&self, features: &[Tensor]) -> State {
         self.start_branch(&self.words, features)
     }
@@ -159,7 +171,7 @@ impl Captioner for S2cpNet {
 
     fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
         tch::no_grad(|| {
-            let memory = self.encoder.forward(features, false);
+            let memory = self.memory(features);
             let ids: Vec<i64> = std::iter::once(START).chain(tokens.iter().copied()).collect();
             let device = memory.device();
             let xs = self.embedding.forward(&Tensor::from_slice(&ids).to_device(device));
