@@ -9,6 +9,7 @@ use ::image::RgbImage;
 use ::image::imageops::{FilterType, resize};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// Settings of the segmenter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,8 +51,42 @@ pub fn segment(image: &RgbImage, rules: &SegmenterRules) -> Result<Labels> {
     for edge in &edges {
         regions.join_small(edge, least);
     }
-    let found: Vec<u32> = (0..pixels.len() as u32).map(|pixel| regions.find(pixel) + 1).collect();
+    let mut found: Vec<u32> = (0..pixels.len() as u32).map(|pixel| regions.find(pixel) + 1).collect();
+    share_out_thin(&mut found, width as usize, height as usize);
     Labels::from_regions(width, height, &found)
+}
+
+/// A region is thin if no square of twice this and one pixels lies within it.
+const THIN: usize = 2;
+
+/// Gives the pixels of thin regions, which are blurred borders between others, to the nearest region that is not thin.
+fn share_out_thin(regions: &mut [u32], width: usize, height: usize) {
+    let mut solid = vec![false; regions.len() + 1];
+    for y in 0..height {
+        for x in 0..width {
+            let here = regions[y * width + x];
+            let mut rows = y.saturating_sub(THIN)..(y + THIN + 1).min(height);
+            let columns = x.saturating_sub(THIN)..(x + THIN + 1).min(width);
+            if !solid[here as usize] && rows.all(|y| columns.clone().all(|x| regions[y * width + x] == here)) {
+                solid[here as usize] = true;
+            }
+        }
+    }
+    let mut open: VecDeque<usize> = (0..regions.len()).filter(|&at| solid[regions[at] as usize]).collect();
+    let mut settled: Vec<bool> = regions.iter().map(|&region| solid[region as usize]).collect();
+    while let Some(at) = open.pop_front() {
+        let (x, y) = (at % width, at / width);
+        let around = [
+            (x > 0).then(|| at - 1),
+            (x + 1 < width).then_some(at + 1),
+            (y > 0).then(|| at - width),
+            (y + 1 < height).then_some(at + width),
+        ];
+        for near in around.into_iter().flatten().filter(|&near| !std::mem::replace(&mut settled[near], true)) {
+            regions[near] = regions[at];
+            open.push_back(near);
+        }
+    }
 }
 
 /// Two neighbouring pixels and how far their colours lie apart.
