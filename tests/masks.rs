@@ -66,8 +66,16 @@ fn records_label_maps_and_flat_colours_of_the_same_objects_are_the_same() {
         (_, true) => 7,
         _ => 0,
     };
-    let colours = [[0, 0, 0], [9, 8, 7], [200, 0, 0]];
-    RgbImage::from_fn(40, 30, |x, y| Rgb(colours[label(x, y) as usize % 5])).save(at("flat.png")).unwrap();
+    let colour = |label| {
+        Rgb(if label == 0 {
+            [0, 0, 0]
+        } else if label == 2 {
+            [9, 8, 7]
+        } else {
+            [200, 0, 0]
+        })
+    };
+    RgbImage::from_fn(40, 30, |x, y| colour(label(x, y))).save(at("flat.png")).unwrap();
     image::GrayImage::from_fn(40, 30, |x, y| image::Luma([label(x, y) as u8])).save(at("labels.png")).unwrap();
     let deep = image::ImageBuffer::from_fn(40, 30, |x, y| {
         image::Luma([label(x, y) as u16 + 300 * u16::from(label(x, y) > 0)])

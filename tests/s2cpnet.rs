@@ -193,7 +193,7 @@ encoders: [{name: resnet50, weights: random, image_size: 64}]
 model:
   s2cpnet: {grid: 2, width: 32, heads: 2, units: 1, dropout: 0.0, word_dropout: 0.0,
             masks: {mode: solid, missing: fail}, noun_words: {min_count: 1}}
-train: {batch_size: 8, epochs: 1, optimizer: {lr: 2e-3}, early_stop: {metric: METEOR, patience: 200}}
+train: {batch_size: 8, epochs: 1, optimizer: {lr: 2e-3}, early_stop: {metric: ROUGE_L, patience: 200}}
 decode: {method: beam, beam: 3}
 ";
 
@@ -287,7 +287,7 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
         "train.epochs=2",
         "train.schedule={plateau: {factor: 0.8, every: 5}}",
         "train.parts=[{prefix: decoder, clip_value: 5.0}, {prefix: encoder, clip_value: 5.0}, {prefix: encoder_feat, decay: false}]",
-        "train.early_stop={metric: METEOR, split: test, score: ids, beam: 3}",
+        "train.early_stop={metric: ROUGE_L, split: test, score: ids, beam: 3}",
         "--output",
         "tuned",
     ];
