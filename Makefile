@@ -1,4 +1,4 @@
-# make demo            set everything up, train and score FE-LWS on the built-in scenes
+# make demo            set everything up, train and score the models on the built-in scenes
 # make test            set everything up, run every test
 # make reproduce-table2 PAPER=fe_lws DATASETS=ucm WEIGHTS=weights
 # make help            the other targets

@@ -1,16 +1,17 @@
 """Feature extraction side by side: `rsic features` against torchvision eager with PIL, decoding included.
 
-    python benches/features.py --data datasets/ucm --encoder densenet169 [--weights FILE] [--images 96] [--rounds 3]
+    python benches/features.py --data datasets/ucm [--encoder densenet169 --encoder vgg16] [--images 32] [--rounds 3]
 
-Needs torch, torchvision and pillow, and a release build of rsic. The two run in turns, so that other load on the machine
-meets both; images/s excludes loading the libraries and the weights on either side. Prints every round and the medians.
+Needs torch, torchvision and pillow, and a release build of rsic. The two run in turns, each in a process of its own, so that
+other load on the machine meets both; images/s excludes loading the libraries and the weights on either side. CPU ms/image is
+processor time, which other load hardly touches: of all that the program spends, less what it spends on a single image. Prints
+a line an encoder with medians over the rounds, and the largest memory of each side.
 """
 
 import argparse
 import json
 import os
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,91 +20,109 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-
+ENCODERS = [
+    "alexnet", "vgg16", "vgg19", "googlenet",
+    "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+    "densenet121", "densenet169", "densenet201",
+    "convnext_tiny", "convnext_small", "convnext_base", "convnext_large",
+]
 EXPERIMENT = """
 name: bench
 data: {{root: {root}, captions: dataset.json, images: imgs}}
-encoders: [{{name: {encoder}, weights: {weights}}}]
+encoders: [{{name: {encoder}, weights: random}}]
 model: {{fe_lws: {{}}}}
 """
 
 
-def ours(args, folder: Path) -> float:
+def run(command: list[str], **environment: str) -> tuple[str, float, int]:
+    """Output, processor seconds and largest memory (MiB) of a program."""
+    out = tempfile.TemporaryFile(mode="w+")
+    child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=out, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    out.seek(0)
+    if status != 0:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024
+
+
+def ours(args, encoder: str, folder: Path) -> tuple[float, float, int]:
     config = folder / "bench.yaml"
-    weights = args.weights or "random"
-    config.write_text(EXPERIMENT.format(root=folder, encoder=args.encoder, weights=weights))
+    config.write_text(EXPERIMENT.format(root=folder, encoder=encoder))
     with tempfile.TemporaryDirectory() as cache:
         command = [str(args.rsic), "features", str(config), "--device", "cpu", "--threads", str(args.threads)]
-        done = subprocess.run(command, env={**os.environ, "RSIC_CACHE": cache}, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(done.stderr)
-    return float(re.search(r"([0-9.]+) images/s", done.stdout)[1])
+        text, cpu, memory = run(command, RSIC_CACHE=cache)
+    return float(re.search(r"([0-9.]+) images/s", text)[1]), cpu, memory
 
 
-def theirs(args, folder: Path) -> float:
+def theirs(args, encoder: str, folder: Path) -> None:
     import numpy as np
     import torch
     import torchvision
     from PIL import Image
 
     torch.set_num_threads(args.threads)
-    model = getattr(torchvision.models, args.encoder)(weights=None)
+    model = getattr(torchvision.models, encoder)(weights=None)
     model.eval()
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     paths = sorted((folder / "imgs").iterdir())
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     with torch.no_grad():
         for start in range(0, len(paths), args.batch):
             pictures = [Image.open(p).convert("RGB").resize((224, 224), Image.BILINEAR) for p in paths[start : start + args.batch]]
             pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).float() / 255
             images = (pixels - mean) / std
-            if args.encoder.startswith("densenet"):
+            if encoder.startswith(("alexnet", "vgg", "densenet", "convnext")):
                 torch.relu(model.features(images)).mean((2, 3))
             else:
                 model(images)  # the head adds next to nothing
-    return len(paths) / (time.perf_counter() - begin)
+    print(len(paths) / (time.perf_counter() - begin), (time.process_time() - cpu) / len(paths))
+
+
+def dataset(source: Path, folder: Path, images: int) -> Path:
+    (folder / "imgs").mkdir(parents=True)
+    captions = json.loads((source / "dataset.json").read_text())
+    kept = []
+    step = max(1, len(captions["images"]) // images)
+    for entry in captions["images"][::step][:images]:
+        file = next((source / "imgs").glob(Path(entry["filename"]).stem + ".*")).resolve()
+        entry["filename"] = file.name
+        (folder / "imgs" / file.name).symlink_to(file)
+        kept.append(entry)
+    (folder / "dataset.json").write_text(json.dumps({**captions, "images": kept}))
+    return folder
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="UCM-Captions: dataset.json and imgs/")
-    parser.add_argument("--encoder", default="densenet169")
-    parser.add_argument("--weights", type=lambda p: str(Path(p).resolve()))
-    parser.add_argument("--images", type=int, default=96)
+    parser.add_argument("--encoder", action="append", help="repeatable (default: all)")
+    parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=16, help="torchvision's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rsic", type=Path, default=ROOT / "target/release/rsic")
     parser.add_argument("--theirs-only", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.theirs_only:
-        print(theirs(args, args.theirs_only))
+        theirs(args, args.encoder[0], args.theirs_only)
         return
+    print(f"{'':18} {'images/s':>17} {'':>6} {'CPU ms/image':>17} {'':>6} {'peak MiB':>13}")
+    print(f"{'encoder':18} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>6} {'eager':>6}", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "imgs").mkdir()
-        captions = json.loads((args.data / "dataset.json").read_text())
-        kept = []
-        step = max(1, len(captions["images"]) // args.images)
-        for entry in captions["images"][::step][: args.images]:
-            source = next((args.data / "imgs").glob(Path(entry["filename"]).stem + ".*")).resolve()
-            entry["filename"] = source.name
-            (folder / "imgs" / source.name).symlink_to(source)
-            kept.append(entry)
-        (folder / "dataset.json").write_text(json.dumps({**captions, "images": kept}))
-        rounds = []
-        for _ in range(args.rounds):
-            # A process of its own for each, started alike.
-            command = [sys.executable, __file__, "--data", str(args.data), "--encoder", args.encoder, "--batch", str(args.batch)]
-            command += ["--threads", str(args.threads), "--theirs-only", str(folder)]
-            their_rate = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
-            rounds.append((ours(args, folder), their_rate))
-            print(f"{args.encoder}: ours {rounds[-1][0]:.1f}, torchvision {rounds[-1][1]:.1f} images/s", flush=True)
-    medians = [statistics.median(column) for column in zip(*rounds)]
-    ratio = statistics.median(a / b for a, b in rounds)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(f"{args.encoder} median: ours {medians[0]:.1f}, torchvision {medians[1]:.1f} images/s; ratio {ratio:.2f}; peak of either {peak} MiB")
+        many = dataset(args.data, Path(name) / "many", args.images)
+        single = dataset(args.data, Path(name) / "single", 1)
+        for encoder in args.encoder or ENCODERS:
+            rows = []
+            for _ in range(args.rounds):
+                command = [sys.executable, __file__, "--data", str(args.data), "--encoder", encoder, "--batch", str(args.batch)]
+                text, _, their_memory = run(command + ["--threads", str(args.threads), "--theirs-only", str(many)])
+                their_rate, their_cpu = map(float, text.split())
+                rate, cpu, memory = ours(args, encoder, many)
+                cpu = (cpu - ours(args, encoder, single)[1]) / (args.images - 1)
+                rows.append((rate, their_rate, rate / their_rate, 1e3 * cpu, 1e3 * their_cpu, their_cpu / cpu, memory, their_memory))
+            a, b, ratio, c, d, cpu_ratio, e, f = (statistics.median(column) for column in zip(*rows))
+            print(f"{encoder:18} {a:8.1f} {b:8.1f} {ratio:6.2f} {c:8.1f} {d:8.1f} {cpu_ratio:6.2f} {e:6.0f} {f:6.0f}", flush=True)
 
 
 if __name__ == "__main__":

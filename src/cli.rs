@@ -52,6 +52,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Train, score and print a published table: rsic reproduce table2 --paper fe_lws
     Reproduce(ReproduceArgs),
+    /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
+    Sweep(SweepArgs),
     /// Inspect, check and make datasets: rsic data verify datasets/ucm
     #[command(subcommand)]
     Data(DataCommand),
@@ -215,6 +217,39 @@ pub struct ReproduceArgs {
     pub dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Sweep file.
+    pub sweep: PathBuf,
+    /// Settings to change in every run, as dotted key=value.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Folder below which the runs lie, in sweeps/<name>.
+    #[arg(short, long, default_value = "runs")]
+    pub output: PathBuf,
+    /// Processes that work through the runs at the same time (with Slurm: tasks).
+    #[arg(short, long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Devices that the processes take in turn, separated by commas: cuda:0,cuda:1 (default: --device for all).
+    #[arg(long, value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// What starts the processes: local, slurm, or a command in which {command} stands for one task's own.
+    #[arg(long, default_value = "local")]
+    pub launcher: String,
+    /// An option for sbatch (repeatable): --sbatch=--gres=gpu:1
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<String>,
+    /// Make one task alone, by its place in the order of runs and seeds, from 0.
+    #[arg(long)]
+    pub task: Option<usize>,
+    /// List the runs and stop; with --launcher slurm, print the script.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Make runs, but leave the table of the sweep to the process that started this one.
+    #[arg(long, hide = true)]
+    pub worker: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
     /// Render the built-in scenes: a small captioning dataset with masks and classes.
@@ -227,6 +262,8 @@ pub enum DataCommand {
     Masks(MasksArgs),
     /// Print the nouns of the captions with their counts, or the nouns of every caption.
     Nouns(NounsArgs),
+    /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
+    AugmentText(AugmentTextArgs),
 }
 
 #[derive(Debug, Args)]
@@ -266,6 +303,23 @@ pub struct NounsArgs {
     /// Print the nouns of every caption, a line each.
     #[arg(long)]
     pub captions: bool,
+}
+
+/// A file of paraphrases holds one pair a line: a caption, a tab, another wording of it. Any translation model can make
+/// one: list the captions with --list, translate them there and back, join the two with `paste`.
+#[derive(Debug, Args)]
+pub struct AugmentTextArgs {
+    /// Dataset folder, caption file, or experiment file.
+    pub dataset: PathBuf,
+    /// Files of paraphrases.
+    #[arg(required_unless_present = "list")]
+    pub files: Vec<PathBuf>,
+    /// Print the distinct training captions, one a line, and stop.
+    #[arg(long, conflicts_with_all = ["files", "output"])]
+    pub list: bool,
+    /// Write the right lines of all files here, captions in alphabetical order, each pair once.
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -374,7 +428,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "URL", env = "RSIC_MIRROR")]
     pub mirror: Option<String>,
     /// Seconds without an answer or a byte after which a server is given up.
-    #[arg(long, value_name = "SECONDS", default_value_t = crate::models::weights::FetchOptions::PATIENCE)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub timeout: u64,
 }
 

@@ -1,13 +1,60 @@
-//! Parses the command line, runs one command, maps its result to an exit code.
+//! What users start: help and `score` right here, every other command in `rsic-torch`, which lies beside it.
+//!
+//! LibTorch takes a fifth of a second to load, before `main`: too long to wait for scores and help, which need no tensor.
+//! And its idle threads read how to wait before `main`, too: here that is said in time.
+#![allow(dead_code, unused_imports)] // a part of the library's modules, compiled without LibTorch
 
+mod cli;
+mod eval;
+mod logging;
+#[path = "commands/score.rs"]
+mod score;
+#[path = "commands/status.rs"]
+mod status;
+mod util;
+
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use rsic::cli::Cli;
-use rsic::commands::{self, report_error};
+use cli::{Cli, Command};
+use status::{ExitStatus, report_error};
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
+const TORCH: &str = "rsic-torch";
+
 fn main() -> ExitCode {
-    match commands::run(Cli::parse()) {
+    match run(Cli::parse()) {
         Ok(status) => status.into(),
         Err(error) => report_error(&error),
     }
+}
+
+fn run(cli: Cli) -> Result<ExitStatus> {
+    match cli.command {
+        Command::Score(args) => {
+            logging::init(&cli.global)?;
+            score::run(&args, &cli.global)
+        }
+        _ => hand_over(),
+    }
+}
+
+/// Becomes `rsic-torch` with the same arguments; comes back only where that cannot be started.
+///
+/// OpenMP's idle threads are told to sleep, unless the user says otherwise: spinning gains nothing measurable here, but
+/// beside another busy process it made training ten times slower.
+fn hand_over() -> Result<ExitStatus> {
+    const POLICY: &str = "OMP_WAIT_POLICY";
+    let program = std::env::current_exe().context("cannot tell where this program lies")?.with_file_name(TORCH);
+    let mut command = std::process::Command::new(&program);
+    let mut arguments = std::env::args_os();
+    if let Some(name) = arguments.next() {
+        command.arg0(name); // pages and logs show the command as it was typed
+    }
+    command.args(arguments);
+    if std::env::var_os(POLICY).is_none() {
+        command.env(POLICY, "passive");
+    }
+    let error = command.exec();
+    bail!("cannot start '{}': {error}; it is built, and belongs, beside rsic", program.display())
 }

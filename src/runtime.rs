@@ -92,22 +92,6 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     Ok(threads)
 }
 
-/// Makes LibTorch's idle threads sleep instead of spin, by starting the program anew with `OMP_WAIT_POLICY=passive`:
-/// OpenMP reads it before `main`. A setting of the user's stands.
-///
-/// Spinning gains nothing measurable here, but beside another busy process it made training ten times slower.
-pub fn sleep_when_idle() {
-    use std::os::unix::process::CommandExt;
-    const POLICY: &str = "OMP_WAIT_POLICY";
-    if std::env::var_os(POLICY).is_some() {
-        return;
-    }
-    if let Ok(program) = std::env::current_exe() {
-        let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).env(POLICY, "passive").exec();
-        tracing::debug!("cannot start anew with {POLICY}: {error}");
-    }
-}
-
 /// Seeds LibTorch's generators for one part of a run, derived from (seed, epoch, ...) so that a resumed run draws the
 /// same numbers as an uninterrupted one.
 pub fn seed(parts: &[u64]) {

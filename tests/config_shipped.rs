@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::{self, schema::DecodeMethod, schema::ModelConfig};
+use rsic::config::{self, FileKind, schema::DecodeMethod, schema::ModelConfig};
+use rsic::experiments::sweep::PlannedSweep;
 use rsic::models::fe_lws::{Config, Stack};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,15 +12,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
 }
 
-/// The experiment files; `_` marks those that others build on, tables are not experiments.
+/// The experiment files.
 fn experiments() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder())
         .unwrap()
         .flat_map(|paper| fs::read_dir(paper.unwrap().path()).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('_') && !config::is_table(path))
-        .filter(|path| !config::is_pretraining(path))
+        .filter(|path| config::kind(path) == FileKind::Experiment)
         .collect();
     files.sort();
     files
@@ -66,5 +66,19 @@ fn the_fe_lws_experiments_have_the_settings_of_the_paper() {
         assert_eq!((decode.method, decode.beam, decode.comparison.neighbours), (DecodeMethod::Comparison, 5, 4));
         let names: Vec<&str> = experiment.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
         assert_eq!(names, ["convnext_base", "resnet152"]);
+    }
+}
+
+#[test]
+fn every_shipped_sweep_gives_runs_that_differ() {
+    let load = |path: &Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+    let files: Vec<PathBuf> =
+        fs::read_dir(folder().join("sweeps")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let planned =
+            PlannedSweep::new(&file, Path::new("runs"), &[], &load).unwrap_or_else(|error| panic!("{error:#}"));
+        assert_eq!(planned.sweep.name, file.file_stem().unwrap().to_string_lossy());
+        assert!(planned.tasks().len() > 1);
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
-use rsic::models::encoders::{self, layers, spec};
+use rsic::models::encoders::{self, Precision, layers, spec};
 use rsic::models::weights;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -79,7 +79,7 @@ fn every_encoder_equals_torchvision_before_and_after_folding() {
                 spec.name
             );
             assert_eq!(grid.size()[1], spec.channels);
-            network.fold();
+            network.fold(Kind::Float);
         }
     }
 }
@@ -109,6 +109,19 @@ fn a_photograph_equals_torchvision_with_seeded_and_published_weights() {
         let found = difference(&encoder.forward(&image), &golden[key]);
         println!("{key:22} {found:.1e}");
         assert!(found <= TOLERANCE, "{key}: {found}");
+    }
+}
+
+#[test]
+fn bfloat16_features_are_near_those_of_float() {
+    let images = images();
+    for name in ["vgg16", "resnet50", "densenet121", "googlenet", "convnext_tiny"] {
+        let pooled = |precision| encoders::build_in(name, "random", Device::Cpu, precision).unwrap().pooled(&images);
+        let (float, half) = (pooled(Precision::Float32), pooled(Precision::Bfloat16));
+        assert_eq!(half.kind(), Kind::Float);
+        let difference = (&half - &float).norm().double_value(&[]) / float.norm().double_value(&[]);
+        println!("{name:14} {difference:.1e} of the features' norm");
+        assert!(difference > 0.0 && difference < 0.05, "{name}: {difference}");
     }
 }
 

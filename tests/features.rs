@@ -4,12 +4,19 @@
 
 use rsic::config::schema::EncoderConfig;
 use rsic::features::{Counts, FeatureSet, Kind};
+use rsic::models::encoders::Precision;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
 fn encoder(image_size: u32) -> EncoderConfig {
-    EncoderConfig { name: "resnet50".into(), weights: "random".into(), image_size, tune: None }
+    EncoderConfig {
+        name: "resnet50".into(),
+        weights: "random".into(),
+        image_size,
+        precision: Precision::Float32,
+        tune: None,
+    }
 }
 
 /// `count` small pictures that differ.
@@ -119,8 +126,13 @@ fn two_processes_worth_of_callers_agree() {
 
 #[test]
 fn absent_weights_are_one_sentence() {
-    let config =
-        EncoderConfig { name: "resnet50".into(), weights: "nowhere/w.safetensors".into(), image_size: 64, tune: None };
+    let config = EncoderConfig {
+        name: "resnet50".into(),
+        weights: "nowhere/w.safetensors".into(),
+        image_size: 64,
+        precision: Precision::Float32,
+        tune: None,
+    };
     let error = FeatureSet::load_or_extract(&[config], Kind::Pooled, &[], Device::Cpu, Path::new("."), &mut |_| Ok(()));
     let message = format!("{:#}", error.unwrap_err());
     let expected =

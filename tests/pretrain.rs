@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
 use image::{Rgb, RgbImage};
-use rsic::config::is_pretraining;
+use rsic::config::{FileKind, kind};
 use rsic::models::encoders::{self, NormMode, Trainable, Tuning};
 use rsic::models::weights;
 use rsic::pretrain::{Pretraining, Scenes, Training, load};
@@ -224,7 +224,7 @@ fn every_shipped_file_is_valid_and_says_how_to_run_it() {
     files.sort();
     assert_eq!(files.len(), 3);
     for file in files {
-        assert!(is_pretraining(&file));
+        assert_eq!(kind(&file), FileKind::Pretraining);
         let config = load(&file, &[]).unwrap_or_else(|error| panic!("{error:#}"));
         assert_eq!(config.name, format!("pretrain/{}", file.file_stem().unwrap().to_str().unwrap()));
         assert!(

@@ -2,8 +2,10 @@
 
 use super::ExitStatus;
 use crate::cli::{ConfigCommand, ConfigShowArgs};
-use crate::config::{self, Experiment};
+use crate::config::{self, Experiment, FileKind};
 use crate::data::{Dataset, Vocabulary};
+use crate::experiments::Table;
+use crate::experiments::sweep::Sweep;
 use crate::models::{self, Inputs};
 use crate::pretrain;
 use anyhow::{Context, Result, bail};
@@ -73,18 +75,15 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
     let mut out = std::io::stdout().lock();
     let mut faulty = 0;
     for file in files {
-        let no_experiment = match (config::is_table(file), is_part(file)) {
-            (true, _) => Some("a table"),
-            (_, true) => Some("a part of others"),
-            _ => None,
-        };
-        if let Some(what) = no_experiment {
-            writeln!(out, "{}: {what}, not an experiment: left out", file.display())?;
-            continue;
-        }
-        let checked = match config::is_pretraining(file) {
-            true => pretrain::load(file, &[]).map(drop),
-            false => config::load(file, &[]).map(drop),
+        let checked = match config::kind(file) {
+            FileKind::Experiment => config::load(file, &[]).map(drop),
+            FileKind::Pretraining => pretrain::load(file, &[]).map(drop),
+            FileKind::Table => Table::load(file).map(drop),
+            FileKind::Sweep => Sweep::load(file).map(drop),
+            FileKind::Part => {
+                writeln!(out, "{}: a part of others: left out", file.display())?;
+                continue;
+            }
         };
         match checked {
             Ok(()) => writeln!(out, "{}: good", file.display())?,
@@ -100,16 +99,11 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
     }
 }
 
-/// Files whose names begin with `_` are there for others to build on.
-fn is_part(file: &Path) -> bool {
-    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'))
-}
-
 /// Each experiment file below the folder with the first line of its header comment.
 fn list(folder: &Path) -> Result<ExitStatus> {
     let mut files = Vec::new();
     collect(folder, &mut files)?;
-    files.retain(|file| !is_part(file));
+    files.retain(|file| config::kind(file) != FileKind::Part);
     let mut out = std::io::stdout().lock();
     let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(0);
     for file in &files {

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{Write, stdout};
 use std::path::Path;
 
+mod augment_text;
 mod masks;
 mod text;
 
@@ -19,6 +20,7 @@ pub fn run(command: &DataCommand) -> Result<ExitStatus> {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),
         DataCommand::Scenes(args) => render_scenes(args),
+        DataCommand::AugmentText(args) => augment_text::run(args),
         DataCommand::Masks(args) => masks::make_masks(args),
         DataCommand::Nouns(args) => masks::nouns(args),
     }
@@ -50,21 +52,9 @@ fn verify(args: &DataArgs) -> Result<ExitStatus> {
     Ok(if report.faults.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-/// The data settings that the arguments mean: a folder, a caption file, or an experiment file's.
+/// The data settings that the arguments mean.
 fn settings(args: &DataArgs) -> Result<DataConfig> {
-    let path = &args.dataset;
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let mut config = if path.is_dir() {
-        DataConfig::of_folder(path)
-    } else if !path.exists() {
-        bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
-    } else if ["yaml", "yml"].contains(&extension) {
-        crate::config::load(path, &[])?.experiment.data
-    } else {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
-        DataConfig { captions: file.into(), ..DataConfig::of_folder(folder) }
-    };
+    let mut config = settings_of(&args.dataset)?;
     if let Some(images) = &args.images {
         // Given on the command line it is relative to the working directory, not to the dataset.
         let absolute = std::path::absolute(images);
@@ -76,6 +66,22 @@ fn settings(args: &DataArgs) -> Result<DataConfig> {
         None => {}
     }
     Ok(config)
+}
+
+/// The data settings that a path means: a folder, a caption file, or an experiment file's.
+fn settings_of(path: &Path) -> Result<DataConfig> {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    Ok(if path.is_dir() {
+        DataConfig::of_folder(path)
+    } else if !path.exists() {
+        bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
+    } else if ["yaml", "yml"].contains(&extension) {
+        crate::config::load(path, &[])?.experiment.data
+    } else {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
+        DataConfig { captions: file.into(), ..DataConfig::of_folder(folder) }
+    })
 }
 
 fn render_scenes(args: &ScenesArgs) -> Result<ExitStatus> {

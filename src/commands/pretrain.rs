@@ -6,7 +6,7 @@ use crate::cli::{GlobalArgs, PretrainArgs};
 use crate::config::schema::EncoderConfig;
 use crate::data::{Split, scenes};
 use crate::logging;
-use crate::models::encoders::{RANDOM, Trainable};
+use crate::models::encoders::{Precision, RANDOM, Trainable};
 use crate::models::weights;
 use crate::pretrain::{self, ClassSource, Confusion, Pretraining, Progress, Scenes, Summary, Trained, Training};
 use crate::runtime::{self, Interrupt};
@@ -103,7 +103,9 @@ fn linear_probe(
     interrupt: &Interrupt,
 ) -> Result<ExitStatus> {
     let pretrain::EncoderConfig { name, weights, image_size, .. } = &config.encoder;
-    let encoder = EncoderConfig { name: name.clone(), weights: weights.clone(), image_size: *image_size, tune: None };
+    let precision = Precision::default();
+    let encoder =
+        EncoderConfig { name: name.clone(), weights: weights.clone(), image_size: *image_size, precision, tune: None };
     let mut shown = FeatureProgress::new(interrupt);
     let probe = pretrain::probe(scenes, &encoder, device, &cache_dir()?, &mut |progress| shown.update(progress))?;
     drop(shown);

@@ -12,6 +12,7 @@ use crate::report::html::{self, Curves, Page, Shown};
 use crate::report::{text, write_tables};
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
+use crate::util::shell::quoted;
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::Path;
@@ -160,28 +161,6 @@ fn samples(page: &Page, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// A word as a shell needs it written.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
     Ok(config::load(path, overrides)?.experiment)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted("--weights=a/b.c"), "--weights=a/b.c");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -90,17 +90,29 @@ pub fn to_yaml(experiment: &Experiment) -> Result<String> {
     emit::plain(&serde_json::to_value(experiment)?)
 }
 
-/// Whether a file is a table (it has a top-level `table`) and not an experiment. Unreadable files are not.
-pub fn is_table(path: &Path) -> bool {
-    let text = crate::util::fs::read_text(path).unwrap_or_default();
-    parse::parse(&text, 0).0.is_some_and(|tree| tree.entry("table").is_some())
+/// What a YAML file below `experiments/` describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    Experiment,
+    /// Published numbers and how to regenerate them: it has `table` at the top.
+    Table,
+    /// One experiment under many settings: `experiment`.
+    Sweep,
+    /// The pre-training of an encoder: `encoder`.
+    Pretraining,
+    /// Settings for others to build on: the file's name begins with `_`.
+    Part,
 }
 
-/// Whether a file is a pre-training of an encoder (it has a top-level `encoder`) and not an experiment. Unreadable files are
-/// not.
-pub fn is_pretraining(path: &Path) -> bool {
+/// What a file describes; one that cannot be read counts as an experiment, whose loading says why.
+pub fn kind(path: &Path) -> FileKind {
+    if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_')) {
+        return FileKind::Part;
+    }
     let text = crate::util::fs::read_text(path).unwrap_or_default();
-    parse::parse(&text, 0).0.is_some_and(|tree| tree.entry("encoder").is_some())
+    let Some(tree) = parse::parse(&text, 0).0 else { return FileKind::Experiment };
+    let marks = [("table", FileKind::Table), ("experiment", FileKind::Sweep), ("encoder", FileKind::Pretraining)];
+    marks.into_iter().find(|(key, _)| tree.entry(key).is_some()).map_or(FileKind::Experiment, |(_, kind)| kind)
 }
 
 /// A fault that a validator found: the dotted path of the setting, and the sentence after it.

@@ -133,6 +133,9 @@ pub struct EncoderConfig {
     /// Side to which images are resized, pixels.
     #[serde(default = "EncoderConfig::default_image_size")]
     pub image_size: u32,
+    /// How it computes: `float32`, or `bfloat16` (for GPUs; its features are cached apart).
+    #[serde(default)]
+    pub precision: crate::models::encoders::Precision,
     /// Train stages of it together with the model; frozen where this is absent, and its features cached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<TuneConfig>,

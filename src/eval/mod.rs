@@ -15,6 +15,7 @@ mod references;
 pub mod retrieval;
 mod rouge;
 pub mod scores;
+pub mod spice;
 pub mod tokenizer;
 
 pub use distinct::tokenize_all;

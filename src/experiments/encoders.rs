@@ -83,7 +83,8 @@ impl Sources {
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
             // Stages have other names in another encoder: a substitute stays frozen.
             let tune = configured.and_then(|encoder| encoder.tune.clone());
-            encoders.push(EncoderConfig { name: name.into(), weights, image_size, tune });
+            let precision = configured.or(base.first()).map_or_else(Default::default, |encoder| encoder.precision);
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size, precision, tune });
         }
         Ok((encoders, missing))
     }

@@ -2,14 +2,17 @@
 //!
 //! A [`table::Table`] holds published numbers beside the settings of each row; [`plan::Plan`] resolves rows to distinct
 //! runs; [`runner::execute`] runs those that are not finished; [`compare::Comparison`] sets measured beside published.
+//! A [`sweep::Sweep`] becomes runs the same way.
 
 pub mod catalog;
 pub mod compare;
 pub mod encoders;
 pub mod environment;
+pub mod lock;
 pub mod plan;
 pub mod result;
 pub mod runner;
+pub mod sweep;
 pub mod table;
 
 pub use compare::Comparison;

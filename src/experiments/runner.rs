@@ -1,12 +1,13 @@
 //! Runs a plan: finished runs are skipped, a failing one does not stop the others.
 
+use super::lock::RunLock;
 use super::plan::{Plan, PlannedRun};
 use super::result::{EncoderUsed, RunResult};
 use crate::config::Experiment;
 use crate::config::schema::DecodeConfig;
 use crate::util::fs::{sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// File in a run folder that says why the last attempt failed.
@@ -47,17 +48,20 @@ pub struct Executed {
     pub results: BTreeMap<(usize, u64), RunResult>,
     /// Why runs failed, by the same key.
     pub failures: BTreeMap<(usize, u64), String>,
+    /// Runs that another process was making, by the same key.
+    pub elsewhere: BTreeSet<(usize, u64)>,
     pub interrupted: bool,
 }
 
 impl Executed {
     /// Whether a run that the plan could make is missing.
     pub fn complete(&self) -> bool {
-        self.failures.is_empty() && !self.interrupted
+        self.failures.is_empty() && self.elsewhere.is_empty() && !self.interrupted
     }
 }
 
-/// Makes every run of the plan that is not finished. A run that cannot be made for want of weights counts as failed.
+/// Makes every run of the plan that is not finished. A run that cannot be made for want of weights counts as failed; one
+/// that another process is making is left to it, so that several may work through one plan.
 pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
     let mut executed = Executed::default();
     let mut hashes = BTreeMap::new();
@@ -76,6 +80,10 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
             Ok(Attempt::Made(result)) => {
                 tracing::info!("run {number} of {total}: {shown} finished");
                 executed.results.insert((index, seed), *result);
+            }
+            Ok(Attempt::Elsewhere) => {
+                tracing::info!("run {number} of {total}: {shown} is being made by another process");
+                executed.elsewhere.insert((index, seed));
             }
             Ok(Attempt::Interrupted) => {
                 tracing::warn!("run {number} of {total}: {shown} was interrupted; the same command continues it");
@@ -101,6 +109,8 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
 enum Attempt {
     Kept(Box<RunResult>),
     Made(Box<RunResult>),
+    /// Another process is at it.
+    Elsewhere,
     Interrupted,
 }
 
@@ -111,6 +121,11 @@ fn run_one(
     hashes: &mut BTreeMap<PathBuf, String>,
 ) -> Result<Attempt> {
     let folder = run.seed_folder(seed);
+    // Without weights nothing is written, not even a lock.
+    let lock = if run.missing.is_empty() { RunLock::try_take(&folder)? } else { None };
+    if run.missing.is_empty() && lock.is_none() {
+        return Ok(Attempt::Elsewhere);
+    }
     let earlier = RunResult::load(&folder)?;
     let mut decodings = run.decodings.clone();
     if let Some(earlier) = &earlier {

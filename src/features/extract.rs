@@ -7,13 +7,16 @@ use anyhow::Result;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
 
-/// Most images that go through the encoder at a time.
-const BATCH: usize = 16;
+/// Most images that go through the encoder at a time on a GPU.
+const GPU_BATCH: usize = 32;
+/// Least images that are decoded ahead.
+const AHEAD: usize = 16;
 
 /// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it, so that
 /// a row does not depend on where an extraction was interrupted.
-fn batch_size(images: usize) -> usize {
-    images.next_power_of_two().min(BATCH)
+fn batch_size(encoder: &Encoder, images: usize) -> usize {
+    let most = if encoder.device().is_cuda() { GPU_BATCH } else { encoder.spec().cpu_batch() };
+    images.next_power_of_two().min(most)
 }
 
 /// Rows of one batch.
@@ -40,8 +43,8 @@ pub(super) fn run(
     mut sink: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
     let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
-    let size = batch_size(images.len());
-    let loader = Loader::new(paths, LoaderOptions::new(image_size, size));
+    let size = batch_size(encoder, images.len());
+    let loader = Loader::new(paths, LoaderOptions::new(image_size, size.max(AHEAD)));
     let mut batch = Batch::default();
     for (&place, decoded) in places.iter().zip(loader) {
         match decoded {

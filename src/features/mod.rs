@@ -10,7 +10,7 @@ mod store;
 pub mod view;
 
 use crate::config::schema::EncoderConfig;
-use crate::models::encoders::{self, RANDOM};
+use crate::models::encoders::{self, Precision, RANDOM};
 use crate::util::fs::{sha256, sha256_file};
 use anyhow::{Context, Result, bail};
 use pixels::Pixels;
@@ -23,7 +23,7 @@ use tch::{Device, Tensor};
 use view::View;
 
 /// Changes whenever an encoder computes other numbers from the same pixels.
-const ENCODER_VERSION: u32 = 1;
+const ENCODER_VERSION: u32 = 2;
 /// How [`crate::data::image`] makes pixels of a file; changes whenever it gives other bytes.
 const PIXELS: &str = "rgb8 bilinear antialias 1";
 
@@ -309,8 +309,8 @@ impl Job<'_> {
         failures: &mut BTreeMap<usize, String>,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<usize> {
-        let EncoderConfig { name, weights, image_size, .. } = self.config;
-        let encoder = encoders::build(name, weights, self.device)?;
+        let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
+        let encoder = encoders::build_in(name, weights, self.device, *precision)?;
         let cached = hashes.len() - places.len();
         let (mut done, mut new) = (0, 0);
         progress(Progress { encoder: name, cached, done, total: places.len() })?;
@@ -352,7 +352,7 @@ impl Job<'_> {
     }
 
     fn key(&self) -> Result<Key> {
-        let EncoderConfig { name, weights, image_size, .. } = self.config;
+        let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
         let preprocessing = encoders::spec::find(name)?.preprocessing;
         if !(32..=4096).contains(image_size) {
             bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");
@@ -364,7 +364,10 @@ impl Job<'_> {
             })?,
         };
         Ok(Key {
-            encoder: format!("{name}/{ENCODER_VERSION}"),
+            encoder: match precision {
+                Precision::Float32 => format!("{name}/{ENCODER_VERSION}"),
+                Precision::Bfloat16 => format!("{name}/{ENCODER_VERSION} bfloat16"),
+            },
             weights,
             image_size: *image_size,
             preprocessing: format!(

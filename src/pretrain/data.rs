@@ -306,7 +306,8 @@ mod tests {
             (2, vec![3], 1)
         );
         touch(folder.path(), &["c/5.png".into()]);
-        assert!(Scenes::load(&config(folder.path())).unwrap_err().to_string().contains("both class folders and split"));
+        let error = format!("{:#}", Scenes::load(&config(folder.path())).unwrap_err());
+        assert!(error.contains("both class folders and split"), "{error}");
     }
 
     #[test]

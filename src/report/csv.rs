@@ -64,7 +64,7 @@ pub fn runs(comparison: &Comparison) -> String {
 }
 
 /// Quotes a field that needs it.
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 

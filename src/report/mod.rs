@@ -6,6 +6,7 @@ pub mod grid;
 pub mod html;
 pub mod latex;
 pub mod markdown;
+pub mod sweep;
 pub mod text;
 
 use crate::experiments::Comparison;

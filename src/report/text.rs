@@ -84,7 +84,7 @@ fn fields(line: &Line, with_decoding: bool) -> Vec<String> {
 }
 
 /// Labels to the left, numbers to the right.
-fn align(row: &[String], widths: &[usize], labels: usize) -> String {
+pub(super) fn align(row: &[String], widths: &[usize], labels: usize) -> String {
     let mut out = String::new();
     for (column, (text, width)) in row.iter().zip(widths).enumerate() {
         let pad = " ".repeat(width.saturating_sub(text.chars().count()));

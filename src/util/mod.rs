@@ -2,4 +2,5 @@
 
 pub mod fs;
 pub mod rng;
+pub mod shell;
 pub mod suggest;

@@ -3,8 +3,8 @@
 
 use super::Network;
 use super::layers::{Conv, ConvShape, Mlp, max_pool};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 /// Number in `features`, shape, and whether a maximum over 3x3 windows follows.
 const CONVS: [(i64, ConvShape, bool); 5] = [
@@ -46,7 +46,7 @@ impl Network for AlexNet {
         self.classifier.as_ref().map(|classifier| classifier.forward(grid, [true, true, false], train))
     }
 
-    fn fold(&mut self) {
-        self.convs.iter_mut().for_each(|(conv, _)| conv.freeze());
+    fn fold(&mut self, kind: Kind) {
+        self.convs.iter_mut().for_each(|(conv, _)| conv.freeze(kind));
     }
 }

@@ -39,11 +39,21 @@ fn channels_to_front(xs: &Tensor) -> Tensor {
 struct Block {
     depthwise: Conv,
     norm: LayerNorm,
-    up: Linear,
-    down: Linear,
-    /// `[C, 1, 1]`; `None` once folded into `down`.
-    layer_scale: Option<Tensor>,
+    mlp: Mlp,
     drop: f64,
+}
+
+/// The two linear layers over the channels, and the scale of the branch.
+#[derive(Debug)]
+enum Mlp {
+    Separate {
+        up: Linear,
+        down: Linear,
+        /// `[C, 1, 1]`.
+        layer_scale: Tensor,
+    },
+    /// As convolutions, the scale in the second one.
+    Folded { up: Conv, down: Conv },
 }
 
 impl Block {
@@ -52,19 +62,27 @@ impl Block {
         Self {
             depthwise: Conv::new(&block / 0, ConvShape::new(channels, channels, 7).padding(3).groups(channels), true),
             norm: LayerNorm::new(&block / 2, channels),
-            up: Linear::new(&block / 3, channels, 4 * channels),
-            down: Linear::new(&block / 5, 4 * channels, channels),
-            layer_scale: Some(path.var("layer_scale", &[channels, 1, 1], Init::Const(1e-6))),
+            mlp: Mlp::Separate {
+                up: Linear::new(&block / 3, channels, 4 * channels),
+                down: Linear::new(&block / 5, 4 * channels, channels),
+                layer_scale: path.var("layer_scale", &[channels, 1, 1], Init::Const(1e-6)),
+            },
             drop,
         }
     }
 
     fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
         let ys = self.norm.forward(&channels_to_end(&self.depthwise.forward(xs)));
-        let ys = channels_to_front(&self.down.forward(&self.up.forward(&ys).gelu("none")));
-        let ys = match &self.layer_scale {
-            Some(layer_scale) => ys * layer_scale,
-            None => ys,
+        let ys = match &self.mlp {
+            Mlp::Separate { up, down, layer_scale } => {
+                channels_to_front(&down.forward(&up.forward(&ys).gelu("none"))) * layer_scale
+            }
+            Mlp::Folded { up, down } => {
+                // Nothing here needs a gradient: in place, the memory stays in the cache.
+                let mut ys = down.forward(&up.forward(&channels_to_front(&ys)).gelu_("none"));
+                ys += xs;
+                return ys;
+            }
         };
         if train && self.drop > 0.0 {
             // Stochastic depth (Huang et al. 2016): the whole branch of an image is left out.
@@ -75,18 +93,18 @@ impl Block {
     }
 
     /// The affine part of the normalisation goes into `up`, the layer scale into `down`.
-    fn fold(&mut self) {
-        self.depthwise.freeze();
+    fn fold(&mut self, kind: Kind) {
+        self.depthwise.freeze(kind);
+        let Mlp::Separate { up, down, layer_scale } = &mut self.mlp else { return };
         if let Some((weight, bias)) = self.norm.take_affine() {
-            let up = self.up.weight.detach().to_kind(Kind::Double);
-            self.up.bias = (up.matmul(&bias) + &self.up.bias.detach()).to_kind(Kind::Float);
-            self.up.weight = (up * weight).to_kind(Kind::Float);
+            let matrix = up.weight.detach().to_kind(Kind::Double);
+            up.bias = (matrix.matmul(&bias) + &up.bias.detach()).to_kind(Kind::Float);
+            up.weight = (matrix * weight).to_kind(Kind::Float);
         }
-        if let Some(layer_scale) = self.layer_scale.take() {
-            let scale = layer_scale.detach().view(-1);
-            self.down.bias = self.down.bias.detach() * &scale;
-            self.down.weight = self.down.weight.detach() * scale.unsqueeze(1);
-        }
+        let scale = layer_scale.detach().view(-1);
+        down.bias = down.bias.detach() * &scale;
+        down.weight = down.weight.detach() * scale.unsqueeze(1);
+        self.mlp = Mlp::Folded { up: Conv::pointwise(up, kind), down: Conv::pointwise(down, kind) };
     }
 }
 
@@ -152,9 +170,13 @@ impl Network for ConvNext {
         self.head.as_ref().map(|(norm, linear)| linear.forward(&norm.forward(&pool(grid))))
     }
 
-    fn fold(&mut self) {
-        self.stem.freeze();
-        self.stages.iter_mut().flatten().for_each(Block::fold);
-        self.downsamples.iter_mut().for_each(|downsample| downsample.conv.freeze());
+    fn fold(&mut self, kind: Kind) {
+        self.stem.freeze(kind);
+        self.stem_norm.freeze(kind);
+        self.stages.iter_mut().flatten().for_each(|block| block.fold(kind));
+        for downsample in &mut self.downsamples {
+            downsample.norm.freeze(kind);
+            downsample.conv.freeze(kind);
+        }
     }
 }

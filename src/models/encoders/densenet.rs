@@ -79,7 +79,8 @@ impl NormReluConv {
         }
     }
 
-    fn fold(&mut self) {
+    /// `after` is the normalisation that follows the convolution, which takes it up too.
+    fn fold(&mut self, after: Option<BatchNorm>, kind: Kind) {
         let Self::Separate { norm, conv } = self else { return };
         let (scale, shift) = norm.scale_shift();
         // A channel with next to no scale is a constant, relu(shift): its clamp is to 0.
@@ -90,10 +91,15 @@ impl NormReluConv {
         let constant = shift.where_self(&none.logical_not(), &shift.relu());
         let weight = conv.weight.detach().to_kind(Kind::Double);
         let bias = (&weight * constant.view([1, -1, 1, 1])).sum_dim_intlist([1i64, 2, 3].as_slice(), false, None);
-        let weight = weight * scale.view([1, -1, 1, 1]);
+        let mut weight = weight * scale.view([1, -1, 1, 1]);
+        let mut bias = bias;
+        if let Some((scale, shift)) = after.map(|norm| norm.scale_shift()) {
+            weight *= scale.view([-1, 1, 1, 1]);
+            bias = bias * scale + shift;
+        }
         let mut conv = Conv { weight: weight.to_kind(Kind::Float), bias: Some(bias.to_kind(Kind::Float)), ..*conv };
-        conv.freeze();
-        let edge = |edge: Tensor| edge.view([1, -1, 1, 1]).to_kind(Kind::Float);
+        conv.freeze(kind);
+        let edge = |edge: Tensor| edge.view([1, -1, 1, 1]).to_kind(kind);
         *self = Self::Folded { low: edge(low), high: edge(high), conv };
     }
 }
@@ -126,16 +132,9 @@ impl DenseLayer {
         self.conv2.forward(&ys.relu_())
     }
 
-    fn fold(&mut self) {
-        self.squeeze.fold();
-        if let (Some(norm), NormReluConv::Folded { conv, .. }) = (self.norm2.take(), &mut self.squeeze) {
-            let (scale, shift) = norm.scale_shift();
-            let bias = conv.bias.as_ref().map(|bias| bias * &scale);
-            conv.weight =
-                super::layers::channels_last(&(&conv.weight * scale.view([-1, 1, 1, 1])).to_kind(Kind::Float));
-            conv.bias = Some(bias.map_or(shift.copy(), |bias| bias + &shift).to_kind(Kind::Float));
-        }
-        self.conv2.freeze();
+    fn fold(&mut self, kind: Kind) {
+        self.squeeze.fold(self.norm2.take(), kind);
+        self.conv2.freeze(kind);
     }
 }
 
@@ -228,10 +227,10 @@ impl Network for DenseNet {
         ends.into_iter().chain(layers).chain(transitions).flatten().collect()
     }
 
-    fn fold(&mut self) {
-        self.conv0.fold();
-        self.blocks.iter_mut().flatten().for_each(DenseLayer::fold);
-        self.transitions.iter_mut().for_each(NormReluConv::fold);
+    fn fold(&mut self, kind: Kind) {
+        self.conv0.fold(kind);
+        self.blocks.iter_mut().flatten().for_each(|layer| layer.fold(kind));
+        self.transitions.iter_mut().for_each(|transition| transition.fold(None, kind));
         self.folded = true;
     }
 }

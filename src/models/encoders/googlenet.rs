@@ -5,8 +5,8 @@
 
 use super::Network;
 use super::layers::{BatchNorm, ConvNorm, ConvShape, Linear, max_pool, pool};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 /// `eps` of its batch normalisation.
 const EPS: f64 = 1e-3;
@@ -134,7 +134,7 @@ impl Network for GoogLeNet {
         self.units().filter_map(ConvNorm::norm).collect()
     }
 
-    fn fold(&mut self) {
-        self.units().for_each(ConvNorm::fold);
+    fn fold(&mut self, kind: Kind) {
+        self.units().for_each(|unit| unit.fold(kind));
     }
 }

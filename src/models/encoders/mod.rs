@@ -17,9 +17,10 @@ pub use trainable::{NormMode, Trainable, Tuning};
 
 use super::weights::{self, LoadReport};
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A convolutional image network.
 pub trait Network: std::fmt::Debug + Send {
@@ -36,8 +37,8 @@ pub trait Network: std::fmt::Debug + Send {
     }
 
     /// Turns the network, in evaluation mode for good, into its fastest equal: normalisation folded into convolutions,
-    /// parameters detached.
-    fn fold(&mut self);
+    /// parameters detached, everything computed in `kind` (Float or BFloat16).
+    fn fold(&mut self, kind: Kind);
 }
 
 /// The word that asks for seeded random weights in place of a file.
@@ -49,6 +50,7 @@ pub struct Encoder {
     spec: &'static Spec,
     network: Box<dyn Network>,
     device: Device,
+    kind: Kind,
     report: LoadReport,
 }
 
@@ -57,14 +59,39 @@ pub struct Encoder {
 ///
 /// Errors: an unknown name, an unreadable file, weights that do not fit.
 pub fn build(name: &str, weights: &str, device: Device) -> Result<Encoder> {
-    build_with(name, weights, device, |_, _| Ok(None))
+    build_in(name, weights, device, Precision::default())
+}
+
+/// [`build`] with a choice of how it computes.
+pub fn build_in(name: &str, weights: &str, device: Device, precision: Precision) -> Result<Encoder> {
+    build_with(name, weights, device, precision, |_, _| Ok(None))
+}
+
+/// How a frozen encoder computes; what it gives is Float either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    Float32,
+    /// Weights and activations with 8 bits of mantissa, for GPUs. On a CPU it changes pooled features by 0.3 to 0.5 percent of
+    /// their norm; on a GPU it is not measured.
+    Bfloat16,
+}
+
+impl Precision {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Float32 => Kind::Float,
+            Self::Bfloat16 => Kind::BFloat16,
+        }
+    }
 }
 
 /// [`build`] with the classification head of the file, of any number of classes ([`RANDOM`]: 1000).
 ///
 /// Errors: those of [`build`], and a file without a head.
 pub fn build_classifier(name: &str, weights: &str, device: Device) -> Result<Encoder> {
-    build_with(name, weights, device, |spec, dict| {
+    build_with(name, weights, device, Precision::default(), |spec, dict| {
         let Some(dict) = dict else { return Ok(Some(1000)) };
         let head = dict.shape_of(spec.head()).and_then(|shape| shape.first().copied());
         let missing = || format!("'{}' has no classification head ({})", dict.path.display(), spec.head());
@@ -77,6 +104,7 @@ fn build_with(
     name: &str,
     weights: &str,
     device: Device,
+    precision: Precision,
     classes: impl FnOnce(&Spec, Option<&weights::StateDict>) -> Result<Option<i64>>,
 ) -> Result<Encoder> {
     let spec = spec::find(name)?;
@@ -94,8 +122,9 @@ fn build_with(
         Ok((network, report))
     };
     let (mut network, report) = attempt().with_context(|| format!("weights of the encoder '{name}'"))?;
-    tch::no_grad(|| network.fold());
-    Ok(Encoder { spec, network, device, report })
+    let kind = precision.kind();
+    tch::no_grad(|| network.fold(kind));
+    Ok(Encoder { spec, network, device, kind, report })
 }
 
 /// An error where the tensors of a weight file are not those of the encoder.
@@ -135,7 +164,8 @@ impl Encoder {
 
     /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, without gradient.
     pub fn forward(&self, images: &Tensor) -> Tensor {
-        tch::no_grad(|| self.network.grid(&layers::channels_last(&images.to_device(self.device)), false))
+        let grid = |images: Tensor| self.network.grid(&layers::channels_last(&images), false);
+        tch::no_grad(|| grid(images.to_device(self.device).to_kind(self.kind)).to_kind(Kind::Float))
     }
 
     /// `[B, 3, H, W]` -> mean of the feature map over its grid, `[B, C]`, without gradient.

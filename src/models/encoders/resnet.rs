@@ -6,8 +6,8 @@
 
 use super::Network;
 use super::layers::{BatchNorm, ConvNorm, ConvShape, Linear, max_pool, pool};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 /// Sizes of one member of the family.
 #[derive(Debug, Clone, Copy)]
@@ -123,8 +123,8 @@ impl Network for ResNet {
         units.filter_map(ConvNorm::norm).collect()
     }
 
-    fn fold(&mut self) {
-        self.conv1.fold();
-        self.blocks.iter_mut().flat_map(Bottleneck::units).for_each(ConvNorm::fold);
+    fn fold(&mut self, kind: Kind) {
+        self.conv1.fold(kind);
+        self.blocks.iter_mut().flat_map(Bottleneck::units).for_each(|unit| unit.fold(kind));
     }
 }

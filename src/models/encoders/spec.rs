@@ -197,6 +197,16 @@ impl Spec {
         }
     }
 
+    /// Images that a CPU takes at a time: their largest activations should fit its caches, and the more images, the less weighs
+    /// the repacking of weights for each batch.
+    pub fn cpu_batch(&self) -> usize {
+        match self.family {
+            Family::Vgg(_) => 2,
+            Family::ConvNext(_) => 8,
+            _ => 16,
+        }
+    }
+
     /// The name before every tensor of the classification head.
     pub fn head_prefix(&self) -> &'static str {
         match self.family {

@@ -3,8 +3,8 @@
 
 use super::Network;
 use super::layers::{Conv, ConvShape, Mlp, max_pool};
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
 /// Sizes of one member of the family.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ impl Network for Vgg {
         self.classifier.as_ref().map(|classifier| classifier.forward(grid, [false, true, true], train))
     }
 
-    fn fold(&mut self) {
-        self.stages.iter_mut().flatten().for_each(Conv::freeze);
+    fn fold(&mut self, kind: Kind) {
+        self.stages.iter_mut().flatten().for_each(|conv| conv.freeze(kind));
     }
 }

@@ -1,6 +1,7 @@
 //! Dropout whose mask is cheap to draw.
 
 use crate::util::rng::Rng;
+use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 /// Inverted dropout while training, the identity otherwise; any shape. `p` is the probability of a zero.
@@ -14,10 +15,33 @@ pub fn dropout(xs: &Tensor, p: f64, train: bool) -> Tensor {
     if xs.device() != Device::Cpu || xs.kind() != Kind::Float {
         return xs.dropout(p, true);
     }
-    let seed = Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]);
-    let mut mask = vec![0f32; xs.numel()];
-    fill_mask(&mut mask, p, seed as u64);
-    xs * Tensor::from_slice(&mask).view_as(xs)
+    xs * mask(xs, p)
+}
+
+/// `xs + dropout(added)` in one pass; shapes as in a sum.
+pub fn add_dropout(xs: &Tensor, added: &Tensor, p: f64, train: bool) -> Tensor {
+    if train && p > 0.0 && added.device() == Device::Cpu && added.kind() == Kind::Float {
+        return xs.addcmul(added, &mask(added, p));
+    }
+    xs + dropout(added, p, train)
+}
+
+/// Elements beyond which a mask is drawn by several threads, and that each draws at a time.
+const CHUNK: usize = 1 << 20;
+
+/// The factors of `xs`, a Float tensor on a CPU.
+fn mask(xs: &Tensor, p: f64) -> Tensor {
+    let seed = Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[0]) as u64;
+    let mask = Tensor::empty(xs.size(), (Kind::Float, Device::Cpu));
+    // SAFETY: new, contiguous, of this many floats, and seen by nothing else while the slice lives; all are written.
+    let values = unsafe { std::slice::from_raw_parts_mut(mask.data_ptr().cast::<f32>(), mask.numel()) };
+    if values.len() <= CHUNK {
+        fill_mask(values, p, seed);
+    } else {
+        let chunks = values.par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(index, values)| fill_mask(values, p, seed ^ (index as u64 + 1)));
+    }
+    mask
 }
 
 /// `1 / (1 - p)` with probability `1 - p`, else 0.
@@ -48,6 +72,23 @@ mod tests {
             assert!((kept - (1.0 - p)).abs() < 0.005, "p {p}: kept {kept}");
             assert!((mean - 1.0).abs() < 0.02, "p {p}: mean {mean}");
         }
+    }
+
+    #[test]
+    fn large_tensors_have_masks_that_do_not_repeat() {
+        let xs = Tensor::ones([3, CHUNK as i64], (Kind::Float, Device::Cpu));
+        let rows = dropout(&xs, 0.25, true);
+        assert!((rows.mean(Kind::Float).double_value(&[]) - 1.0).abs() < 0.01);
+        assert!(rows.get(0) != rows.get(1) && rows.get(1) != rows.get(2));
+    }
+
+    #[test]
+    fn what_is_added_is_dropped_or_scaled_and_the_rest_stays() {
+        let ones = Tensor::ones([400, 5], (Kind::Float, Device::Cpu));
+        let sum = add_dropout(&(&ones * 7.0), &ones, 0.5, true);
+        let values = Vec::<f32>::try_from(sum.flatten(0, -1)).unwrap();
+        assert!(values.contains(&7.0) && values.contains(&9.0) && values.iter().all(|v| [7.0, 9.0].contains(v)));
+        assert_eq!(add_dropout(&ones, &ones, 0.5, false), &ones + &ones);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Transformer layers with the norm after each residual sum (Vaswani et al. 2017), under PyTorch's parameter names.
 
 use super::attention::{KeyValues, Mask, MultiHeadAttention, glorot};
-use super::{PackedLayout, dropout, linear};
+use super::dropout::{add_dropout, dropout};
+use super::{PackedLayout, linear};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -44,7 +45,7 @@ fn norm(path: nn::Path, width: i64) -> nn::LayerNorm {
 
 /// `norm(xs + dropout(added))`.
 fn add_and_norm(norm: &nn::LayerNorm, xs: &Tensor, added: &Tensor, p: f64, train: bool) -> Tensor {
-    norm.forward(&(xs + dropout(added, p, train)))
+    norm.forward(&add_dropout(xs, added, p, train))
 }
 
 /// Self-attention and feed-forward network: PyTorch's `TransformerEncoderLayer`.

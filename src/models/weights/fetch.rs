@@ -19,14 +19,9 @@ pub struct FetchOptions {
     pub patience: Duration,
 }
 
-impl FetchOptions {
-    /// Seconds of patience where nothing else is said.
-    pub const PATIENCE: u64 = 30;
-}
-
 impl Default for FetchOptions {
     fn default() -> Self {
-        Self { mirror: None, patience: Duration::from_secs(Self::PATIENCE) }
+        Self { mirror: None, patience: Duration::from_secs(30) }
     }
 }
 

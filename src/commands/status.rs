@@ -1,0 +1,36 @@
+//! How a command ended, and the exit code that says so.
+
+use std::process::ExitCode;
+
+/// How a command ended. An `Err` means that it could not run: exit code 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    Success,
+    /// It ran, but its goal was not met: some images failed, faults were found.
+    Failure,
+    /// Stopped by a signal after a checkpoint was written.
+    Interrupted,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        ExitCode::from(match status {
+            ExitStatus::Success => 0,
+            ExitStatus::Failure => 1,
+            ExitStatus::Interrupted => 130,
+        })
+    }
+}
+
+/// Prints an error as one sentence (the chain joined by colons) and gives exit code 2; a closed pipe is no error.
+pub fn report_error(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe);
+    if broken_pipe {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {error:#}");
+    ExitCode::from(2)
+}

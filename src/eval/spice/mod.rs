@@ -1,0 +1,15 @@
+pub mod beam;
+pub mod cleanup;
+pub mod convert;
+pub mod graph;
+pub mod lemma;
+pub mod linear;
+pub mod model;
+pub mod parser;
+pub mod parses;
+pub mod scene;
+pub mod score;
+pub mod tagger;
+pub mod terms;
+pub mod train;
+pub mod tuples;

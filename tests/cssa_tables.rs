@@ -1,0 +1,82 @@
+//! CSSA's table files: their numbers, and the runs that they plan.
+#![allow(clippy::unwrap_used)]
+
+use rsic::experiments::catalog::{Found, find, of_paper};
+use rsic::experiments::encoders::Sources;
+use rsic::experiments::plan::{Options, Plan};
+use std::path::Path;
+
+fn all() -> Vec<Found> {
+    of_paper(Path::new("experiments"), "cssa").unwrap()
+}
+
+fn plan(tables: Vec<Found>) -> Plan {
+    let options = Options {
+        sources: Sources::new(&[], &[]).unwrap(),
+        seeds: Vec::new(),
+        overrides: Vec::new(),
+        output: "runs".into(),
+    };
+    Plan::new(tables, &options, &|path, set| Ok(rsic::config::load(path, set)?.experiment)).unwrap()
+}
+
+#[test]
+fn published_numbers_equal_the_papers_digit_for_digit() {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
+    if !shared.is_dir() {
+        println!("skipped: no folder ../shared");
+        return;
+    }
+    let mut compared = 0;
+    for Found { table, path } in all().iter().filter(|found| !found.table.table.starts_with("fig")) {
+        let theirs = std::fs::read_to_string(shared.join(format!("cssa_{}.yaml", table.table))).unwrap();
+        let theirs: Vec<serde_json::Value> = theirs
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- {"))
+            .map(|line| serde_json::from_str(&format!("{{{line}")).unwrap())
+            .collect();
+        let dataset = table.dataset.clone();
+        for row in table.rows.iter().filter(|row| !row.published.is_empty()) {
+            let theirs = theirs
+                .iter()
+                .find(|their| {
+                    let name = their.get("dataset").and_then(|d| d.as_str());
+                    their["method"] == *row.method && name.is_none_or(|name| name.eq_ignore_ascii_case(&dataset))
+                })
+                .unwrap_or_else(|| panic!("{}: no row '{}'", path.display(), row.method));
+            for (metric, value) in &row.published {
+                let key = if table.table == "5" {
+                    let name = if dataset == "sydney" { "Sydney".to_owned() } else { dataset.to_uppercase() };
+                    format!("CIDEr_{name}")
+                } else {
+                    metric.clone()
+                };
+                assert_eq!(*value, theirs[&key].as_f64(), "{}, {}, {key}", path.display(), row.method);
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 3 * 14 * 8 + 12 * 8 + 18);
+}
+
+#[test]
+fn equal_rows_of_different_tables_are_one_run() {
+    let planned = plan(all());
+    // Per dataset four of Table 4, five more decays and the half cosine, two more branches; and Fig. 9's six on UCM.
+    assert_eq!(planned.runs.len(), 3 * (4 + 5 + 1 + 2) + 6);
+    let plain = planned.runs.iter().filter(|run| run.experiment.pretrain.is_none()).count();
+    assert_eq!(plain, 3 * (1 + 7));
+    let folders: std::collections::BTreeSet<_> = planned.runs.iter().map(|run| &run.folder).collect();
+    assert_eq!(folders.len(), planned.runs.len());
+}
+
+#[test]
+fn table2_is_the_comparison_with_other_methods_of_each_dataset() {
+    let asked = |datasets: &[&str]| -> Vec<String> {
+        let datasets: Vec<String> = datasets.iter().map(ToString::to_string).collect();
+        let found = find(Path::new("experiments"), "cssa", &["table2".into()], &datasets).unwrap();
+        found.into_iter().map(|found| found.table.dataset).collect()
+    };
+    assert_eq!(asked(&[]), ["sydney", "ucm", "rsicd"]);
+    assert_eq!(asked(&["ucm"]), ["ucm"]);
+}

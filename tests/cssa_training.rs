@@ -1,0 +1,171 @@
+//! Both stages of CSSA through the real binary on a small set of built-in scenes.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tch::Tensor;
+
+/// Scenes, an experiment on them and a feature cache, made once.
+fn workplace() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cssa_training");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        succeeds(&rsic(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]));
+        let experiment = "name: small
+data: {root: scenes, vocabulary: {min_count: 2}}
+encoders: [{name: resnet50, weights: random, image_size: 64}]
+model:
+  cssa:
+    width: 32
+    heads: 4
+    inner: 48
+    encoder_layers: 2
+    decoder_layers: 2
+    augment: {views: 2, text: {synonyms: 0}}
+pretrain: {batch_size: 16, epochs: 3, optimizer: {lr: 1e-3}, early_stop: {metric: R_mean, patience: 3}}
+train: {batch_size: 8, epochs: 3, optimizer: {lr: 2e-3}, early_stop: {metric: CIDEr}}
+decode: {method: beam, beam: 3}
+";
+        fs::write(place.join("small.yaml"), experiment).unwrap();
+        succeeds(&rsic(&place, &["features", "small.yaml"]));
+        place
+    })
+}
+
+fn command(place: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
+    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
+    command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
+    command
+}
+
+fn rsic(place: &Path, arguments: &[&str]) -> Output {
+    command(place, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+fn weights(place: &Path, checkpoint: &str) -> BTreeMap<String, Tensor> {
+    let file = place.join(checkpoint).join("model.safetensors");
+    Tensor::read_safetensors(file).unwrap().into_iter().collect()
+}
+
+#[test]
+fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_bit() {
+    let place = workplace();
+    let last = |run: &str| fs::read(place.join(run).join("checkpoints/last/model.safetensors")).unwrap();
+    succeeds(&rsic(place, &["train", "small.yaml", "--output", "whole"]));
+    let scores = |run: &str| fs::read_to_string(place.join(run).join("pretrain/scores.json")).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&scores("whole")).unwrap();
+    for split in ["val", "test"] {
+        for time in ["before", "after"] {
+            assert!(parsed[time][split]["i2t_R@10"].is_number(), "{parsed}");
+        }
+    }
+    for (run, until) in [("cut1", "pretrain/checkpoints/last"), ("cut2", "checkpoints/last")] {
+        let mut child = command(place, &["train", "small.yaml", "--output", run])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !place.join(run).join(until).exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let refused = rsic(place, &["train", "small.yaml", "--output", run]);
+        assert!(text(&refused.stderr).contains("--resume"), "{}", text(&refused.stderr));
+        succeeds(&rsic(place, &["train", "small.yaml", "--output", run, "--resume"]));
+        assert!(last("whole") == last(run), "{run} differs");
+        assert_eq!(scores("whole"), scores(run));
+    }
+    // The trained model captions as it did when it was scored.
+    let predictions = |folder: &Path| {
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(folder.join("predictions")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl")); // not the times
+        files.sort();
+        files.iter().map(|file| fs::read_to_string(file).unwrap()).collect::<String>()
+    };
+    let before = predictions(&place.join("whole"));
+    succeeds(&rsic(place, &["eval", "whole"]));
+    assert_eq!(before, predictions(&place.join("whole")));
+}
+
+/// With a learning rate of nothing the captioning stage leaves what it began with.
+#[test]
+fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
+    let place = workplace();
+    let still = ["train.optimizer.lr=1e-30", "train.epochs=1"];
+    let train = |run: &str, more: &[&str]| {
+        succeeds(&rsic(place, &[&["train", "small.yaml", "--output", run], &still[..], more].concat()));
+        weights(place, &format!("{run}/checkpoints/best"))
+    };
+    let fresh = train("fresh", &["pretrain="]);
+    let handed = train("handed", &[]);
+    let withheld = train("withheld", &["model.cssa.transfer_text=false"]);
+    let learnt = weights(place, "handed/pretrain/checkpoints/best");
+    let mut moved = 0;
+    // Parameters of exactly 0 have taken the tiny steps.
+    let same = |one: &Tensor, other: &Tensor| (one - other).abs().max().double_value(&[]) < 1e-20;
+    for (name, value) in &handed {
+        assert!(same(value, &learnt[name]), "{name}");
+        moved += usize::from(!same(value, &fresh[name]));
+        let expected = if name.starts_with("decoder.") { &fresh[name] } else { &learnt[name] };
+        assert!(same(&withheld[name], expected), "{name}");
+    }
+    assert!(moved > handed.len() / 2, "{moved} of {} parameters were trained", handed.len());
+    for name in ["decoder.output.weight", "decoder.layers.1.multihead_attn.out_proj.weight"] {
+        assert!(same(&handed[name], &fresh[name]), "{name} is new in the captioning stage");
+    }
+}
+
+#[test]
+fn a_first_stage_is_refused_where_the_model_has_none_and_its_metric_is_checked() {
+    let place = workplace();
+    let says = |arguments: &[&str], expected: &str| {
+        let output = rsic(place, &[&["config", "show", "small.yaml"], arguments].concat());
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert!(!output.status.success() && said.contains(expected), "{said}");
+    };
+    says(&["pretrain.early_stop.metric=CIDEr"], "R_mean");
+    says(&["model={fe_lws: {}}"], "no first training stage");
+    says(&["model.cssa.heads=5"], "divisor");
+}
+
+#[test]
+fn paraphrases_are_listed_checked_merged_and_used() {
+    let place = workplace();
+    let listed = rsic(place, &["data", "augment-text", "scenes", "--list"]);
+    succeeds(&listed);
+    let captions: Vec<String> = text(&listed.stdout).lines().map(String::from).collect();
+    assert!(captions.len() > 20 && captions.is_sorted());
+    let good: String = captions.iter().map(|caption| format!("{caption}\tseen from above {caption}\n")).collect();
+    fs::write(place.join("good.tsv"), &good).unwrap();
+    fs::write(place.join("bad.tsv"), format!("{good}no tab here\nan unknown caption\tanother one\n")).unwrap();
+    let checked = rsic(place, &["data", "augment-text", "scenes", "good.tsv", "bad.tsv", "-o", "merged.tsv"]);
+    let said = text(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(1), "{said}");
+    for part in [&format!("bad.tsv, line {}:", captions.len() + 1), "1 bad lines, 1 pairs of unknown captions"] {
+        assert!(said.contains(part), "'{part}' is not in: {said}");
+    }
+    succeeds(&rsic(place, &["data", "augment-text", "small.yaml", "merged.tsv"]));
+    let used = ["train", "small.yaml", "--output", "paraphrased", "pretrain.epochs=1", "train.epochs=1"];
+    let setting = ["model.cssa.augment.text.paraphrases=merged.tsv"];
+    succeeds(&rsic(place, &[&used[..], &setting].concat()));
+    let broken = rsic(place, &[&used[..], &["model.cssa.augment.text.paraphrases=bad.tsv", "--overwrite"]].concat());
+    assert_eq!(broken.status.code(), Some(2));
+    assert!(text(&broken.stderr).contains("'bad.tsv', line"), "{}", text(&broken.stderr));
+}
