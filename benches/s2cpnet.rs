@@ -76,7 +76,6 @@ fn main() {
     let Some(steps) = arguments.get(1).and_then(|a| a.parse().ok()) else { return };
     let images: usize = arguments.get(2).map_or(4, |a| a.parse().unwrap());
     rsic::runtime::set_threads(None).unwrap();
-    rsic::runtime::sleep_when_idle();
     rsic::runtime::seed(&[0]);
     let (seconds, model, _store) = time_steps("author_code", 8, 1, steps);
     println!("author_code  {seconds:.2} s a step of 8 captions of 8 images");

@@ -2,6 +2,7 @@
 
 use crate::config::Experiment;
 use crate::config::schema::EncoderConfig;
+use crate::data::Dataset;
 use crate::data::masks::{self, Finder};
 use crate::features::{FeatureSet, Progress};
 use crate::util::fs::cache_dir;
@@ -32,6 +33,19 @@ pub fn look(
         set.join(features(experiment, &pictures.paths, device, progress)?);
     }
     Ok(set)
+}
+
+/// [`look`] at the images of a dataset, in its order.
+pub fn look_at(
+    experiment: &Experiment,
+    dataset: &Dataset,
+    device: Device,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<FeatureSet> {
+    let paths: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
+    let folder = experiment.model.masks().map(|rules| &rules.folder);
+    let finder = folder.map(|folder| Finder::of_dataset(folder, &experiment.data.root, &dataset.images_dir));
+    look(experiment, &paths, finder.as_ref(), device, progress)
 }
 
 /// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders.

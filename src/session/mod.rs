@@ -10,13 +10,12 @@ mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
-pub use looking::look;
+pub use looking::{look, look_at};
 pub use run_folder::RunFolder;
 pub use trained::Trained;
 
 use crate::config::Experiment;
 use crate::config::schema::{MissingPolicy, ScoredAs, WatchedSplit};
-use crate::data::masks::Finder;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
@@ -180,12 +179,7 @@ fn open_data(
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
-    let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let finder = experiment
-        .model
-        .masks()
-        .map(|rules| Finder::of_dataset(&rules.folder, &experiment.data.root, &dataset.images_dir));
-    let features = look(experiment, &paths, finder.as_ref(), device, progress)?;
+    let features = look_at(experiment, &dataset, device, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()
