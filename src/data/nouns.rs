@@ -1,6 +1,6 @@
 //! The nouns of captions, which a model may predict beside the words.
 //!
-//! S2CPNet (section 3.4 and Fig. 2): nouns by NLTK's part-of-speech tagger, without rare and meaningless ones. The program
+//! S2CPNet (Fig. 2): nouns by NLTK's part-of-speech tagger, without rare and meaningless ones. The program
 //! that made the authors' lists is not published; what the paper leaves open is a setting here.
 
 use super::pos::Tagger;

@@ -21,7 +21,7 @@ pub struct Config {
     /// The layer that predicts words (Table IV).
     pub decoder: Decoder,
 
-    /// What the mask features are set against (section 3.2 of the paper).
+    /// What the mask features are set against, Eq. (3).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spatial_pool: Option<SpatialPool>,
     /// Where the weight of the strongest channel against the weakest starts.

@@ -1,4 +1,4 @@
-//! The decoder layers of words and nouns, section 3.4 of the paper.
+//! The decoder layers of words, Eq. (6), and of nouns.
 
 use super::config::{Config, Decoder};
 use super::layout::ImageLayout;

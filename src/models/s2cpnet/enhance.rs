@@ -1,4 +1,4 @@
-//! Semantic enhancement of image features and spatial enhancement of mask features, section 3.2 of the paper.
+//! Semantic enhancement of image features, Eqs. (1)-(2), and spatial enhancement of mask features, Eqs. (3)-(5).
 //!
 //! Both work on `[I, P, C]`: images, places of the grid, channels; 1x1 convolutions are matrix products there.
 

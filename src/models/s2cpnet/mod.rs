@@ -1,8 +1,8 @@
 //! S2CPNet: semantic and spatial enhancement of image and object masks, cross-view fusion, nouns beside words.
 //!
-//! Paper: "S2CPNet: Semantic and Spatial-aware Cross-view Prediction Network for Remote Sensing Image Captioning"
-//! (Tables I-III the full model, IV-VII its parts). Program: CVer-Yang/SSCPNet at ea07a9e; parameter names are its own,
-//! after the names of its modules in the training script, and parameters that it never uses are left out.
+//! Paper: S2CPNet (Tables I-III the full model, IV-VII its parts; Eqs. (1)-(7)). Program: github.com/CVer-Yang/SSCPNet at
+//! ea07a9e; parameter names are its own, after the names of its modules in the training script, and parameters that it
+//! never uses are left out.
 //!
 //! What the program does otherwise than the text is a switch of [`Config`]; [`Preset`] sets them all.
 

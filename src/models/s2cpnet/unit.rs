@@ -1,4 +1,4 @@
-//! One unit of cross-view feature fusion, section 3.3 of the paper.
+//! One unit of cross-view feature fusion (CVFF).
 
 use super::config::Unit;
 use super::init;
