@@ -1,12 +1,14 @@
 //! Lets the binary find LibTorch without `LD_LIBRARY_PATH`, and records what it was built from.
 
-use std::{env, path::Path, process::Command};
+use std::path::{Path, PathBuf};
+use std::{env, process::Command};
 
 fn main() {
     // torch-sys (a direct dependency for this reason) passes on where LibTorch lies.
     if let Ok(lib) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
         println!("cargo:rustc-env=RSIC_LIBTORCH_LIB={lib}");
+        compile_switches(Path::new(&lib));
     }
     println!("cargo:rustc-env=RSIC_GIT_COMMIT={}", git_commit().unwrap_or_else(|| "unknown".into()));
     println!("cargo:rustc-env=RSIC_RUSTC={}", rustc_version().unwrap_or_else(|| "unknown".into()));
@@ -16,6 +18,25 @@ fn main() {
             println!("cargo:rerun-if-changed={watched}");
         }
     }
+}
+
+/// What tch's bindings lack; LibTorch's headers lie beside its libraries unless `LIBTORCH_INCLUDE` says where.
+fn compile_switches(lib: &Path) {
+    const SOURCE: &str = "src/train/libtorch.cpp";
+    for variable in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    println!("cargo:rerun-if-changed={SOURCE}");
+    let root = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| lib.join(".."), PathBuf::from);
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(root.join("include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .file(SOURCE)
+        .compile("rsic_libtorch");
 }
 
 fn git_commit() -> Option<String> {

@@ -35,7 +35,7 @@ impl Bench {
             PackedCaptions::new(&chosen.iter().map(|&i| self.captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| i as i64).collect();
         let image_rows = Tensor::from_slice(&rows);
-        Batch { captions, image_rows, features: self.grid(count), augmented: None, nouns: None }
+        Batch { captions, image_rows, features: self.grid(count), attributes: None, augmented: None, nouns: None }
     }
 
     fn train(&mut self, batch: &Batch, losses: impl Fn(&dyn Captioner, &Batch) -> Losses) {
@@ -87,7 +87,7 @@ fn main() {
     rsic::runtime::seed(&[0]);
     let store = nn::VarStore::new(Device::Cpu);
     let channels = data["features"].as_i64().unwrap();
-    let inputs = Inputs { features: vec![channels], vocabulary: data["vocabulary"].as_i64().unwrap() };
+    let inputs = Inputs { features: vec![channels], vocabulary: data["vocabulary"].as_i64().unwrap(), attributes: 0 };
     let model = build(&ModelConfig::Cssa(Config::default()), &store.root(), &inputs);
     let variables = store.variables().into_iter().collect();
     let optimizer = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();

@@ -3,13 +3,15 @@
 
 Same shapes, same batches' sizes, random features: nn.TransformerEncoderLayer and nn.TransformerDecoderLayer, padded
 captions, dropout, Adam; beam search of 3 image by image, feeding whole prefixes. Prints both rates a round and, at
-the end, the median of the rounds' ratios.
+the end, the median of the rounds' ratios, by the clock and by the time of the cores, which others' work on the machine
+disturbs less.
 
     cargo bench --bench cssa --no-run      # prints the program's path
-    python benches/cssa_pytorch.py PROGRAM [rounds]
+    python benches/cssa_pytorch.py PROGRAM [rounds] [stage1] [stage2] [beam]
 """
 
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -21,6 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# What one step counts as.
+SIZES = {"stage1": 64, "stage2": 10, "beam": 1}
 CHANNELS, VOCABULARY, WIDTH, HEADS, LAYERS, CELLS = 1664, 300, 512, 8, 4, 49
 
 
@@ -147,25 +151,37 @@ def main():
         file.flush()
         ours = subprocess.Popen([program, file.name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+        def spent():
+            fields = open(f"/proc/{ours.pid}/stat").read().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
         def ask(what, count):
+            """Rates: a second of the clock, a second of a core."""
+            before = spent()
             print(what, count, file=ours.stdin, flush=True)
-            return float(ours.stdout.readline())
+            rate = float(ours.stdout.readline())
+            return rate, count * SIZES[what] / (spent() - before)
 
         plain = Bench(captions)
 
         def time_plain(what, count):
-            start = time.perf_counter()
+            start, core = time.perf_counter(), time.process_time()
             done = getattr(plain, what)(count)
-            return done / (time.perf_counter() - start)
+            return done / (time.perf_counter() - start), done / (time.process_time() - core)
 
-        for what, count, ours_count in [("stage1", 2, 2), ("stage2", 6, 6), ("beam", 6, 64)]:
+        wanted = sys.argv[3:] or ["stage1", "stage2", "beam"]
+        for what, count, ours_count in [("stage1", 1, 1), ("stage2", 5, 5), ("beam", 5, 64)]:
+            if what not in wanted:
+                continue
             ask(what, 1), time_plain(what, 1)
             ratios = []
             for _ in range(rounds):
                 theirs, mine = time_plain(what, count), ask(what, ours_count)
-                ratios.append(mine / theirs)
-                print(f"{what}: PyTorch {theirs:.2f}/s, rsic {mine:.2f}/s, ratio {ratios[-1]:.2f}", flush=True)
-            print(f"{what}: median ratio {statistics.median(ratios):.2f}", flush=True)
+                ratios.append([m / t for m, t in zip(mine, theirs)])
+                print(f"{what}: PyTorch {theirs[0]:.2f}/s, rsic {mine[0]:.2f}/s, ratio {ratios[-1][0]:.2f}", end=" ")
+                print(f"(a core's second: {theirs[1]:.2f}, {mine[1]:.2f}, {ratios[-1][1]:.2f})", flush=True)
+            wall, core = (statistics.median(column) for column in zip(*ratios))
+            print(f"{what}: median ratio {wall:.2f} by the clock, {core:.2f} by time of the cores", flush=True)
         ours.stdin.close()
         ours.wait()
 

@@ -22,7 +22,8 @@ fn main() {
     let features =
         Tensor::randn([captions.len() as i64, data["features"].as_i64().unwrap()], (Kind::Float, Device::Cpu));
     let store = nn::VarStore::new(Device::Cpu);
-    let inputs = Inputs { features: vec![features.size()[1]], vocabulary: data["vocabulary"].as_i64().unwrap() };
+    let inputs =
+        Inputs { features: vec![features.size()[1]], vocabulary: data["vocabulary"].as_i64().unwrap(), attributes: 0 };
     let model = FeLws::new(&store.root(), &Config::default(), &inputs);
     let variables = store.variables().into_iter().collect();
     let mut adam = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();
@@ -33,6 +34,7 @@ fn main() {
             PackedCaptions::new(&chosen.iter().map(|&i| captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = packed.order.iter().map(|&i| chosen[i] as i64).collect();
         let batch = Batch {
+            attributes: None,
             augmented: None,
             features: vec![features.index_select(0, &Tensor::from_slice(&rows))],
             image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),

@@ -41,6 +41,7 @@ fn batch(rng: &mut Rng, images: usize, captions: usize) -> Batch {
         captions: sequences(rng, images * captions, 10),
         image_rows: rows.shallow_clone(),
         features: pictures(images),
+        attributes: None,
         augmented: None,
         nouns: Some(NounBatch { words: sequences(rng, images * captions, 3), image_rows: rows }),
     }
@@ -50,7 +51,7 @@ fn batch(rng: &mut Rng, images: usize, captions: usize) -> Batch {
 fn time_steps(preset: &str, images: usize, captions: usize, steps: usize) -> (f64, Box<dyn Captioner>, nn::VarStore) {
     let experiment: Experiment = serde_yaml::from_str(&EXPERIMENT.replace("PRESET", preset)).unwrap();
     let store = nn::VarStore::new(Device::Cpu);
-    let inputs = Inputs { features: vec![2048], vocabulary: VOCABULARY };
+    let inputs = Inputs { features: vec![2048], vocabulary: VOCABULARY, attributes: 0 };
     let model = assemble(&experiment, &store, &inputs, Start::Files).unwrap();
     let variables = store.variables().into_iter().collect();
     let mut optimizer = Optimizer::new(variables, &experiment.train.optimizer, &[]).unwrap();

@@ -123,6 +123,9 @@ pub struct CaptionArgs {
     /// Form of the output, one line an image.
     #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
     pub format: CaptionFormat,
+    /// Add the attribute words of each image with their probabilities, and in jsonl where the model looked at each word.
+    #[arg(long)]
+    pub attributes: bool,
     /// Write here instead of standard output.
     #[arg(short, long)]
     pub output: Option<PathBuf>,
@@ -262,6 +265,8 @@ pub enum DataCommand {
     Masks(MasksArgs),
     /// Print the nouns of the captions with their counts, or the nouns of every caption.
     Nouns(NounsArgs),
+    /// The frequent nouns and adjectives of the training captions, which JTTS predicts from images.
+    Attributes(AttributesArgs),
     /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
     AugmentText(AugmentTextArgs),
 }
@@ -349,6 +354,18 @@ pub struct DataArgs {
     /// Form of the output.
     #[arg(short, long, value_enum, default_value_t = LogFormat::Text)]
     pub format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct AttributesArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Words seen more often than this (default: the experiment's, else 100).
+    #[arg(long)]
+    pub above: Option<usize>,
+    /// Folder with the JSON tables of NLTK's averaged_perceptron_tagger_eng (default: built-in tables).
+    #[arg(long)]
+    pub tagger: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

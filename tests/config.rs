@@ -163,7 +163,7 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         (&["train.optimizer.lr=.nan"], "train.optimizer.lr: wrong value (expected a number, found \".nan\")"),
         (&["name=../x"], "name: not the name of a run"),
         (&["name=[1"], "in override 'name=[1': name: not valid YAML"),
-        (&["model={jtts: {}}"], "model: unknown value"),
+        (&["model={jtss: {}}"], "model: unknown value"),
         (&["model=fe_lws"], "model.fe_lws: wrong value (expected a map of settings"),
         (&["train=3"], "train: wrong value (expected a map of settings, found 3)"),
     ] {

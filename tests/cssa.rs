@@ -39,7 +39,7 @@ fn model(config: &ModelConfig, seed: i64) -> (VarStore, Box<dyn Captioner>) {
     let _alone = GENERATOR.lock().unwrap();
     tch::manual_seed(seed);
     let store = VarStore::new(Device::Cpu);
-    let model = build(config, &store.root(), &Inputs { features: vec![12, 4], vocabulary: VOCABULARY });
+    let model = build(config, &store.root(), &Inputs { features: vec![12, 4], vocabulary: VOCABULARY, attributes: 0 });
     (store, model)
 }
 
@@ -66,7 +66,14 @@ fn batch(captions: &[Vec<i64>], features: Vec<Tensor>) -> Batch {
     let ids: Vec<&[i64]> = captions.iter().map(Vec::as_slice).collect();
     let packed = PackedCaptions::new(&ids, Device::Cpu);
     let rows: Vec<i64> = packed.order.iter().map(|&i| i as i64).collect();
-    Batch { captions: packed, image_rows: Tensor::from_slice(&rows), features, augmented: None, nouns: None }
+    Batch {
+        captions: packed,
+        image_rows: Tensor::from_slice(&rows),
+        features,
+        attributes: None,
+        augmented: None,
+        nouns: None,
+    }
 }
 
 fn adam(store: &VarStore, lr: f64) -> Optimizer {

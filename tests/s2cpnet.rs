@@ -23,7 +23,7 @@ fn small() -> Config {
 fn model(config: &Config) -> (VarStore, S2cpNet) {
     tch::manual_seed(3);
     let store = VarStore::new(Device::Cpu);
-    let inputs = Inputs { features: vec![CHANNELS], vocabulary: VOCABULARY };
+    let inputs = Inputs { features: vec![CHANNELS], vocabulary: VOCABULARY, attributes: 0 };
     let model = S2cpNet::new(&store.root(), config, &inputs);
     (store, model)
 }
@@ -45,7 +45,7 @@ fn batch(config: &Config) -> Batch {
     let (captions, image_rows) = pack(&[&[1, 4, 5, 2], &[1, 6, 2], &[1, 7, 8, 9, 10, 2]], &[0, 0, 1]);
     let (words, noun_rows) = pack(&[&[1, 4, 2], &[1, 2], &[1, 7, 9, 2]], &[0, 0, 1]);
     let nouns = Some(NounBatch { words, image_rows: noun_rows });
-    Batch { captions, image_rows, features: features(2, config), augmented: None, nouns }
+    Batch { captions, image_rows, features: features(2, config), attributes: None, augmented: None, nouns }
 }
 
 /// Each row of Tables IV to VII, and each switch by itself.
@@ -127,7 +127,7 @@ fn captions_of_one_image_together_give_the_loss_of_each_alone() {
     for (caption, image) in [(&[1i64, 4, 5, 2][..], 0i64), (&[1, 6, 2], 0), (&[1, 7, 8, 9, 10, 2], 1)] {
         let (captions, image_rows) = pack(&[caption], &[0]);
         let features = both.iter().map(|view| view.narrow(0, image, 1)).collect();
-        let alone = Batch { captions, image_rows, features, augmented: None, nouns: None };
+        let alone = Batch { captions, image_rows, features, attributes: None, augmented: None, nouns: None };
         let count = (caption.len() - 1) as f64;
         sum += model.losses(&alone, false).terms[0].1.double_value(&[]) * count;
         tokens += count;

@@ -66,7 +66,14 @@ fn packed(name: &str) -> (PackedCaptions, Tensor) {
 fn batch(features: Vec<Tensor>) -> Batch {
     let (captions, image_rows) = packed("captions");
     let (words, noun_rows) = packed("nouns");
-    Batch { captions, image_rows, features, augmented: None, nouns: Some(NounBatch { words, image_rows: noun_rows }) }
+    Batch {
+        captions,
+        image_rows,
+        features,
+        attributes: None,
+        augmented: None,
+        nouns: Some(NounBatch { words, image_rows: noun_rows }),
+    }
 }
 
 fn model() -> (VarStore, S2cpNet) {
@@ -78,7 +85,7 @@ fn model() -> (VarStore, S2cpNet) {
         word_dropout: 0.0,
         ..Config::default()
     };
-    let inputs = Inputs { features: vec![2048], vocabulary: golden()["vocabulary"].as_i64().unwrap() };
+    let inputs = Inputs { features: vec![2048], vocabulary: golden()["vocabulary"].as_i64().unwrap(), attributes: 0 };
     let model = S2cpNet::new(&store.root(), &config, &inputs);
     randomise(&store);
     (store, model)

@@ -158,7 +158,7 @@ fn seeds_decodings_and_names_do_not_tell_trainings_apart_but_settings_do() {
 fn every_shipped_table_resolves_by_the_shipped_experiments() {
     let load = |path: &Path, overrides: &[String]| Ok(rsic::config::load(path, overrides)?.experiment);
     let mut planned = 0;
-    for (paper, runs) in [("fe_lws", 84), ("s2cpnet", 42), ("demo", 4)] {
+    for (paper, runs) in [("fe_lws", 84), ("s2cpnet", 42), ("demo", 5), ("jtts", 60)] {
         let tables = of_paper(Path::new("experiments"), paper).unwrap();
         let base = |found: &Found| found.path.parent().unwrap().join(&found.table.base);
         if let Some(found) = tables.iter().find(|found| !base(found).exists()) {

@@ -1,11 +1,13 @@
 //! Training through the real binary on a small set of built-in scenes: it learns, survives and comes back.
 #![allow(clippy::unwrap_used)]
 
+use rsic::util::rng::Rng;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Scenes, an experiment on them and a feature cache, made once: the tests share the encoder's work.
 fn workplace() -> &'static Path {
@@ -97,6 +99,76 @@ fn a_killed_run_continues_and_equals_an_uninterrupted_one_bit_for_bit() {
         let scores = |run: &str| fs::read(place.join(run).join("predictions/test-beam-3.jsonl")).unwrap();
         assert_eq!(scores(&run), scores("whole"));
     }
+}
+
+/// Kills runs at seeded random moments, `kills` times in all, and continues each until it is done: no kill may lose a
+/// checkpoint, and every run must end with the weights of one that nobody disturbed.
+fn killed_runs_end_as_undisturbed_ones(name: &str, kills: usize) {
+    let place = workplace();
+    let arguments = |run: &str| {
+        let fixed = ["train", "small.yaml", "train.checkpoint_steps=1", "train.keep_last=1", "--resume", "--output"];
+        fixed.iter().map(ToString::to_string).chain([run.to_owned()]).collect::<Vec<_>>()
+    };
+    let start = |run: &str| {
+        let arguments = arguments(run);
+        let mut command = command(place, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let undisturbed = format!("{name}-undisturbed");
+    let started = Instant::now();
+    let finished = start(&undisturbed).wait_with_output().unwrap();
+    assert!(finished.status.success(), "{}", text(&finished.stderr));
+    let whole = started.elapsed();
+    let mut rng = Rng::new(&[kills as u64]);
+    let (mut killed, mut runs, mut moments) = (0, 0, BTreeSet::new());
+    while killed < kills {
+        runs += 1;
+        let run = format!("{name}-{runs}");
+        let mut steps = 0;
+        loop {
+            let mut child = start(&run);
+            if killed < kills {
+                std::thread::sleep(whole.mul_f64(0.6 * rng.unit())); // machines are not always as busy
+                if child.try_wait().unwrap().is_none() {
+                    child.kill().unwrap(); // SIGKILL
+                    killed += 1;
+                }
+            }
+            let output = child.wait_with_output().unwrap();
+            let now = steps_saved(&place.join(&run));
+            assert!(now >= steps, "kill {killed} lost a checkpoint: {now} steps are saved, {steps} were");
+            steps = now;
+            moments.insert(now);
+            if output.status.success() {
+                break;
+            }
+            assert_eq!(output.status.code(), None, "kill {killed}: {}", text(&output.stderr));
+        }
+        assert!(weights(place, &run) == weights(place, &undisturbed), "run {runs}, kill {killed}: other weights");
+        fs::remove_dir_all(place.join(&run)).unwrap();
+    }
+    eprintln!("{killed} kills in {runs} runs of {:.1} s; steps saved: {moments:?}", whole.as_secs_f64());
+}
+
+/// Steps done in the newest checkpoint, `last` or the one it was about to replace.
+fn steps_saved(run: &Path) -> u64 {
+    let read = |name: &str| {
+        let text = fs::read_to_string(run.join("checkpoints").join(name).join("state.json")).ok()?;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["updates"].as_u64()
+    };
+    read("last").or_else(|| read("last.previous")).unwrap_or(0)
+}
+
+#[test]
+fn runs_killed_at_random_moments_end_as_undisturbed_ones() {
+    killed_runs_end_as_undisturbed_ones("few-kills", 3);
+}
+
+/// Takes minutes: `cargo test --release --test training -- --ignored kill --nocapture`.
+#[test]
+#[ignore = "takes minutes"]
+fn runs_killed_a_hundred_times_end_as_undisturbed_ones() {
+    killed_runs_end_as_undisturbed_ones("many-kills", 100);
 }
 
 /// Eight images, no dropout, enough epochs: the model must learn their captions by heart, and say the same once it is

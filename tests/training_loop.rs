@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::Result;
-use rsic::config::schema::{PartConfig, PlateauConfig, ScheduleConfig, TrainConfig};
+use rsic::config::schema::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
-use rsic::models::{Captioner, Inputs};
+use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
 use rsic::train::{Outcome, Run, TrainState, TrainingSet};
 use rsic::util::rng::Rng;
@@ -47,19 +47,24 @@ impl TrainingSet for Made {
     }
 
     fn captions(&self) -> usize {
-        self.len()
+        self.captions.len()
+    }
+
+    fn length(&self, example: usize) -> usize {
+        self.captions[example].len()
     }
 
     fn batch(&self, chosen: &[usize], _epoch: usize) -> Result<Batch> {
         let ids: Vec<&[i64]> = chosen.iter().map(|&i| self.captions[i].as_slice()).collect();
         let captions = PackedCaptions::new(&ids, Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| chosen[i] as i64).collect();
-        let image_rows = Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu));
+        let features = vec![self.features.index_select(0, &Tensor::from_slice(&rows))];
         Ok(Batch {
-            features: vec![self.features.index_select(0, &Tensor::from_slice(&rows))],
-            image_rows,
-            captions,
+            image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
+            features,
+            attributes: None,
             augmented: None,
+            captions,
             nouns: None,
         })
     }
@@ -73,8 +78,29 @@ fn model(dropout: f64) -> (VarStore, FeLws) {
     rsic::runtime::seed(&[1]);
     let store = VarStore::new(Device::Cpu);
     let config = Config { layers: 2, embedding: 8, hidden: 8, image: 8, merge: 12, dropout, ..Config::default() };
-    let model = FeLws::new(&store.root(), &config, &Inputs { features: vec![WIDTH], vocabulary: WORDS as i64 });
+    let model =
+        FeLws::new(&store.root(), &config, &Inputs { features: vec![WIDTH], vocabulary: WORDS as i64, attributes: 0 });
     (store, model)
+}
+
+/// A model whose batches of more than five captions need more memory than there is.
+struct Greedy(FeLws);
+
+impl Captioner for Greedy {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        if batch.captions.order.len() > 5 {
+            let _ = Tensor::zeros([1 << 50], (Kind::Float, Device::Cpu));
+        }
+        self.0.losses(batch, train)
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        self.0.start(features)
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.0.step(tokens, state)
+    }
 }
 
 /// LibTorch's random numbers are the process's: one test at a time draws them.
@@ -87,7 +113,7 @@ fn alone() -> MutexGuard<'static, ()> {
 fn train(
     folder: &Path,
     config: &TrainConfig,
-    (store, model): &(VarStore, FeLws),
+    (store, model): &(VarStore, impl Captioner),
     scores: &[f64],
     resume: bool,
 ) -> Result<(TrainState, Outcome)> {
@@ -98,7 +124,7 @@ fn train(
         Ok(Scores(vec![("METEOR".into(), score / 2.0), ("ROUGE_L".into(), score)]))
     };
     Run {
-        model: model as &dyn Captioner,
+        model,
         store,
         data: &Made::new(50),
         validate: &mut validate,
@@ -208,4 +234,95 @@ fn frozen_parts_stay_and_the_rest_learns() {
     let config = TrainConfig { parts: vec![part(&"gru.2")], ..config };
     let error = train(folder.path(), &config, &model, &[0.1], false).unwrap_err().to_string();
     assert!(error.contains("train.parts.0.prefix is 'gru.2'") && error.contains("did you mean 'gru."), "{error}");
+}
+
+/// Names of a run's checkpoints, those kept aside while one is replaced left out.
+fn checkpoints(run: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(run.join("checkpoints")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| !name.ends_with(".previous"));
+    names.sort();
+    names
+}
+
+#[test]
+fn the_best_by_each_named_score_and_the_last_epochs_are_kept() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { keep_best: vec!["METEOR".into()], keep_last: 2, ..config(4) };
+    train(folder.path(), &config, &model(0.0), &[0.2, 0.5, 0.3, 0.1], false).unwrap();
+    assert_eq!(checkpoints(folder.path()), ["best", "best-METEOR", "epoch-0003", "epoch-0004", "last"]);
+    let epoch = |name: &str| {
+        let state = std::fs::read_to_string(folder.path().join("checkpoints").join(name).join("state.json")).unwrap();
+        serde_json::from_str::<TrainState>(&state).unwrap().epoch
+    };
+    assert_eq!((epoch("best"), epoch("best-METEOR"), epoch("epoch-0003"), epoch("last")), (2, 2, 3, 4));
+}
+
+#[test]
+fn an_unknown_score_is_named_with_the_nearest() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { keep_best: vec!["METEO".into()], ..config(1) };
+    let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
+    assert!(error.contains("train.keep_best is 'METEO'") && error.contains("'METEOR'"), "{error}");
+}
+
+#[test]
+fn a_continued_run_logs_every_epoch_once() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    let events = "tensorboard/events.out.tfevents.0.rsic";
+    train(folder.path(), &config(2), &model(0.0), &[0.2, 0.5], false).unwrap();
+    let (lines, before) = (read("metrics.jsonl"), read(events));
+    train(folder.path(), &config(3), &model(0.0), &[0.3], true).unwrap();
+    assert!(read("metrics.jsonl").starts_with(&lines) && read(events).starts_with(&before));
+    assert!(read(events).len() > before.len());
+    let text = String::from_utf8(read("metrics.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.iter().map(|record| record["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    for record in &records {
+        let spent = record["spent"].as_object().unwrap();
+        let sum: f64 = spent.values().map(|seconds| seconds.as_f64().unwrap()).sum();
+        assert!((sum - record["seconds"].as_f64().unwrap()).abs() < 1e-6 && spent.len() == 5, "{record}");
+        assert!(record["memory"]["process"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn memory_that_runs_out_is_a_sentence_that_names_what_fits() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (store, model) = model(0.0);
+    let config = TrainConfig { batch_size: 32, ..config(1) };
+    let error = train(folder.path(), &config, &(store, Greedy(model)), &[0.2], false).unwrap_err().to_string();
+    let expected = "out of memory on cpu in epoch 1, step 1: a batch of 32 examples does not fit, one of 5 does (as \
+                    tried just now); set train.batch_size=4 and train.accumulate=8";
+    assert!(error.starts_with(expected), "{error}");
+}
+
+#[test]
+fn buckets_change_the_order_and_a_continued_run_keeps_it() {
+    let _alone = alone();
+    let config = TrainConfig { bucket: Some(2), ..config(4) };
+    let scores = [0.1, 0.2, 0.3, 0.4];
+    let run = |config: &TrainConfig| {
+        let folder = tempfile::tempdir().unwrap();
+        losses(&train(folder.path(), config, &model(0.2), &scores, false).unwrap().0)
+    };
+    let whole = run(&config);
+    assert_ne!(whole, run(&TrainConfig { bucket: None, ..config.clone() }));
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path(), &TrainConfig { epochs: 2, ..config.clone() }, &model(0.2), &scores, false).unwrap();
+    assert_eq!(losses(&train(folder.path(), &config, &model(0.2), &scores[2..], true).unwrap().0), whole);
+}
+
+#[test]
+fn bf16_is_refused_on_a_cpu_before_training() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { precision: Precision::Bf16, ..config(1) };
+    let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
+    assert!(error.contains("train.precision=float32"), "{error}");
 }

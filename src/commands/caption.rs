@@ -7,7 +7,7 @@ use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
 use crate::features::FeatureSet;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Decoded, Session, Trained, look};
+use crate::session::{Decoded, Explanation, Session, Trained, look};
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -29,9 +29,16 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let mut progress = FeatureProgress::new(&interrupt);
     let features = look(&trained.experiment, &todo, None, device, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
-    let decoded = if usable.is_empty() { Vec::new() } else { decode(trained, &features, &usable, &mut progress)? };
-    for (&image, decoded) in usable.iter().zip(&decoded) {
-        lines.insert(name(&todo[image]), line(&todo[image], decoded, args.format)?);
+    if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
+        bail!("'{}' is a model without attributes; leave out --attributes", args.model.display());
+    }
+    if !usable.is_empty() {
+        let explain = args.attributes;
+        for (&image, (decoded, why)) in usable.iter().zip(decode(trained, &features, &usable, explain, &mut progress)?)
+        {
+            let why = explain.then_some(&why);
+            lines.insert(name(&todo[image]), line(&todo[image], &decoded, why, args.format)?);
+        }
     }
     write_lines(&images, &lines, args)?;
     for why in features.failures().values() {
@@ -46,15 +53,25 @@ fn decode(
     trained: Trained,
     features: &FeatureSet,
     usable: &[usize],
+    explain: bool,
     progress: &mut FeatureProgress,
-) -> Result<Vec<Decoded>> {
+) -> Result<Vec<(Decoded, Explanation)>> {
+    let explained = |decoded: Vec<Decoded>, of: &dyn Fn(&[Tensor], &str) -> Explanation| {
+        let one = |(&image, decoded): (&usize, Decoded)| {
+            let row = (0..features.encoders()).map(|encoder| features.rows(encoder, &[image]));
+            let why =
+                if explain { of(&row.collect::<Result<Vec<_>>>()?, &decoded.caption) } else { Explanation::default() };
+            Ok((decoded, why))
+        };
+        usable.iter().zip(decoded).map(one).collect()
+    };
     let decode = trained.experiment.decode.clone();
     let batches: Vec<Vec<Tensor>> = usable
         .chunks(decode.batch_size.max(1))
         .map(|batch| (0..features.encoders()).map(|encoder| features.rows(encoder, batch)).collect())
         .collect::<Result<_>>()?;
     if decode.method != DecodeMethod::Comparison {
-        return decode_all(&trained, &batches, &decode);
+        return explained(decode_all(&trained, &batches, &decode)?, &|f, c| trained.explain(f, c));
     }
     let root = trained.experiment.data.root.clone();
     if !root.exists() {
@@ -63,9 +80,11 @@ fn decode(
              with --set data.root=FOLDER)",
             root.display()
         );
-        return decode_all(&trained, &batches, &DecodeConfig { method: DecodeMethod::Beam, ..decode });
+        let decode = DecodeConfig { method: DecodeMethod::Beam, ..decode };
+        return explained(decode_all(&trained, &batches, &decode)?, &|f, c| trained.explain(f, c));
     }
-    Session::with_trained(trained, &mut |p| progress.update(p))?.decode_features(&batches, &decode)
+    let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
+    explained(session.decode_features(&batches, &decode)?, &|f, c| session.explain(f, c))
 }
 
 fn decode_all(trained: &Trained, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
@@ -130,28 +149,44 @@ fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn line(path: &Path, decoded: &Decoded, format: CaptionFormat) -> Result<String> {
+/// One image's line; `why` where attributes are asked for.
+fn line(path: &Path, decoded: &Decoded, why: Option<&Explanation>, format: CaptionFormat) -> Result<String> {
+    let likely = why.map(|why| {
+        let word = |(word, probability): &(String, f64)| format!("{word} {probability:.2}");
+        why.likely_attributes().map(word).collect::<Vec<_>>().join(", ")
+    });
     Ok(match format {
-        CaptionFormat::Text => format!("{}\t{}", name(path), decoded.caption),
-        CaptionFormat::Csv => format!("{},{},{}", csv(&name(path)), csv(&decoded.caption), decoded.log_prob),
+        CaptionFormat::Text => {
+            let more = likely.map_or_else(String::new, |likely| format!("\t{likely}"));
+            format!("{}\t{}{more}", name(path), decoded.caption)
+        }
+        CaptionFormat::Csv => {
+            let more = likely.map_or_else(String::new, |likely| format!(",{}", csv(&likely)));
+            format!("{},{},{}{more}", csv(&name(path)), csv(&decoded.caption), decoded.log_prob)
+        }
         CaptionFormat::Jsonl => {
             let candidates: Vec<_> = decoded
                 .candidates
                 .iter()
                 .map(|c| serde_json::json!({"caption": c.caption, "log_prob": c.log_prob}))
                 .collect();
-            let mut line = serde_json::json!({
+            let mut value = serde_json::json!({
                 "file": name(path), "caption": decoded.caption, "log_prob": decoded.log_prob, "candidates": candidates,
             });
-            if !decoded.nouns.is_empty() {
-                line["nouns"] = serde_json::json!(decoded.nouns);
+            if let (Some(why), Some(object)) = (why, value.as_object_mut()) {
+                object.insert("attributes".into(), serde_json::to_value(&why.attributes)?);
+                object.insert("attention".into(), serde_json::to_value(&why.attention)?);
             }
-            serde_json::to_string(&line)?
+            if !decoded.nouns.is_empty() {
+                value["nouns"] = serde_json::json!(decoded.nouns);
+            }
+            serde_json::to_string(&value)?
         }
     })
 }
 
 const CSV_HEADER: &str = "file,caption,log_prob";
+const CSV_HEADER_ATTRIBUTES: &str = "file,caption,log_prob,attributes";
 
 fn csv(field: &str) -> String {
     let special = field.contains([',', '"', '\n', '\r']);
@@ -167,7 +202,7 @@ fn existing_lines(output: &Path, format: CaptionFormat) -> Result<BTreeMap<Strin
     for (number, line) in read_text(output)?.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
         let file = match format {
             CaptionFormat::Text => line.split_once('\t').map(|(file, _)| file.to_owned()),
-            CaptionFormat::Csv if line == CSV_HEADER => continue,
+            CaptionFormat::Csv if line == CSV_HEADER || line == CSV_HEADER_ATTRIBUTES => continue,
             CaptionFormat::Csv => csv_first(line),
             CaptionFormat::Jsonl => serde_json::from_str::<serde_json::Value>(line)
                 .ok()
@@ -196,7 +231,7 @@ fn csv_first(line: &str) -> Option<String> {
 fn write_lines(images: &[PathBuf], lines: &BTreeMap<String, String>, args: &CaptionArgs) -> Result<()> {
     let mut text = String::new();
     if args.format == CaptionFormat::Csv {
-        text += CSV_HEADER;
+        text += if args.attributes { CSV_HEADER_ATTRIBUTES } else { CSV_HEADER };
         text.push('\n');
     }
     let asked: std::collections::BTreeSet<String> = images.iter().map(|path| name(path)).collect();

@@ -3,11 +3,13 @@
 use super::ExitStatus;
 use crate::cli::{ConfigCommand, ConfigShowArgs};
 use crate::config::{self, Experiment, FileKind};
+use crate::data::attributes::Attributes;
 use crate::data::{Dataset, Vocabulary};
 use crate::experiments::Table;
 use crate::experiments::sweep::Sweep;
 use crate::models::{self, Inputs};
 use crate::pretrain;
+use crate::session::is_frozen;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -34,8 +36,9 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
     let dataset =
         Dataset::load_captions(&experiment.data).context("the size of the model depends on the vocabulary")?;
     let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
-    let parts = describe(experiment, vocabulary.len())?;
-    let total: usize = parts.iter().map(|(_, count)| count).sum();
+    let attributes = experiment.model.attributes().map(|rules| Attributes::build(&dataset, rules)).transpose()?;
+    let parts = describe(experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
+    let total: usize = parts.iter().filter(|(name, _)| !name.ends_with(FROZEN)).map(|(_, count)| count).sum();
     let width = parts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max("total".len());
     for (name, count) in parts.iter().map(|(name, count)| (name.as_str(), *count)).chain([("total", total)]) {
         writeln!(out, "{name:width$}  {:>13}", grouped(count))?;
@@ -43,17 +46,21 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
+/// Mark of parts that the captioning stage leaves as they are; the total is without them.
+const FROZEN: &str = " (frozen)";
+
 /// The trainable parameters of a model by part: what stands before the last dot of their names. The frozen encoders are
 /// no part of it.
-fn describe(experiment: &Experiment, vocabulary: usize) -> Result<Vec<(String, usize)>> {
-    let inputs = Inputs::of(experiment, vocabulary)?;
+fn describe(experiment: &Experiment, vocabulary: usize, attributes: usize) -> Result<Vec<(String, usize)>> {
+    let inputs = Inputs::of(experiment, vocabulary, attributes)?;
     let store = VarStore::new(Device::Cpu);
     let _model = models::build(&experiment.model, &store.root(), &inputs);
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
     for (name, tensor) in &variables {
         let part = name.rsplit_once('.').map_or(name.as_str(), |(part, _)| part);
-        *parts.entry(part.to_string()).or_default() += tensor.numel();
+        let mark = if is_frozen(&experiment.train.parts, name) { FROZEN } else { "" };
+        *parts.entry(format!("{part}{mark}")).or_default() += tensor.numel();
     }
     Ok(parts.into_iter().collect())
 }

@@ -1,11 +1,13 @@
 //! `rsic data`.
 
 use super::ExitStatus;
-use crate::cli::{CaptionField, DataArgs, DataCommand, LogFormat, ScenesArgs};
+use crate::cli::{AttributesArgs, CaptionField, DataArgs, DataCommand, LogFormat, ScenesArgs};
 use crate::config::schema::{DataConfig, TextField};
+use crate::data::attributes::{Attributes, Rules};
 use crate::data::scenes::{self, CAPTIONS};
 use crate::data::stats::Stats;
 use crate::data::verify::{self, Progress};
+use crate::data::{Dataset, Split};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{Write, stdout};
@@ -20,10 +22,39 @@ pub fn run(command: &DataCommand) -> Result<ExitStatus> {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),
         DataCommand::Scenes(args) => render_scenes(args),
+        DataCommand::Attributes(args) => attributes(args),
         DataCommand::AugmentText(args) => augment_text::run(args),
         DataCommand::Masks(args) => masks::make_masks(args),
         DataCommand::Nouns(args) => masks::nouns(args),
     }
+}
+
+fn attributes(args: &AttributesArgs) -> Result<ExitStatus> {
+    let path = &args.data.dataset;
+    let is_experiment = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let mut rules = if is_experiment {
+        crate::config::load(path, &[])?.experiment.model.attributes().cloned().unwrap_or_default()
+    } else {
+        Rules::default()
+    };
+    rules.above = args.above.unwrap_or(rules.above);
+    rules.tagger = args.tagger.clone().or(rules.tagger);
+    let dataset = Dataset::load_captions(&settings(&args.data)?)?;
+    let attributes = Attributes::build(&dataset, &rules)?;
+    let share = attribute_share(&dataset, &attributes);
+    let mut out = stdout().lock();
+    match args.data.format {
+        LogFormat::Json => write!(out, "{}", attributes.to_json()?)?,
+        LogFormat::Text => text::attributes(&mut out, &dataset.name, &attributes, &rules, share)?,
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// Attributes of a training image, in the mean.
+fn attribute_share(dataset: &Dataset, attributes: &Attributes) -> f64 {
+    let train: Vec<_> = dataset.images.iter().filter(|image| image.split == Split::Train).collect();
+    let all: f32 = train.iter().flat_map(|image| attributes.of_image(image)).sum();
+    f64::from(all) / train.len().max(1) as f64
 }
 
 fn stats(args: &DataArgs) -> Result<ExitStatus> {

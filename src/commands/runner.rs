@@ -9,10 +9,11 @@ use crate::experiments::result::{
 };
 use crate::experiments::runner::{Outcome, Request, Runner};
 use crate::runtime::Interrupt;
-use crate::session::{RunFolder, Session};
+use crate::session::{Explanation, RunFolder, Session};
 use crate::train::{self, TrainState};
-use crate::util::fs::sha256_file;
-use anyhow::Result;
+use crate::util::fs::{read_text, sha256_file};
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Device;
 
@@ -64,18 +65,52 @@ fn result(session: &Session, state: &TrainState, request: &Request) -> Result<Ru
         images: images.iter().map(image).collect(),
         skipped,
         decodings: request.decodings.iter().map(|decode| decoding(session, decode)).collect::<Result<_>>()?,
+        costs: costs(session, state, request.folder)?,
     })
 }
 
+/// Parameters that the captioning stage trains, and the wall time of the stages.
+fn costs(session: &Session, state: &TrainState, folder: &Path) -> Result<BTreeMap<String, f64>> {
+    let epochs = state.history.len().max(1) as f64;
+    let training: f64 = state.history.iter().map(|record| record.seconds).sum();
+    let mut costs = BTreeMap::from([
+        ("params_M".to_owned(), session.trained_parameters() as f64 / 1e6),
+        ("train_s_per_epoch".to_owned(), training / epochs),
+        ("train_s_total".to_owned(), training),
+    ]);
+    let first_stage = folder.join("pretrain/metrics.jsonl");
+    if first_stage.is_file() {
+        let mut seconds = 0.0;
+        for line in read_text(&first_stage)?.lines() {
+            let record: crate::train::EpochRecord = serde_json::from_str(line)
+                .with_context(|| format!("'{}' is no history of a training", first_stage.display()))?;
+            seconds += record.seconds;
+        }
+        costs.insert("pretraining_s".to_owned(), seconds);
+        costs.insert("train_s_total".to_owned(), training + seconds);
+    }
+    Ok(costs)
+}
+
+/// Images of which is shown what the model saw in them.
+const SHOWN: usize = 60;
+
 fn decoding(session: &Session, decode: &DecodeConfig) -> Result<DecodingResult> {
     let evaluated = session.evaluate(Split::Test, decode)?;
-    let captions = evaluated.decoded.into_iter().zip(evaluated.evaluation.images);
+    let mut shown = Vec::new();
+    for (&image, decoded) in evaluated.images.iter().zip(&evaluated.decoded).take(SHOWN) {
+        shown.push(session.explain(&session.features_of(image)?, &decoded.caption));
+    }
+    let shown = shown.into_iter().chain(std::iter::repeat_with(Explanation::default));
+    let captions = evaluated.decoded.into_iter().zip(evaluated.evaluation.images).zip(shown);
     Ok(DecodingResult {
         name: label(decode),
         decode: decode.clone(),
         seconds: evaluated.seconds,
         scores: evaluated.evaluation.corpus,
-        captions: captions.map(|(decoded, scores)| CaptionRecord { caption: decoded.caption, scores }).collect(),
+        captions: captions
+            .map(|((decoded, scores), shown)| CaptionRecord { caption: decoded.caption, scores, shown })
+            .collect(),
     })
 }
 

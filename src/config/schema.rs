@@ -164,6 +164,7 @@ impl EncoderConfig {
 pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
     Cssa(crate::models::cssa::Config),
+    Jtts(crate::models::jtts::Config),
     #[serde(rename = "s2cpnet")]
     S2cpNet(crate::models::s2cpnet::Config),
 }

@@ -10,7 +10,7 @@ pub struct TrainConfig {
     pub examples: Examples,
     /// Examples that go through the model at a time.
     pub batch_size: usize,
-    /// Batches whose gradients make one step: as one batch of so many times the examples, in less memory.
+    /// Batches whose gradients make one step: as one batch of so many times the size, in less memory.
     pub accumulate: usize,
     /// At most so many epochs.
     pub epochs: usize,
@@ -25,6 +25,17 @@ pub struct TrainConfig {
     /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
     pub early_stop: EarlyStopConfig,
+    /// Scores by which further best checkpoints are kept, as `best-<score>`.
+    pub keep_best: Vec<String>,
+    /// Keep the checkpoints of so many epochs, as `epoch-<number>`, beside `last` and the best.
+    pub keep_last: usize,
+    /// Let so many steps at a time share their examples out by length (default: steps are drawn at random).
+    pub bucket: Option<usize>,
+    pub precision: Precision,
+    /// Products of float32 matrices on a GPU may round their factors to 10 bits.
+    pub tf32: bool,
+    /// Refuse operations whose result is not the same every time.
+    pub deterministic: bool,
 }
 
 impl Default for TrainConfig {
@@ -42,8 +53,23 @@ impl Default for TrainConfig {
             clip_norm: None,
             checkpoint_steps: None,
             early_stop: EarlyStopConfig::default(),
+            keep_best: Vec::new(),
+            keep_last: 0,
+            bucket: None,
+            precision: Precision::Float32,
+            tf32: false,
+            deterministic: false,
         }
     }
+}
+
+/// Number format of the forward pass in training; parameters, gradients and decoding are float32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    Float32,
+    /// bfloat16 where LibTorch's autocast deems that safe; CUDA devices only.
+    Bf16,
 }
 
 /// What one training example is.

@@ -7,6 +7,7 @@ use super::schema::{DecodeMethod, Experiment, ModelConfig, PartConfig, ScheduleC
 use crate::features::Kind;
 use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
+use crate::models::jtts;
 use crate::models::s2cpnet;
 use crate::util::suggest;
 
@@ -25,6 +26,7 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
     match &experiment.model {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
         ModelConfig::Cssa(config) => cssa(config, &mut checks),
+        ModelConfig::Jtts(config) => jtts(experiment, config, &mut checks),
         ModelConfig::S2cpNet(config) => s2cpnet(experiment, config, &mut checks),
     }
     if let Some(stage) = &experiment.pretrain {
@@ -162,6 +164,29 @@ fn cssa(config: &cssa::Config, checks: &mut Checks) {
     checks.fraction(&path("augment.images.crop"), images.crop);
 }
 
+fn jtts(experiment: &Experiment, config: &jtts::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.jtts.{field}");
+    for (field, width) in [
+        ("hidden", config.hidden),
+        ("embedding", config.embedding),
+        ("attribute_embedding", config.attribute_embedding),
+        ("attention", config.attention),
+        ("classifier.0", config.classifier[0]),
+        ("classifier.1", config.classifier[1]),
+    ] {
+        checks.at_least(&path(field), width, 1);
+    }
+    checks.at_least_if_set(&path("grid"), config.grid, 1);
+    for (field, value) in [("margin", config.margin), ("lambda", config.lambda), ("beta", config.beta)] {
+        checks.above_zero(&path(field), value);
+    }
+    checks.fraction(&path("dropout"), config.dropout);
+    let separate = config.attributes == jtts::Source::Separate;
+    checks.require(!separate || experiment.pretrain.is_some(), &path("attributes"), || {
+        "'separate' trains the classifier in a first stage (expected a 'pretrain' block)".into()
+    });
+}
+
 fn s2cpnet(experiment: &Experiment, config: &s2cpnet::Config, checks: &mut Checks) {
     let path = |field: &str| format!("model.s2cpnet.{field}");
     for (field, count) in [
@@ -220,8 +245,12 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     checks.above_zero_if_set(&path("clip_value"), train.clip_value);
     checks.above_zero_if_set(&path("clip_norm"), train.clip_norm);
     checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
+    checks.at_least_if_set(&path("bucket"), train.bucket, 1);
     checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
     checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);
+    for (index, metric) in train.keep_best.iter().enumerate() {
+        checks.one_of(&path(&format!("keep_best.{index}")), metric, metrics);
+    }
     checks.at_least(&path("early_stop.beam"), train.early_stop.beam, 1);
 }
 

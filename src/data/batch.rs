@@ -110,6 +110,8 @@ pub struct Batch {
     pub image_rows: Tensor,
     /// One tensor per encoder, a row per image of the step: `[I, D]` pooled or `[I, C, H, W]` grid.
     pub features: Vec<Tensor>,
+    /// `[I, A]`: 1 where an attribute word is in a caption of the image, else 0; for models with attributes.
+    pub attributes: Option<Tensor>,
     /// In a first stage on pairs: the augmented image and caption of every image, in the same order of images. Without
     /// features where only captions are augmented.
     pub augmented: Option<Box<Batch>>,
@@ -132,6 +134,7 @@ impl Batch {
             captions: self.captions.shallow_clone(),
             image_rows: self.image_rows.shallow_clone(),
             features,
+            attributes: self.attributes.as_ref().map(Tensor::shallow_clone),
             augmented: None,
             nouns: self.nouns.as_ref().map(|nouns| NounBatch {
                 words: nouns.words.shallow_clone(),

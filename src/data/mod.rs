@@ -4,10 +4,12 @@
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
 //! [`image`] and [`loader`] turn files into pixels.
 
+pub mod attributes;
 pub mod augment;
 pub mod batch;
 pub mod captions;
 mod dataset;
+pub mod glove;
 pub mod image;
 pub mod loader;
 mod locate;

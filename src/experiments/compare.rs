@@ -1,7 +1,7 @@
 //! A table with measured numbers beside the published ones.
 
 use super::plan::{Plan, PlannedRow, PlannedRun, PlannedTable};
-use super::result::{EncoderUsed, RunResult, label};
+use super::result::{DecodingResult, EncoderUsed, RunResult, label};
 use super::runner::Executed;
 use crate::config::schema::{DecodeConfig, TextField};
 
@@ -361,12 +361,14 @@ fn measured_row(
     encoders: &str,
     footnotes: &[usize],
 ) -> MeasuredRow {
-    let decoded: Vec<_> = results.iter().filter_map(|result| result.decoding(decode)).collect();
+    let decoded: Vec<_> = results.iter().filter_map(|result| Some((result, result.decoding(decode)?))).collect();
     let cells = columns
         .iter()
         .map(|column| {
-            let values: Vec<f64> = decoded.iter().filter_map(|decoding| decoding.scores.get(column)).collect();
-            Measured::of(&values)
+            let value = |(result, decoding): &(&&RunResult, &DecodingResult)| {
+                decoding.scores.get(column).or_else(|| result.cost(column, decoding))
+            };
+            Measured::of(&decoded.iter().filter_map(value).collect::<Vec<f64>>())
         })
         .collect();
     MeasuredRow {

@@ -99,6 +99,16 @@ impl Sources {
         {
             return Ok(encoder.weights.clone());
         }
+        // A file of another name than the usual one holds other weights, which the usual ones cannot stand in for.
+        let special = configured.and_then(|encoder| Path::new(&encoder.weights).file_name()).filter(|file| {
+            let usual = [format!("{name}_imagenet.safetensors"), format!("{name}.safetensors")];
+            !usual.iter().any(|usual| file.to_string_lossy() == *usual)
+        });
+        if let Some(file) = special {
+            let found = self.folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
+            let first = self.folders.first().cloned().unwrap_or_default();
+            return Ok(found.unwrap_or_else(|| first.join(file)).to_string_lossy().into_owned());
+        }
         for folder in &self.folders {
             if let Some(file) = search(folder, name)? {
                 return Ok(file.to_string_lossy().into_owned());
@@ -144,6 +154,7 @@ fn search(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::encoders::Precision;
 
     fn folder(files: &[&str]) -> (tempfile::TempDir, String) {
         let folder = tempfile::tempdir().unwrap();
@@ -172,6 +183,28 @@ mod tests {
         let sources = Sources::new(&[path], &[]).unwrap();
         let error = sources.resolve(&["resnet50".to_owned()], &[]).unwrap_err().to_string();
         assert!(error.contains("--weights resnet50=FILE"), "{error}");
+    }
+
+    #[test]
+    fn weights_of_another_name_are_not_replaced_by_the_usual_ones() {
+        let (_kept, path) = folder(&["resnet101_imagenet.safetensors"]);
+        let sources = Sources::new(std::slice::from_ref(&path), &[]).unwrap();
+        let of = |weights: &str| {
+            let precision = Precision::default();
+            let encoder = EncoderConfig {
+                name: "resnet101".into(),
+                weights: weights.into(),
+                image_size: 224,
+                precision,
+                tune: None,
+            };
+            sources.resolve(&[], &[encoder]).unwrap()
+        };
+        let (usual, missing) = of("weights/resnet101_imagenet.safetensors");
+        assert!(usual[0].weights.starts_with(&path) && missing.is_empty());
+        let (special, missing) = of("weights/resnet101_resisc45.safetensors");
+        assert!(special[0].weights.ends_with("resnet101_resisc45.safetensors"));
+        assert_eq!(missing.len(), 1, "{missing:?}");
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::environment::Environment;
 use crate::config::schema::{ComparisonConfig, ComparisonPool, DecodeConfig, DecodeMethod};
 use crate::eval::Scores;
+use crate::session::Explanation;
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// File name of a result in its run folder.
@@ -26,6 +28,10 @@ pub struct RunResult {
     pub epochs: usize,
     /// Wall time of training, seconds.
     pub seconds: f64,
+    /// What the run cost, under the names that tables of costs give their columns: `params_M`, `pretraining_s`,
+    /// `train_s_per_epoch`, `train_s_total`; see [`RunResult::cost`].
+    #[serde(default)]
+    pub costs: BTreeMap<String, f64>,
     /// `cpu`, `cuda:0 (NVIDIA H100)`, ...
     pub device: String,
     #[serde(default)]
@@ -99,6 +105,9 @@ pub struct CaptionRecord {
     /// This image's own scores.
     #[serde(default)]
     pub scores: Scores,
+    /// Attributes of the image and where the model looked, of the first images of models that have such.
+    #[serde(default, skip_serializing_if = "Explanation::is_empty")]
+    pub shown: Explanation,
 }
 
 impl RunResult {
@@ -132,6 +141,14 @@ impl RunResult {
             }
         }
         Ok(())
+    }
+
+    /// A cost by the name of its column; `test_s_per_epoch` is the time of a decoding.
+    pub fn cost(&self, column: &str, decoding: &DecodingResult) -> Option<f64> {
+        match column {
+            "test_s_per_epoch" => Some(decoding.seconds),
+            column => self.costs.get(column).copied(),
+        }
     }
 
     /// The result of decoding with these settings, if it is there.

@@ -33,6 +33,12 @@ pub trait Captioner {
         None
     }
 
+    /// The probability of every attribute word in every image, `[I, A]`; `None` for models without attributes.
+    fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        let _ = features;
+        None
+    }
+
     /// The model as a captioner of nouns, for models that predict those of an image.
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
         None

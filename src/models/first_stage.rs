@@ -52,6 +52,9 @@ impl ModelConfig {
                 examples: PretrainingExamples::Pairs(&config.augment),
                 metrics: &crate::eval::retrieval::NAMES,
             }),
+            Self::Jtts(config) if config.attributes == super::jtts::Source::Separate => {
+                Some(Pretraining { examples: PretrainingExamples::Captions, metrics: &super::jtts::ATTRIBUTE_SCORES })
+            }
             _ => None,
         }
     }

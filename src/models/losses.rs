@@ -25,6 +25,19 @@ impl Splice {
     }
 }
 
+impl Splice {
+    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one pass,
+    /// after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
+    /// LibTorch walks through a graph once.
+    pub fn cut(tensors: &[Tensor]) -> (Vec<Tensor>, Self) {
+        let sizes: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();
+        let flat = Tensor::cat(&tensors.iter().map(|t| t.reshape([-1])).collect::<Vec<_>>(), 0);
+        let (leaf, splice) = Self::new(flat.shallow_clone(), move |gradient| flat.dot(gradient));
+        let parts = leaf.split_with_sizes(sizes, 0);
+        (parts.iter().zip(tensors).map(|(part, tensor)| part.view(tensor.size().as_slice())).collect(), splice)
+    }
+}
+
 impl Losses {
     /// `splices` in the order of the forward pass.
     pub fn new(terms: Vec<(&'static str, Tensor)>, splices: Vec<Splice>) -> Self {

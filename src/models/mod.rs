@@ -7,6 +7,7 @@ pub mod cssa;
 pub mod encoders;
 pub mod fe_lws;
 pub mod first_stage;
+pub mod jtts;
 pub mod layers;
 pub mod losses;
 pub mod s2cpnet;
@@ -32,14 +33,16 @@ pub struct Inputs {
     pub features: Vec<i64>,
     /// Ids of the vocabulary, specials included.
     pub vocabulary: i64,
+    /// Attribute words; 0 for models without.
+    pub attributes: i64,
 }
 
 impl Inputs {
-    /// The inputs of an experiment whose vocabulary holds `vocabulary` ids.
-    pub fn of(experiment: &Experiment, vocabulary: usize) -> Result<Self> {
+    /// The inputs of an experiment whose vocabulary holds `vocabulary` ids and which has `attributes` attribute words.
+    pub fn of(experiment: &Experiment, vocabulary: usize, attributes: usize) -> Result<Self> {
         let channels = |encoder: &EncoderConfig| Ok(encoders::spec::find(&encoder.name)?.channels);
         let features = experiment.encoders.iter().map(channels).collect::<Result<_>>()?;
-        Ok(Self { features, vocabulary: vocabulary as i64 })
+        Ok(Self { features, vocabulary: vocabulary as i64, attributes: attributes as i64 })
     }
 }
 
@@ -48,6 +51,7 @@ pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Capt
     match config {
         ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
         ModelConfig::Cssa(config) => Box::new(cssa::Cssa::new(path, config, inputs)),
+        ModelConfig::Jtts(config) => Box::new(jtts::Jtts::new(path, config, inputs)),
         ModelConfig::S2cpNet(config) => Box::new(s2cpnet::S2cpNet::new(path, config, inputs)),
     }
 }
@@ -57,7 +61,15 @@ impl ModelConfig {
     pub fn features(&self) -> Kind {
         match self {
             Self::FeLws(_) => Kind::Pooled,
-            Self::Cssa(_) | Self::S2cpNet(_) => Kind::Grid,
+            Self::Cssa(_) | Self::Jtts(_) | Self::S2cpNet(_) => Kind::Grid,
+        }
+    }
+
+    /// Which words are the model's attributes, where it has any.
+    pub fn attributes(&self) -> Option<&crate::data::attributes::Rules> {
+        match self {
+            Self::Jtts(config) if config.attributes != jtts::Source::None => Some(&config.words),
+            _ => None,
         }
     }
 

@@ -109,6 +109,10 @@ impl Captioner for Tuned {
         tch::no_grad(|| self.inner.attention(&self.look(features, false), tokens))
     }
 
+    fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        tch::no_grad(|| self.inner.attributes(&self.look(features, false)))
+    }
+
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
         let nouns = self.inner.nouns()?;
         Some(Box::new(Through { encoders: self, inner: nouns }))

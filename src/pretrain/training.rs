@@ -9,6 +9,7 @@ use crate::data::loader::{Loader, LoaderOptions};
 use crate::eval::Scores;
 use crate::models::encoders::Trainable;
 use crate::runtime::{self, Interrupt};
+use crate::train::Checkpoints;
 use crate::train::checkpoint::{self, Checkpoint, Companion};
 use crate::train::run::load_weights;
 use crate::train::{EpochRecord, Outcome, TrainState};
@@ -68,8 +69,8 @@ impl Training<'_> {
         let (last, best) = (self.folder.join("checkpoints/last"), self.folder.join("checkpoints/best"));
         let mut optimizer = Optimizer::new(self.encoder.variables(), &self.config.train.optimizer)?;
         let mut state = TrainState::default();
-        if resume && checkpoint::exists(&last) {
-            let saved = Checkpoint::load_or_previous(&last)?;
+        let checkpoints = Checkpoints::of_run(self.folder);
+        if let Some(saved) = if resume { checkpoints.newest()? } else { None } {
             load_weights(self.store, &saved.weights).with_context(|| format!("in '{}'", last.display()))?;
             optimizer.restore(&saved.optimizer)?;
             state = saved.state;
@@ -86,7 +87,7 @@ impl Training<'_> {
             self.finish_epoch(&mut state, &optimizer, (&last, &best), started.elapsed().as_secs_f64(), images)?;
         }
         if checkpoint::exists(&best) {
-            load_weights(self.store, &Checkpoint::load_or_previous(&best)?.weights)?;
+            load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?)?;
         }
         Ok(Trained { state, outcome: Outcome::Finished })
     }
@@ -186,6 +187,7 @@ impl Training<'_> {
             seconds,
             validation_seconds: started.elapsed().as_secs_f64(),
             captions_per_second: images as f64 / seconds,
+            ..EpochRecord::default()
         };
         let (epoch, loss, speed) = (record.epoch, record.train_loss, record.captions_per_second);
         // The best first: were the run killed between the two, continuing from `last` makes the same best again.

@@ -7,6 +7,7 @@ pub mod html;
 pub mod latex;
 pub mod markdown;
 pub mod sweep;
+pub mod tensorboard;
 pub mod text;
 
 use crate::experiments::Comparison;

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::config::schema::Examples;
+use crate::data::attributes::Attributes;
 use crate::data::batch::{Batch, NounBatch, PackedCaptions};
 use crate::data::{END, START, UNK, Vocabulary};
 use crate::features::FeatureSet;
@@ -17,6 +18,8 @@ pub(super) struct CaptionSet<'a> {
     examples: Vec<Example<'a>>,
     /// Seed from which an epoch draws one caption an image; all captions of an example are used where there is none.
     draw: Option<u64>,
+    /// Attributes of each image of the dataset, where the model has any.
+    attributes: Option<Vec<Vec<f32>>>,
 }
 
 struct Example<'a> {
@@ -58,7 +61,9 @@ impl<'a> CaptionSet<'a> {
             }
         }
         let draw = (unit == Examples::OneCaption).then_some(seed);
-        Self { features: &session.features, device: session.device, examples, draw }
+        let of_images = |a: &Attributes| session.dataset.images.iter().map(|image| a.of_image(image)).collect();
+        let attributes = session.attributes.as_ref().map(of_images);
+        Self { features: &session.features, device: session.device, examples, draw, attributes }
     }
 }
 
@@ -72,6 +77,13 @@ impl TrainingSet for CaptionSet<'_> {
             Some(_) => self.examples.len(),
             None => self.examples.iter().map(|example| example.captions.len()).sum(),
         }
+    }
+
+    fn length(&self, example: usize) -> usize {
+        self.examples
+            .get(example)
+            .and_then(|example| example.captions.iter().map(|caption| caption.words.len()).max())
+            .unwrap_or(0)
     }
 
     fn batch(&self, chosen: &[usize], epoch: usize) -> Result<Batch> {
@@ -103,7 +115,11 @@ impl TrainingSet for CaptionSet<'_> {
             NounBatch { words, image_rows }
         });
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
-        Ok(Batch { captions: words, image_rows, features, augmented: None, nouns })
+        let attributes = self.attributes.as_ref().map(|all| {
+            let rows: Vec<&[f32]> = images.iter().map(|&image| all[image].as_slice()).collect();
+            Tensor::from_slice2(&rows).to_device(self.device)
+        });
+        Ok(Batch { captions: words, image_rows, features, attributes, augmented: None, nouns })
     }
 
     fn describe(&self, example: usize) -> String {

@@ -1,7 +1,9 @@
 //! One experiment in memory: its data, vocabulary, features and model, ready to train, decode and score.
 
+mod attributes;
 mod captions;
 mod decoding;
+mod explain;
 mod looking;
 mod pairs;
 mod pretraining;
@@ -10,19 +12,21 @@ mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
+pub use explain::{Explanation, Look, is_frozen};
 pub use looking::{look, look_at};
 pub use run_folder::RunFolder;
 pub use trained::Trained;
 
 use crate::config::Experiment;
 use crate::config::schema::{MissingPolicy, ScoredAs, WatchedSplit};
+use crate::data::attributes::Attributes;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
 use crate::features::{FeatureSet, Progress};
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runtime::Interrupt;
-use crate::train::checkpoint::{CONFIG, VOCABULARY};
+use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
 use crate::train::{Companion, Outcome, Run, TrainState};
 use anyhow::{Result, bail};
 use captions::CaptionSet;
@@ -35,6 +39,8 @@ pub struct Session {
     pub experiment: Experiment,
     pub dataset: Dataset,
     pub vocabulary: Vocabulary,
+    /// The model's attribute words, where it has any.
+    pub attributes: Option<Attributes>,
     pub features: FeatureSet,
     pub device: Device,
     /// Nouns of every caption of every image, for models that predict them; else empty.
@@ -64,10 +70,14 @@ impl Session {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let nouns = nouns(&experiment, &dataset)?;
-        let inputs = Inputs::of(&experiment, vocabulary.len())?;
+        let attributes = experiment.model.attributes().map(|rules| Attributes::build(&dataset, rules)).transpose()?;
+        let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
         let model = models::assemble(&experiment, &store, &inputs, Start::Files)?;
+        if let Some(attributes) = &attributes {
+            attributes::begin(&experiment, attributes, &store)?;
+        }
         tracing::info!(
             "{}: {} images, {} words, {} parameters, on {device:?}",
             dataset.name,
@@ -75,15 +85,15 @@ impl Session {
             vocabulary.len(),
             store.trainable_variables().iter().map(|v| v.numel()).sum::<usize>(),
         );
-        Ok(Self { experiment, dataset, vocabulary, features, device, nouns, store, model, unreadable })
+        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
     }
 
     /// A trained model over its experiment's dataset: vocabulary and weights are the checkpoint's.
     pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
-        let Trained { experiment, vocabulary, store, model, device } = trained;
+        let Trained { experiment, vocabulary, attributes, store, model, device } = trained;
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let nouns = nouns(&experiment, &dataset)?;
-        Ok(Self { experiment, dataset, vocabulary, features, device, nouns, store, model, unreadable })
+        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
     }
 
     /// Images of a split that can be used, by their place in the dataset.
@@ -157,10 +167,14 @@ impl Session {
 
     /// What every checkpoint carries beside weights and state.
     fn companions(&self) -> Result<Vec<Companion>> {
-        Ok(vec![
+        let mut companions = vec![
             Companion { name: CONFIG, content: crate::config::to_yaml(&self.experiment)?.into_bytes() },
             Companion { name: VOCABULARY, content: self.vocabulary.to_json()?.into_bytes() },
-        ])
+        ];
+        if let Some(attributes) = &self.attributes {
+            companions.push(Companion { name: ATTRIBUTES, content: attributes.to_json()?.into_bytes() });
+        }
+        Ok(companions)
     }
 }
 

@@ -2,18 +2,21 @@
 
 use crate::config::Experiment;
 use crate::data::Vocabulary;
+use crate::data::attributes::Attributes;
 use crate::models::{self, Captioner, Inputs, Start};
-use crate::train::checkpoint::{self, CONFIG, VOCABULARY, WEIGHTS};
+use crate::train::checkpoint::{self, ATTRIBUTES, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
 use anyhow::{Context, Result};
 use std::path::Path;
+use tch::Device;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
 
 /// Model, vocabulary and settings of a checkpoint.
 pub struct Trained {
     pub experiment: Experiment,
     pub vocabulary: Vocabulary,
+    /// The model's attribute words, where it has any.
+    pub attributes: Option<Attributes>,
     pub device: Device,
     pub(super) store: VarStore,
     pub(super) model: Box<dyn Captioner>,
@@ -26,13 +29,16 @@ impl Trained {
         let folder = checkpoint::resolve(path)?;
         let experiment = crate::config::load(&folder.join(CONFIG), overrides)?.experiment;
         let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
-        let inputs = Inputs::of(&experiment, vocabulary.len())?;
+        let attributes = match experiment.model.attributes() {
+            Some(_) => Some(Attributes::load(&folder.join(ATTRIBUTES))?),
+            None => None,
+        };
+        let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         let store = VarStore::new(device);
         let model = models::assemble(&experiment, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
-        let tensors = Tensor::read_safetensors(&weights)
-            .with_context(|| format!("cannot read '{}': it is cut short or no safetensors file", weights.display()))?;
+        let tensors = checkpoint::read_weights(&folder)?;
         load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;
-        Ok(Self { experiment, vocabulary, device, store, model })
+        Ok(Self { experiment, vocabulary, attributes, device, store, model })
     }
 }

@@ -11,6 +11,7 @@ pub const WEIGHTS: &str = "model.safetensors";
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 pub const STATE: &str = "state.json";
 pub const VOCABULARY: &str = "vocabulary.json";
+pub const ATTRIBUTES: &str = "attributes.json";
 pub const CONFIG: &str = "config.yaml";
 
 pub type NamedTensors = Vec<(String, Tensor)>;
@@ -71,6 +72,9 @@ impl Checkpoint {
         match Self::load(&previous) {
             Ok(checkpoint) => {
                 tracing::warn!("{error:#}; continuing from the checkpoint before it, '{}'", previous.display());
+                if folder.exists() {
+                    set_aside(folder)?;
+                }
                 Ok(checkpoint)
             }
             Err(_) => Err(error),
@@ -78,9 +82,49 @@ impl Checkpoint {
     }
 }
 
+/// Renames an unreadable checkpoint to `<name>.unreadable`, so that the next one saved in its place does not take the
+/// place of the readable one before it.
+pub(super) fn set_aside(folder: &Path) -> Result<()> {
+    let aside = with_suffix(folder, ".unreadable");
+    let moved = remove(&aside).and_then(|()| fs::rename(folder, &aside));
+    moved.with_context(|| format!("cannot set the unreadable checkpoint '{}' aside", folder.display()))
+}
+
 /// Whether a run has a checkpoint to continue from.
 pub fn exists(folder: &Path) -> bool {
     folder.exists() || previous(folder).exists()
+}
+
+/// Puts the checkpoint of one folder in place of another's, without writing its files again where the file system can
+/// share them.
+pub(super) fn share(from: &Path, to: &Path) -> Result<()> {
+    let staged = with_suffix(to, ".tmp");
+    let link = || -> Result<()> {
+        remove(&staged)?;
+        fs::create_dir_all(&staged)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let file = staged.join(entry.file_name());
+            if fs::hard_link(entry.path(), &file).is_err() {
+                fs::copy(entry.path(), &file)?;
+                File::open(&file)?.sync_all()?;
+            }
+        }
+        replace_folder(&staged, to)
+    };
+    link()
+        .inspect_err(|_| _ = fs::remove_dir_all(&staged))
+        .with_context(|| format!("cannot save the checkpoint '{}' (what was there is kept)", to.display()))
+}
+
+/// The weights of a checkpoint folder. Where they cannot be read the error names the file, and the checkpoint before
+/// it where there is one.
+pub fn read_weights(folder: &Path) -> Result<NamedTensors> {
+    let before = previous(folder);
+    read_tensors(&folder.join(WEIGHTS)).map_err(|error| match before.join(WEIGHTS).is_file() {
+        true => error.context(format!("the checkpoint before it is '{}': give that one instead", before.display())),
+        false => error,
+    })
 }
 
 /// The checkpoint folder that a user's path means: itself, or a run folder's `checkpoints/best`, else `last`; where
@@ -100,7 +144,8 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     }
 }
 
-fn previous(folder: &Path) -> PathBuf {
+/// Where the checkpoint that `folder` replaced is kept.
+pub(super) fn previous(folder: &Path) -> PathBuf {
     with_suffix(folder, ".previous")
 }
 
@@ -110,7 +155,8 @@ fn with_suffix(folder: &Path, suffix: &str) -> PathBuf {
     folder.with_file_name(name)
 }
 
-fn remove(folder: &Path) -> std::io::Result<()> {
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -181,7 +227,9 @@ mod tests {
         let cut = fs::read(last.join(WEIGHTS)).unwrap();
         fs::write(last.join(WEIGHTS), &cut[..cut.len() / 2]).unwrap();
         assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("cut short"));
-        assert_eq!(weight(&Checkpoint::load_or_previous(&last).unwrap()), 1.0);
+        let offered = format!("{:#}", read_weights(&last).unwrap_err());
+        assert!(offered.contains("last.previous") && offered.contains("cut short"), "{offered}");
+        assert_eq!(weight(&Checkpoint::load(&previous(&last)).unwrap()), 1.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left aside");
     }
 

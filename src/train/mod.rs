@@ -1,12 +1,21 @@
 //! The training loop, optimisers, schedules, checkpoints and early stopping.
 
 pub mod checkpoint;
+pub mod checkpoints;
+mod guard;
+mod libtorch;
+mod log;
+pub mod memory;
 pub mod optimizer;
+mod order;
 pub mod run;
 pub mod schedule;
 pub mod state;
+mod step;
 
 pub use checkpoint::{Checkpoint, Companion};
+pub use checkpoints::Checkpoints;
 pub use optimizer::Optimizer;
 pub use run::{Outcome, Run, TrainingSet};
 pub use state::{EpochRecord, TrainState};
+pub use step::Spent;

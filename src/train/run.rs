@@ -1,19 +1,20 @@
 //! The training loop: one for every model.
 
 use super::checkpoint::{self, Checkpoint, Companion};
+use super::checkpoints::{BEST, Checkpoints, LAST};
+use super::memory::Memory;
 use super::optimizer::Optimizer;
-use super::schedule;
 use super::state::{EpochRecord, TrainState};
+use super::step::Spent;
+use super::{libtorch, log, order, schedule};
 use crate::config::schema::TrainConfig;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
 use crate::models::Captioner;
-use crate::runtime::{self, Interrupt};
-use crate::util::fs::write_atomic;
-use crate::util::rng::Rng;
-use anyhow::{Context, Result, anyhow, bail};
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use crate::runtime::Interrupt;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tch::nn::VarStore;
 
 /// Where the examples to train on come from: captions, or images with theirs.
@@ -22,6 +23,10 @@ pub trait TrainingSet {
     fn len(&self) -> usize;
     /// Captions that an epoch sees.
     fn captions(&self) -> usize;
+    /// Tokens of an example's longest caption, for `train.bucket`; all alike where a set does not tell.
+    fn length(&self, _example: usize) -> usize {
+        0
+    }
     /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
     fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
     /// How to name an example in a message: its image's file.
@@ -54,13 +59,9 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Streams of random numbers that never meet: one per use.
-const ORDER: u64 = 1;
-const STEP: u64 = 2;
-
 impl Run<'_> {
-    /// Trains until early stopping or the last epoch, from the last checkpoint where `resume` is set and there is one.
-    /// At the end the store holds the weights of the best epoch.
+    /// Trains until early stopping or the last epoch, from the newest checkpoint where `resume` is set and there is
+    /// one. At the end the store holds the weights of the best epoch.
     ///
     /// Order and dropout depend on (seed, epoch, step) alone, so a continued run equals an uninterrupted one bit for
     /// bit on a CPU.
@@ -68,65 +69,76 @@ impl Run<'_> {
         if self.data.is_empty() {
             bail!("there is no caption to train on: the train split is empty");
         }
-        let (last, best) = (self.folder.join("checkpoints/last"), self.folder.join("checkpoints/best"));
+        libtorch::prepare(self.config, self.store.device())?;
+        let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
         let mut state = TrainState::default();
-        if resume && checkpoint::exists(&last) {
-            let saved = Checkpoint::load_or_previous(&last)?;
-            load_weights(self.store, &saved.weights).with_context(|| format!("in '{}'", last.display()))?;
-            optimizer.restore(&saved.optimizer)?;
+        if let Some(saved) = if resume { checkpoints.newest()? } else { None } {
+            load_weights(self.store, &saved.weights)
+                .and_then(|()| optimizer.restore(&saved.optimizer))
+                .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
             state = saved.state;
             tracing::info!("continuing after epoch {} and {} steps", state.epoch, state.step);
+            log::write_history(self.folder, &state.history)?;
         }
         while state.epoch < self.config.epochs && !state.exhausted(&self.config.early_stop) {
-            let started = Instant::now();
-            let done_before = state.step;
-            if self.epoch(&mut state, &mut optimizer, &last)? == Outcome::Interrupted {
-                self.save(&last, &optimizer, &state)?;
+            let (started, steps_before, mut spent) = (Instant::now(), state.step, Spent::default());
+            if self.epoch(&mut state, &mut optimizer, &checkpoints, &mut spent)? == Outcome::Interrupted {
+                self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state)?;
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
+            spent.other = seconds - spent.data - spent.forward - spent.backward - spent.optimizer;
             let steps = self.data.len().div_ceil(self.examples_per_step());
-            let captions = (self.data.captions() * (steps - done_before)) as f64 / steps as f64;
-            self.finish_epoch(&mut state, &optimizer, (&last, &best), seconds, captions / seconds)?;
+            let captions = (self.data.captions() * (steps - steps_before)) as f64 / steps as f64;
+            let record = EpochRecord {
+                epoch: state.epoch + 1,
+                train_loss: state.loss_sum / state.tokens.max(1) as f64,
+                lr: optimizer.lr,
+                captions_per_second: captions / seconds,
+                seconds,
+                spent,
+                ..EpochRecord::default()
+            };
+            self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
         }
+        let best = checkpoints.path(BEST);
         if checkpoint::exists(&best) {
-            load_weights(self.store, &Checkpoint::load_or_previous(&best)?.weights)?;
+            load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?)?;
         }
         Ok((state, Outcome::Finished))
     }
 
     /// The rest of the epoch that `state` stands in.
-    fn epoch(&mut self, state: &mut TrainState, optimizer: &mut Optimizer, last: &Path) -> Result<Outcome> {
-        let (seed, epoch) = (self.config.seed, state.epoch as u64);
-        let mut order: Vec<usize> = (0..self.data.len()).collect();
-        Rng::new(&[seed, ORDER, epoch]).shuffle(&mut order);
-        let steps: Vec<&[usize]> = order.chunks(self.examples_per_step()).collect();
+    fn epoch(
+        &mut self,
+        state: &mut TrainState,
+        optimizer: &mut Optimizer,
+        checkpoints: &Checkpoints,
+        spent: &mut Spent,
+    ) -> Result<Outcome> {
+        let length = |example| self.data.length(example);
+        let drawn = (self.config.seed, state.epoch);
+        let steps = order::steps(drawn, self.data.len(), self.examples_per_step(), self.config.bucket, length);
         let scores = self.plateau_scores(state)?;
         while let Some(examples) = steps.get(state.step) {
-            let step = state.updates + 1;
-            optimizer.lr = schedule::rate(&self.config.schedule, self.config.optimizer.lr, step, state.epoch, &scores);
-            self.step(examples, state, optimizer)?;
+            let update = state.updates + 1;
+            optimizer.lr =
+                schedule::rate(&self.config.schedule, self.config.optimizer.lr, update, state.epoch, &scores);
+            self.step(examples, state, optimizer, spent)?;
             state.step += 1;
-            state.updates = step;
+            state.updates = update;
             (self.on_step)(state.step, steps.len());
             if self.interrupt.requested() {
                 return Ok(Outcome::Interrupted);
             }
-            if self
-                .config
-                .checkpoint_steps
-                .is_some_and(|every| state.step.is_multiple_of(every) && state.step < steps.len())
-            {
-                self.save(last, optimizer, state)?;
+            let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
+            if due && state.step < steps.len() {
+                self.save(checkpoints, &[LAST.to_owned()], optimizer, state)?;
             }
         }
         Ok(Outcome::Finished)
-    }
-
-    fn examples_per_step(&self) -> usize {
-        self.config.batch_size * self.config.accumulate
     }
 
     /// The scores so far by which the schedule tells a plateau; empty where it asks for none.
@@ -139,122 +151,64 @@ impl Run<'_> {
         }
     }
 
-    /// One update from the given examples, in as many batches as it takes. Each batch's mean loss counts by its tokens,
-    /// as if all were one batch.
-    fn step(&self, examples: &[usize], state: &mut TrainState, optimizer: &mut Optimizer) -> Result<()> {
-        optimizer.zero_grad();
-        let (mut tokens, mut loss_sum) = (0, 0.0);
-        let whole = examples.len() <= self.config.batch_size;
-        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
-            let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
-            runtime::seed(if whole { &at[..4] } else { &at });
-            let batch = self.data.batch(examples, state.epoch)?;
-            let of_batch = batch.captions.tokens();
-            let losses = self.model.losses(&batch, true);
-            let loss = losses.total().double_value(&[]);
-            if !loss.is_finite() {
-                return Err(self.lost(loss, examples, state));
-            }
-            losses.backward(if whole { 1.0 } else { of_batch as f64 });
-            tokens += of_batch;
-            loss_sum += loss * of_batch as f64;
-        }
-        if !whole {
-            optimizer.scale_gradients(1.0 / tokens.max(1) as f64);
-        }
-        optimizer.clip_value(self.config.clip_value);
-        if let Some(limit) = self.config.clip_norm {
-            optimizer.clip_norm(limit);
-        }
-        optimizer.step();
-        state.loss_sum += loss_sum;
-        state.tokens += tokens;
-        Ok(())
-    }
-
-    fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
-        let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
-        anyhow!(
-            "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
-             checkpoint is kept); images of that step: {}",
-            state.epoch + 1,
-            state.step + 1,
-            files.join(", ")
-        )
-    }
-
-    /// Validates, keeps the best, saves, logs.
+    /// Validates, keeps the best, saves, logs. `record` lacks only what validation tells.
     fn finish_epoch(
         &mut self,
         state: &mut TrainState,
+        mut record: EpochRecord,
         optimizer: &Optimizer,
-        (last, best): (&Path, &Path),
-        seconds: f64,
-        captions_per_second: f64,
+        checkpoints: &Checkpoints,
     ) -> Result<()> {
         let started = Instant::now();
-        let validation = (self.validate)()?;
-        let metric = &self.config.early_stop.metric;
-        let score = score(&validation, metric, "train.early_stop.metric")?;
-        let record = EpochRecord {
-            epoch: state.epoch + 1,
-            train_loss: state.loss_sum / state.tokens.max(1) as f64,
-            lr: optimizer.lr,
-            validation,
-            seconds,
-            validation_seconds: started.elapsed().as_secs_f64(),
-            captions_per_second,
-        };
-        let loss = record.train_loss;
-        let better = state.finish_epoch(record, score);
-        // The best first: were the run killed between the two, continuing from `last` makes the same best again.
-        if better {
-            self.save(best, optimizer, state)?;
+        record.validation = (self.validate)()?;
+        record.validation_seconds = started.elapsed().as_secs_f64();
+        record.memory = Memory::now(self.store.device());
+        record.time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        // The best ones first: were the run killed before `last`, continuing from it makes the same ones again.
+        let mut names = Vec::new();
+        for metric in &self.config.keep_best {
+            let here = score(&record.validation, metric, "train.keep_best")?;
+            let before = state.history.iter().filter_map(|epoch| score(&epoch.validation, metric, "").ok());
+            if before.fold(f64::NEG_INFINITY, f64::max) < here {
+                names.push(Checkpoints::best_by(metric));
+            }
         }
-        self.save(last, optimizer, state)?;
-        write_history(self.folder, state)?;
-        if let Some(best) = &state.best {
-            let left = (self.config.early_stop.patience - (state.epoch - best.epoch)) as f64 * seconds;
-            tracing::info!(
-                epoch = state.epoch,
-                loss,
-                score,
-                "epoch {}/{}  loss {loss:.3}  {metric}(val) {score:.4} (best {:.4} @{})  {captions_per_second:.0} \
-                 captions/s  at least {} left",
-                state.epoch,
-                self.config.epochs,
-                best.score,
-                best.epoch,
-                duration(left)
-            );
+        let score = score(&record.validation, &self.config.early_stop.metric, "train.early_stop.metric")?;
+        if state.finish_epoch(record, score) {
+            names.insert(0, BEST.to_owned());
         }
+        if self.config.keep_last > 0 {
+            names.push(Checkpoints::of_epoch(state.epoch));
+        }
+        names.push(LAST.to_owned());
+        self.save(checkpoints, &names, optimizer, state)?;
+        checkpoints.prune(self.config.keep_last)?;
+        log::write_history(self.folder, &state.history)?;
+        log::announce(state, self.config);
         Ok(())
     }
 
-    fn save(&self, folder: &Path, optimizer: &Optimizer, state: &TrainState) -> Result<()> {
+    fn save(
+        &self,
+        checkpoints: &Checkpoints,
+        names: &[String],
+        optimizer: &Optimizer,
+        state: &TrainState,
+    ) -> Result<()> {
         let mut weights: Vec<_> = self.store.variables().into_iter().collect();
         weights.sort_by(|a, b| a.0.cmp(&b.0));
-        Checkpoint { weights, optimizer: optimizer.state(), state: state.clone() }.save(folder, self.companions)
+        let checkpoint = Checkpoint { weights, optimizer: optimizer.state(), state: state.clone() };
+        checkpoints.save(names, &checkpoint, self.companions)
     }
 }
 
-/// A score by the name that a setting gives.
-fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
-    scores.get(metric).with_context(|| {
+/// A score by the name that a setting gives; `METEOR` is also `METEOR (exact+stem)` where that is all there is.
+pub(super) fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
+    let reduced = || scores.names().find(|name| name.strip_prefix(metric).is_some_and(|rest| rest.starts_with(" (")));
+    scores.get(metric).or_else(|| scores.get(reduced()?)).with_context(|| {
         let names: Vec<&str> = scores.names().collect();
         format!("{setting} is '{metric}'{}", crate::util::suggest::hint(metric, names))
     })
-}
-
-/// `metrics.jsonl`, a line an epoch. Written whole, so that a continued run never holds an epoch twice.
-fn write_history(folder: &Path, state: &TrainState) -> Result<()> {
-    let path: PathBuf = folder.join("metrics.jsonl");
-    let mut lines = Vec::new();
-    for record in &state.history {
-        serde_json::to_writer(&mut lines, record)?;
-        lines.push(b'\n');
-    }
-    write_atomic(&path, &lines)
 }
 
 /// Copies weights into a store by name; every one must be there with its shape, and no other.
@@ -277,13 +231,4 @@ pub fn load_weights(store: &VarStore, weights: &checkpoint::NamedTensors) -> Res
         }
         Ok(())
     })
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, s) => format!("{s}s"),
-        (0, m, s) => format!("{m}m{s:02}s"),
-        (h, m, _) => format!("{h}h{m:02}m"),
-    }
 }

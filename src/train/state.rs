@@ -1,5 +1,7 @@
 //! Where a training run stands: everything but tensors that an exact continuation needs.
 
+use super::memory::Memory;
+use super::step::Spent;
 use crate::config::schema::EarlyStopConfig;
 use crate::eval::Scores;
 use serde::{Deserialize, Serialize};
@@ -29,7 +31,7 @@ pub struct Best {
 }
 
 /// One epoch, as `metrics.jsonl` holds it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
@@ -42,6 +44,19 @@ pub struct EpochRecord {
     pub seconds: f64,
     pub validation_seconds: f64,
     pub captions_per_second: f64,
+    /// What the seconds of training went for.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spent: Spent,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub memory: Memory,
+    /// When the epoch ended, seconds since 1970.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub time: f64,
+}
+
+/// What a loop does not measure is not written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TrainState {
@@ -76,6 +91,9 @@ mod tests {
             seconds: 1.0,
             validation_seconds: 0.1,
             captions_per_second: 1.0,
+            spent: Spent::default(),
+            memory: Memory::default(),
+            time: 0.0,
         }
     }
 

@@ -11,7 +11,9 @@ use rsic::experiments::result::{
     CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped, label,
 };
 use rsic::experiments::runner::{Outcome, Request, Runner};
+use rsic::session::Explanation;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An experiment on `datasets/<stem of the file>`, with the overrides laid on it; the file need not exist.
@@ -97,6 +99,7 @@ impl Fake {
                             ("BLEU-4".into(), f64::from(image as u32 % 5) * 0.2),
                             ("CIDEr".into(), f64::from((image as u32 * 7) % 12) * 0.4),
                         ]),
+                        shown: Explanation::default(),
                     })
                     .collect(),
             })
@@ -108,6 +111,7 @@ impl Fake {
             best_epoch: 20,
             epochs: 28,
             seconds: 754.0,
+            costs: BTreeMap::new(),
             device: "cpu".into(),
             environment: Environment {
                 rsic: "0.1.0".into(),

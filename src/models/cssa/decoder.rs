@@ -3,7 +3,7 @@
 use crate::data::START;
 use crate::models::State;
 use crate::models::layers::transformer::{Beams, DecoderLayer, Sizes};
-use crate::models::layers::{KeyValues, PackedLayout, dropout, linear, sinusoidal};
+use crate::models::layers::{KeyValues, PackedLayout, dense, dropout, linear, sinusoidal};
 use tch::nn::{self, Init, Module};
 use tch::{Device, Kind, Tensor};
 
@@ -74,7 +74,7 @@ impl Decoder {
 
     /// `[.., D]` -> `[.., V]`.
     pub(super) fn logits(&self, outputs: &Tensor) -> Tensor {
-        self.output.forward(outputs)
+        dense(outputs, &self.output.ws, self.output.bs.as_ref())
     }
 
     /// A search's state: keys and values of the images' cells are shared by the rows; row by row it holds the image's

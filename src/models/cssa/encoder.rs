@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::geometry::DynamicGeometry;
 use crate::models::layers::transformer::{EncoderLayer, Sizes};
-use crate::models::layers::{Mask, dropout, linear};
+use crate::models::layers::{Mask, dense, dropout, linear};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -46,9 +46,9 @@ impl ImageEncoder {
         });
         let cells = Tensor::cat(&pooled.collect::<Vec<_>>(), 1).flatten(2, 3).transpose(1, 2);
         // As rows of a matrix, which the product takes as they are.
-        let mut xs = self.project.forward(&cells.contiguous());
+        let mut xs = dense(&cells.contiguous(), &self.project.ws, self.project.bs.as_ref());
         if let Some(norm) = &self.norm {
-            xs = norm.forward(&dropout(&xs.relu_(), self.dropout, train));
+            xs = norm.forward(&dropout(&xs.relu(), self.dropout, train));
         }
         let bias = self.geometry.as_ref().map(|geometry| (geometry, geometry.bias(grid)));
         for (index, layer) in self.layers.iter().enumerate() {

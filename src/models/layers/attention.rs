@@ -1,7 +1,7 @@
 //! Multi-head attention (Vaswani et al. 2017, section 3.2).
 
-use super::{PackedLayout, dropout, linear};
-use tch::nn::{self, Module};
+use super::{PackedLayout, dense, dropout, linear};
+use tch::nn;
 use tch::{Device, Tensor};
 
 /// What is added to the logits before their softmax.
@@ -72,7 +72,7 @@ impl MultiHeadAttention {
     fn project(&self, xs: &Tensor, first: i64, count: i64) -> Tensor {
         let (start, length) = (first * self.width, count * self.width);
         let bias = self.in_proj_bias.narrow(0, start, length);
-        self.split(&xs.linear(&self.in_proj_weight.narrow(0, start, length), Some(bias)))
+        self.split(&dense(xs, &self.in_proj_weight.narrow(0, start, length), Some(&bias)))
     }
 
     /// `[B, T, n * D]` -> `[n, B, H, T, D/H]`, a view.
@@ -101,14 +101,14 @@ impl MultiHeadAttention {
 
     /// [`Self::queries_keys_values`] of a packed batch, `[N, D]`: no product is spent on padding.
     pub fn packed_queries_keys_values(&self, xs: &Tensor, layout: &PackedLayout) -> (Tensor, KeyValues) {
-        let parts = self.split(&layout.pad(&xs.linear(&self.in_proj_weight, Some(&self.in_proj_bias))));
+        let parts = self.split(&layout.pad(&dense(xs, &self.in_proj_weight, Some(&self.in_proj_bias))));
         (parts.get(0), KeyValues { keys: parts.get(1), values: parts.get(2) })
     }
 
     /// [`Self::queries`] of a packed batch, `[N, D]`.
     pub fn packed_queries(&self, xs: &Tensor, layout: &PackedLayout) -> Tensor {
         let (weight, bias) = (self.in_proj_weight.narrow(0, 0, self.width), self.in_proj_bias.narrow(0, 0, self.width));
-        self.split(&layout.pad(&xs.linear(&weight, Some(bias)))).get(0)
+        self.split(&layout.pad(&dense(xs, &weight, Some(&bias)))).get(0)
     }
 
     /// Queries `[B, H, T, D/H]` on `memory` -> `[B, T, D]`, the heads side by side, before [`Self::output`].
@@ -119,7 +119,7 @@ impl MultiHeadAttention {
 
     /// The last projection, `[.., D]` -> `[.., D]`.
     pub fn output(&self, heads: &Tensor) -> Tensor {
-        self.out_proj.forward(heads)
+        dense(heads, &self.out_proj.ws, self.out_proj.bs.as_ref())
     }
 
     /// Self-attention, `[B, T, D]` -> `[B, T, D]`.

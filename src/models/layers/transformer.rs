@@ -2,7 +2,7 @@
 
 use super::attention::{KeyValues, Mask, MultiHeadAttention, glorot};
 use super::dropout::{add_dropout, dropout};
-use super::{PackedLayout, linear};
+use super::{PackedLayout, dense, linear};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -35,7 +35,8 @@ impl FeedForward {
     }
 
     fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
-        self.linear2.forward(&dropout(&self.linear1.forward(xs).relu_(), self.dropout, train))
+        let inner = dense(xs, &self.linear1.ws, self.linear1.bs.as_ref()).relu();
+        dense(&dropout(&inner, self.dropout, train), &self.linear2.ws, self.linear2.bs.as_ref())
     }
 }
 

@@ -115,7 +115,13 @@ fn data(shown: &[Shown], images: &[&ImageRecord]) -> String {
                             .iter()
                             .map(|(name, value)| (name.clone(), json!((value * 1e4).round() / 1e4)))
                             .collect();
-                        json!({ "text": caption.caption, "scores": rounded })
+                        let mut shown = json!({ "text": caption.caption, "scores": rounded });
+                        if let (false, Some(object)) = (caption.shown.is_empty(), shown.as_object_mut()) {
+                            let likely: Vec<_> = caption.shown.likely_attributes().collect();
+                            object.insert("attributes".into(), json!(likely));
+                            object.insert("attention".into(), json!(caption.shown.attention));
+                        }
+                        shown
                     })
                 })
                 .collect();

@@ -42,17 +42,47 @@
     return made;
   };
 
+  // Where the model looked at a word: light on the places of the picture's grid, brightest at the greatest weight.
+  const light = (cover, weights) => {
+    const most = Math.max(...weights.flat(), 1e-9);
+    cover.style.gridTemplateColumns = `repeat(${weights[0].length}, 1fr)`;
+    cover.replaceChildren(...weights.flat().map((weight) => {
+      const cell = node("i");
+      cell.style.opacity = String(0.75 * weight / most);
+      return cell;
+    }));
+  };
+
+  const words = (caption, cover) => {
+    const made = node("div", "caption");
+    for (const { word, weights } of caption.attention) {
+      const one = node("span", "word", word);
+      one.tabIndex = 0;
+      const show = () => light(cover, weights);
+      const hide = () => cover.replaceChildren();
+      one.addEventListener("pointerenter", show);
+      one.addEventListener("focus", show);
+      one.addEventListener("pointerleave", hide);
+      one.addEventListener("blur", hide);
+      made.append(one, " ");
+    }
+    return made;
+  };
+
   const card = (index) => {
     const image = images[index];
     const caption = sources[source.value].captions[index];
     const made = node("article", "item");
+    const cover = node("div", "cover");
     if (image.picture) {
       const picture = node("img");
       picture.src = image.picture;
       picture.alt = image.name;
       picture.loading = "lazy";
       picture.decoding = "async";
-      made.append(picture);
+      const frame = node("div", "frame");
+      frame.append(picture, cover);
+      made.append(frame);
     } else {
       made.append(node("div", "blank", "image not found"));
     }
@@ -60,7 +90,14 @@
     const name = node("div", "name");
     const value = score(caption, metric.value);
     name.append(node("span", "", image.name), node("b", "", value === null ? "–" : `${metric.value} ${value.toFixed(3)}`));
-    text.append(name, node("div", "caption", caption ? caption.text || "(empty)" : "(not captioned by this run)"));
+    const looked = caption && caption.attention && caption.attention.length > 0;
+    text.append(name, looked
+      ? words(caption, cover)
+      : node("div", "caption", caption ? caption.text || "(empty)" : "(not captioned by this run)"));
+    if (caption && caption.attributes && caption.attributes.length > 0) {
+      const parts = caption.attributes.map(([word, probability]) => `${word} ${probability.toFixed(2)}`);
+      text.append(node("div", "hint", `attributes: ${parts.join(", ")}`));
+    }
     text.append(references(image.references));
     if (caption && Object.keys(caption.scores).length > 1) {
       const all = node("details");

@@ -3,6 +3,7 @@
 mod parts;
 mod update;
 
+use super::libtorch::clear_gradient;
 use crate::config::schema::{OptimizerConfig, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
@@ -88,9 +89,9 @@ impl Optimizer {
         });
     }
 
-    /// Clears the gradients.
+    /// Takes the gradients away.
     pub fn zero_grad(&mut self) {
-        self.parameters.iter_mut().for_each(|parameter| parameter.value.zero_grad());
+        self.parameters.iter().for_each(|parameter| clear_gradient(&parameter.value));
     }
 
     /// Multiplies all gradients.

@@ -1,0 +1,86 @@
+//! The first stage of `b.+sg/s`: the classifier alone; and how good attributes are.
+
+use super::{Jtts, attribute_cross_entropy};
+use crate::data::batch::Batch;
+use crate::eval::Scores;
+use crate::models::{Captioner, FirstStage, Losses};
+use anyhow::{Context, Result};
+use tch::{Kind, Tensor};
+
+/// Scores of sampled attributes against those of the captions, over all images and attributes together.
+pub const ATTRIBUTE_SCORES: [&str; 3] = ["attribute_f1", "attribute_precision", "attribute_recall"];
+
+/// Counts of sampled attributes: right ones, all, and all that there are to find.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Hits {
+    right: f64,
+    sampled: f64,
+    wanted: f64,
+}
+
+impl Hits {
+    /// `sampled` and `wanted` `[I, A]`; a sampled attribute is one of a half or more.
+    fn add(&mut self, sampled: &Tensor, wanted: &Tensor) {
+        let sampled = sampled.ge(0.5).to_kind(Kind::Float);
+        let sum = |t: Tensor| t.sum(Kind::Double).double_value(&[]);
+        self.right += sum(&sampled * wanted);
+        self.sampled += sum(sampled);
+        self.wanted += sum(wanted.shallow_clone());
+    }
+
+    fn scores(self) -> Scores {
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        let (precision, recall) = (share(self.right, self.sampled), share(self.right, self.wanted));
+        let f1 = share(2.0 * precision * recall, precision + recall);
+        Scores(ATTRIBUTE_SCORES.into_iter().map(str::to_owned).zip([f1, precision, recall]).collect())
+    }
+}
+
+impl FirstStage for Jtts {
+    /// Binary cross-entropy of the attributes.
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        let terms = match (self.encode(&batch.features, train).attributes, &batch.attributes) {
+            (Some(logits), Some(targets)) => vec![("attributes", attribute_cross_entropy(&logits, targets))],
+            _ => Vec::new(),
+        };
+        Losses::new(terms, Vec::new())
+    }
+
+    fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {
+        let semantics = self.semantics.as_ref().context("the model has no attributes")?;
+        let mut hits = Hits::default();
+        for batch in batches {
+            let batch = batch?;
+            tch::no_grad(|| {
+                if let (Some(probabilities), Some(targets)) = (self.attributes(&batch.features), &batch.attributes) {
+                    hits.add(&semantics.sampling.sample(&probabilities), targets);
+                }
+            });
+        }
+        Ok(hits.scores())
+    }
+
+    fn transfers(&self, parameter: &str) -> bool {
+        parameter.starts_with("classifier.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By hand: three sampled, two of them right, four to find: precision 2/3, recall 1/2, F1 4/7.
+    #[test]
+    fn precision_recall_and_f1_equal_the_hand_computed_ones() {
+        let mut hits = Hits::default();
+        hits.add(
+            &Tensor::from_slice2(&[[0.9f32, 0.6, 0.1], [0.2, 0.99, 0.0]]),
+            &Tensor::from_slice2(&[[1f32, 0.0, 1.0], [0.0, 1.0, 1.0]]),
+        );
+        let scores = hits.scores();
+        for (name, expected) in ATTRIBUTE_SCORES.into_iter().zip([4.0 / 7.0, 2.0 / 3.0, 0.5]) {
+            assert!((scores.get(name).unwrap() - expected).abs() < 1e-12, "{name}");
+        }
+        assert_eq!(Hits::default().scores().get("attribute_f1"), Some(0.0));
+    }
+}

@@ -1,0 +1,110 @@
+//! What a model shows of itself beside a caption: attributes and where it looked.
+
+use super::{Session, Trained};
+use crate::config::schema::PartConfig;
+use crate::data::Vocabulary;
+use crate::data::attributes::Attributes;
+use crate::models::Captioner;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// Attributes of an image and the regions behind each word of its caption, as far as the model has them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Attribute words and their probabilities, the likeliest first; equal ones in the order of the attributes.
+    pub attributes: Vec<(String, f64)>,
+    pub attention: Vec<Look>,
+}
+
+/// Where a model looked when it said a word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// The word; `<end>` for the caption's end.
+    pub word: String,
+    /// Weight of each place of the feature grid, row by row from the top; their sum is one.
+    pub weights: Vec<Vec<f32>>,
+}
+
+impl Explanation {
+    /// Whether the model has nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.attention.is_empty()
+    }
+
+    /// The attributes of a probability of one half or more.
+    pub fn likely_attributes(&self) -> impl Iterator<Item = &(String, f64)> {
+        self.attributes.iter().filter(|(_, probability)| *probability >= 0.5)
+    }
+}
+
+/// `features` of one image, one tensor per encoder.
+fn explain(
+    model: &dyn Captioner,
+    vocabulary: &Vocabulary,
+    attributes: Option<&Attributes>,
+    features: &[Tensor],
+    caption: &str,
+) -> Explanation {
+    tch::no_grad(|| {
+        let probabilities = model.attributes(features).map_or_else(Vec::new, |p| numbers(&p));
+        let words = attributes.map_or(&[][..], Attributes::words).iter();
+        let mut likely: Vec<(String, f64)> = words.cloned().zip(probabilities.into_iter().map(f64::from)).collect();
+        likely.sort_by(|a, b| b.1.total_cmp(&a.1)); // stable
+        let words: Vec<&str> = caption.split_whitespace().collect();
+        let tokens: Vec<i64> = words.iter().map(|word| vocabulary.id(word)).collect();
+        let mut attention = Vec::new();
+        if let Some(weights) = model.attention(features, &tokens) {
+            let width = weights.size().last().copied().unwrap_or(1).max(1) as usize;
+            let places = (weights.numel() / (words.len() + 1)).max(1);
+            let all = numbers(&weights);
+            for (word, weights) in words.into_iter().chain(["<end>"]).zip(all.chunks(places)) {
+                // Four digits are plenty for display, and keep files small.
+                let rounded: Vec<f32> = weights.iter().map(|w| (w * 1e4).round() / 1e4).collect();
+                let weights = rounded.chunks(width).map(<[f32]>::to_vec).collect();
+                attention.push(Look { word: word.to_owned(), weights });
+            }
+        }
+        Explanation { attributes: likely, attention }
+    })
+}
+
+/// Whether `train.parts` freezes a parameter.
+pub fn is_frozen(parts: &[PartConfig], name: &str) -> bool {
+    let of = |part: &PartConfig| {
+        name.strip_prefix(&part.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    parts.iter().filter(|part| of(part)).max_by_key(|part| part.prefix.len()).is_some_and(|part| part.freeze)
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f32> {
+    let mut numbers = vec![0f32; tensor.numel()];
+    let flat = tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
+    flat.copy_data(&mut numbers, tensor.numel());
+    numbers
+}
+
+impl Trained {
+    /// What the model shows of one image and a caption of it; `features` one tensor per encoder, of one row.
+    pub fn explain(&self, features: &[Tensor], caption: &str) -> Explanation {
+        explain(&*self.model, &self.vocabulary, self.attributes.as_ref(), features, caption)
+    }
+}
+
+impl Session {
+    /// The features of one image of the dataset, one tensor of one row per encoder.
+    pub fn features_of(&self, image: usize) -> anyhow::Result<Vec<Tensor>> {
+        (0..self.features.encoders()).map(|encoder| self.features.rows(encoder, &[image])).collect()
+    }
+
+    /// Number of parameters that the captioning stage trains.
+    pub fn trained_parameters(&self) -> usize {
+        let parts = &self.experiment.train.parts;
+        let trained = self.store.variables().into_iter().filter(|(name, _)| !is_frozen(parts, name));
+        trained.map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// What the model shows of one image and a caption of it; `features` one tensor per encoder, of one row.
+    pub fn explain(&self, features: &[Tensor], caption: &str) -> Explanation {
+        explain(&*self.model, &self.vocabulary, self.attributes.as_ref(), features, caption)
+    }
+}

@@ -1,0 +1,61 @@
+// Switches of LibTorch that its bindings for Rust do not pass on.
+
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/Tensor.h>
+#include <c10/core/CachingDeviceAllocator.h>
+
+#include <cstdint>
+#include <exception>
+
+extern "C" {
+
+// Operations on CUDA run in bfloat16 where autocast deems that safe, in this thread.
+void rsic_autocast_bf16(bool on) {
+  at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
+  at::autocast::set_autocast_enabled(at::kCUDA, on);
+  if (!on) {
+    at::autocast::clear_cache(); // weights cast for this step: the next one has others
+  }
+}
+
+bool rsic_autocast_is_on() { return at::autocast::is_autocast_enabled(at::kCUDA); }
+
+void rsic_allow_tf32(bool on) {
+  at::globalContext().setAllowTF32CuBLAS(on);
+  at::globalContext().setAllowTF32CuDNN(on);
+}
+
+bool rsic_tf32_is_allowed() { return at::globalContext().allowTF32CuBLAS(); }
+
+void rsic_deterministic(bool on) {
+  at::globalContext().setDeterministicAlgorithms(on, /*warn_only=*/false);
+  at::globalContext().setDeterministicCuDNN(on);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
+bool rsic_is_deterministic() { return at::globalContext().deterministicAlgorithms(); }
+
+// Bytes that tensors hold on a CUDA device, now and at most; false where LibTorch cannot tell.
+bool rsic_cuda_memory(int device, std::uint64_t *now, std::uint64_t *peak) {
+  try {
+    const auto stats = c10::getDeviceAllocator(at::kCUDA)->getDeviceStats(static_cast<c10::DeviceIndex>(device));
+    const auto &bytes = stats.allocated_bytes[0]; // of all pools together
+    *now = static_cast<std::uint64_t>(bytes.current);
+    *peak = static_cast<std::uint64_t>(bytes.peak);
+    return true;
+  } catch (const std::exception &) {
+    return false;
+  }
+}
+
+// Gives the memory that LibTorch keeps in store back to the CUDA device.
+void rsic_cuda_release() {
+  try {
+    c10::getDeviceAllocator(at::kCUDA)->emptyCache();
+  } catch (const std::exception &) {
+  }
+}
+
+void rsic_clear_gradient(at::Tensor *tensor) { tensor->mutable_grad().reset(); }
+}

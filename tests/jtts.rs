@@ -1,0 +1,287 @@
+//! JTTS through the real binary on a small set of built-in scenes: attributes, every variant, loading, captions with
+//! attributes; and its shipped experiments.
+#![allow(clippy::unwrap_used)]
+
+use rsic::config::schema::{DataConfig, Examples, ModelConfig, OptimizerKind};
+use rsic::data::Dataset;
+use rsic::data::attributes::{Attributes, Rules};
+use rsic::experiments::catalog::of_paper;
+use rsic::experiments::encoders::Sources;
+use rsic::experiments::plan::{Options, Plan};
+use rsic::models::jtts::{Config, Jtts};
+use rsic::models::{Inputs, jtts};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+fn workplace() -> &'static Path {
+    static PLACE: OnceLock<std::path::PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jtts");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir_all(&place).unwrap();
+        run(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]);
+        let experiment = "name: small
+data: {root: scenes, vocabulary: {min_count: 2}}
+encoders: [{name: resnet50, weights: random, image_size: 64}]
+model: {jtts: {words: {above: 10}, hidden: 48, embedding: 24, attribute_embedding: 16, attention: 32, \
+                          classifier: [48, 32], dropout: 0.2}}
+train: {examples: images, batch_size: 8, epochs: 2, optimizer: {kind: radam, lr: 2e-3}, early_stop: {metric: CIDEr}}
+decode: {method: beam, beam: 3}
+";
+        fs::write(place.join("small.yaml"), experiment).unwrap();
+        run(&place, &["features", "small.yaml"]);
+        place
+    })
+}
+
+fn rsic(place: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
+    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
+    command.env_remove("RSIC_DEVICE").stdin(Stdio::null()).output().unwrap()
+}
+
+/// Standard output of a command that must succeed.
+fn run(place: &Path, arguments: &[&str]) -> String {
+    let output = rsic(place, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const PRETRAIN: &str = "pretrain={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
+                        early_stop: {metric: attribute_f1}}";
+
+#[test]
+fn every_variant_of_table_v_trains_and_captions() {
+    let place = workplace();
+    let variants: [(&str, &[&str]); 5] = [
+        ("b", &["model.jtts.attributes=none"]),
+        ("sg_s", &["model.jtts.attributes=separate", "train.parts=[{prefix: classifier, freeze: true}]", PRETRAIN]),
+        ("ls", &["model.jtts.sampler=logistic", "model.jtts.contrast=false", "train.clip_value=1.0"]),
+        ("mso", &["model.jtts.contrast=false"]),
+        ("full", &[]),
+    ];
+    for (name, settings) in variants {
+        let mut arguments = vec!["train", "small.yaml", "--output", name];
+        arguments.extend(settings);
+        run(place, &arguments);
+        let attributes = place.join(name).join("checkpoints/best/attributes.json");
+        assert_eq!(attributes.exists(), name != "b", "{name}");
+        let predictions = fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap();
+        assert!(predictions.lines().count() > 2, "{name}");
+    }
+    let scores = fs::read_to_string(place.join("sg_s/pretrain/scores.json")).unwrap();
+    let scores: serde_json::Value = serde_json::from_str(&scores).unwrap();
+    assert!(scores["after"]["val"]["attribute_f1"].as_f64().unwrap() > 0.0, "{scores}");
+    // The classifier is in the captioning stage what the first stage made of it.
+    let classifier = |folder: &str| {
+        let tensors = tch::Tensor::read_safetensors(place.join(folder).join("model.safetensors")).unwrap();
+        tensors.into_iter().find(|(name, _)| name == "classifier.fc1.weight").unwrap().1
+    };
+    assert_eq!(classifier("sg_s/pretrain/checkpoints/best"), classifier("sg_s/checkpoints/best"));
+    let missing = rsic(place, &["train", "small.yaml", "model.jtts.attributes=separate", "--output", "never"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("pretrain"));
+}
+
+/// The same captions from the model in memory and from the saved one, greedily and by a beam of one, and from pixels, with
+/// attributes and attention. (That it learns by heart is proven beside the model.)
+#[test]
+fn it_says_the_same_after_loading_by_every_way() {
+    let place = workplace();
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(place.join("scenes/dataset.json")).unwrap()).unwrap();
+    let mut copies = Vec::new();
+    for image in json["images"].as_array().unwrap().iter().step_by(6).take(8) {
+        for split in ["train", "val", "test"] {
+            let mut copy = image.clone();
+            copy["sentences"] = serde_json::json!([image["sentences"][0]]);
+            copy["split"] = split.into();
+            copies.push(copy);
+        }
+    }
+    fs::create_dir_all(place.join("eight")).unwrap();
+    let dataset = serde_json::json!({"dataset": "eight", "images": copies});
+    fs::write(place.join("eight/dataset.json"), dataset.to_string()).unwrap();
+    let settings = [
+        "name=eight",
+        "data.root=eight",
+        "data.images=../scenes/imgs",
+        "data.vocabulary.min_count=1",
+        "model.jtts.dropout=0",
+        "model.jtts.words.above=1",
+        "train.epochs=6",
+        "train.batch_size=2",
+        "decode.method=greedy",
+        "--output",
+        "eight_run",
+    ];
+    run(place, &[&["train", "small.yaml"], &settings[..]].concat());
+    let predictions = fs::read_to_string(place.join("eight_run/predictions/test-greedy.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 8);
+    run(place, &["eval", "eight_run", "--output", "again"]);
+    assert_eq!(fs::read_to_string(place.join("again/predictions/test-greedy.jsonl")).unwrap(), predictions);
+    run(place, &["eval", "eight_run", "decode.method=beam", "decode.beam=1", "--output", "one"]);
+    let one = fs::read_to_string(place.join("one/predictions/test-beam-1.jsonl")).unwrap();
+    for (line, one) in lines.iter().zip(one.lines()) {
+        let one: serde_json::Value = serde_json::from_str(one).unwrap();
+        assert_eq!(line["caption"], one["caption"]);
+    }
+    let mut arguments = vec!["caption".to_owned(), "--model".into(), "eight_run".into(), "--attributes".into()];
+    arguments.extend(lines.iter().map(|line| format!("scenes/imgs/{}", line["file"].as_str().unwrap())));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    for (printed, line) in run(place, &arguments).lines().zip(&lines) {
+        let fields: Vec<&str> = printed.split('\t').collect();
+        assert_eq!(fields.len(), 3, "{printed}");
+        assert_eq!(fields[1], line["caption"].as_str().unwrap());
+    }
+    let jsonl = run(place, &[&arguments[..], &["-f", "jsonl"]].concat());
+    for line in jsonl.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let words = line["caption"].as_str().unwrap().split(' ').count();
+        let attention = line["attention"].as_array().unwrap();
+        assert_eq!(attention.len(), words + 1);
+        assert_eq!(attention[0]["weights"].as_array().unwrap().len(), 2, "a map of 64 pixels is 2x2");
+        let likeliest = line["attributes"][0][1].as_f64().unwrap();
+        assert!(likeliest > 0.0 && likeliest <= 1.0, "{likeliest}");
+    }
+}
+
+#[test]
+fn attributes_of_a_dataset_are_printed_and_a_word_vector_file_of_another_width_is_refused() {
+    let place = workplace();
+    let printed = run(place, &["data", "attributes", "small.yaml"]);
+    assert!(printed.contains("more than 10 times") && printed.contains("built-in tables"), "{printed}");
+    let json = run(place, &["data", "attributes", "scenes", "--above", "30", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let counts: Vec<u64> = serde_json::from_value(json["counts"].clone()).unwrap();
+    assert!(!counts.is_empty() && counts.iter().all(|&count| count > 30), "{counts:?}");
+    fs::write(place.join("glove.txt"), "the 1 2 3\n").unwrap();
+    let refused = rsic(place, &["train", "small.yaml", "model.jtts.glove=glove.txt", "--output", "never"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(error.contains("line 1 has 3 numbers a word, the model wants 16"), "{error}");
+}
+
+/// Parameters of the variants in millions, with 265 ids and 72 attributes; the frozen classifier of sg/s apart, as
+/// Table VIII counts.
+#[test]
+fn parameters_are_those_of_table_viii() {
+    let count = |attributes: jtts::Source| {
+        let store = tch::nn::VarStore::new(tch::Device::Cpu);
+        let inputs = Inputs { features: vec![2048], vocabulary: 265, attributes: 72 };
+        let _model = Jtts::new(&store.root(), &Config { attributes, ..Config::default() }, &inputs);
+        let all = store.variables();
+        let frozen = |name: &str| attributes == jtts::Source::Separate && name.starts_with("classifier.");
+        all.iter().filter(|(name, _)| !frozen(name)).map(|(_, tensor)| tensor.numel()).sum::<usize>() as f64 / 1e6
+    };
+    for (source, published) in [(jtts::Source::None, 30.7), (jtts::Source::Separate, 42.0), (jtts::Source::Joint, 43.3)]
+    {
+        let ours = count(source);
+        eprintln!("{source:?}: {ours:.2} M, published {published} M");
+        assert!((ours - published).abs() <= 0.2, "{source:?}: {ours}");
+    }
+}
+
+#[test]
+fn the_experiments_have_the_settings_of_the_paper() {
+    for (dataset, above) in [("ucm", 100), ("sydney", 50), ("rsicd", 200)] {
+        let file = format!("experiments/jtts/{dataset}.yaml");
+        let experiment = rsic::config::load(Path::new(&file), &[]).unwrap().experiment;
+        let ModelConfig::Jtts(model) = &experiment.model else { panic!("{file} is of another model") };
+        assert_eq!(*model, Config { words: Rules { above, tagger: None }, ..Config::default() });
+        let train = &experiment.train;
+        assert_eq!((train.examples, train.batch_size, train.epochs), (Examples::Images, 10, 30));
+        assert_eq!((train.optimizer.kind, train.optimizer.lr, train.clip_value), (OptimizerKind::Radam, 5e-4, None));
+        assert_eq!((experiment.decode.beam, experiment.decode.max_length), (3, Some(20)));
+    }
+}
+
+/// Equal settings are one run: own rows of II to IV, ResNet-101 of I, ours of V, 0.2 of VI, 0.5 of VII, ImageNet of IX
+/// are the same; 20 runs a dataset.
+#[test]
+fn the_tables_plan_twenty_runs_a_dataset_and_share_what_is_equal() {
+    let tables = of_paper(Path::new("experiments"), "jtts").unwrap();
+    let names: Vec<&str> = tables.iter().map(|found| found.table.table.as_str()).collect();
+    assert_eq!(names.iter().filter(|name| **name == "V").count(), 3);
+    let options =
+        Options { sources: Sources::new(&[], &[]).unwrap(), seeds: vec![1], overrides: vec![], output: "runs".into() };
+    let load = |path: &Path, overrides: &[String]| Ok(rsic::config::load(path, overrides)?.experiment);
+    let plan = Plan::new(tables, &options, &load).unwrap();
+    for dataset in ["ucm", "sydney", "rsicd"] {
+        let runs = plan.runs.iter().filter(|run| run.experiment.data.root.ends_with(dataset)).count();
+        assert_eq!(runs, 20, "{dataset}");
+    }
+    let own = |row: &rsic::experiments::table::Row| row.run.is_some();
+    let shared: Vec<_> = plan
+        .tables
+        .iter()
+        .filter(|planned| planned.table.dataset == "ucm")
+        .flat_map(|planned| planned.table.rows.iter().zip(&planned.rows))
+        .filter(|(row, _)| own(row) && row.published.get("CIDEr") == Some(&Some(3.7102)))
+        .map(|(_, planned)| planned.run)
+        .collect();
+    assert_eq!(shared.len(), 6, "one row each of I, II, V, VI, VII and IX");
+    assert!(shared.iter().all(|run| *run == shared[0]), "{shared:?}");
+}
+
+/// Bounds: all words of any part of speech above the threshold in the training captions. Both taggers must mostly agree.
+#[test]
+fn real_datasets_have_attributes_within_the_known_bounds() {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
+    for (name, file, above, most) in [
+        ("ucm", "dataset.json", 100, 122),
+        ("sydney", "dataset.json", 50, 81),
+        ("rsicd", "dataset_rsicd.json", 200, 177),
+    ] {
+        let root = shared.join("datasets").join(name);
+        if !root.join(file).is_file() {
+            eprintln!("skipped: there is no '{}'", root.join(file).display());
+            continue;
+        }
+        let config = DataConfig { captions: file.into(), ..DataConfig::of_folder(root) };
+        let dataset = Dataset::load_captions(&config).unwrap();
+        let build = |tagger| Attributes::build(&dataset, &Rules { above, tagger }).unwrap();
+        let own = build(None);
+        let theirs = build(Some(shared.join("nltk")));
+        let both = own.words().iter().filter(|word| theirs.words().contains(word)).count();
+        eprintln!("{name}: {} attributes built-in, {} by NLTK's tables, {both} in both", own.len(), theirs.len());
+        assert!(theirs.len() < most && own.len() < most && theirs.len() > most / 4);
+        assert!(both as f64 > 0.9 * theirs.len() as f64);
+        assert!(theirs.words().iter().any(|word| word == "many"), "an attribute of the paper's Fig. 7");
+    }
+}
+
+#[test]
+fn published_numbers_equal_the_papers() {
+    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
+    if !shared.is_dir() {
+        eprintln!("skipped: there is no '{}'", shared.display());
+        return;
+    }
+    let (mut rows, mut numbers) = (0, 0);
+    for found in of_paper(Path::new("experiments"), "jtts").unwrap() {
+        let table = found.table;
+        let text = fs::read_to_string(shared.join(format!("jtts_{}.yaml", table.table))).unwrap();
+        let theirs: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let of_dataset = |row: &&serde_yaml::Value| {
+            row["dataset"].as_str().is_none_or(|dataset| dataset.eq_ignore_ascii_case(&table.dataset))
+        };
+        let theirs: Vec<_> = theirs["rows"].as_sequence().unwrap().iter().filter(of_dataset).collect();
+        assert_eq!(theirs.len(), table.rows.len(), "{}", table.label());
+        for (theirs, ours) in theirs.into_iter().zip(&table.rows) {
+            let method = theirs["method"].as_str().unwrap();
+            assert!(ours.method.ends_with(method), "{}: {} {method}", table.label(), ours.method);
+            assert_eq!(ours.run.is_some(), theirs["own"].as_bool().unwrap(), "{}: {method}", table.label());
+            for column in &table.columns {
+                assert_eq!(ours.published[column], theirs[column.as_str()].as_f64(), "{}: {method}", table.label());
+                numbers += 1;
+            }
+            rows += 1;
+        }
+    }
+    eprintln!("{rows} rows, {numbers} numbers");
+    assert_eq!(rows, 15 + 18 + 18 + 18 + 18 + 18 + 15 + 3 + 6);
+}
