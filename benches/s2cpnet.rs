@@ -3,7 +3,6 @@
 //! Usage: cargo bench --bench s2cpnet -- [steps] [images] [PYTHON PROGRAM_FOLDER]
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use rsic::config::Experiment;
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
 use rsic::decode::{BeamOptions, beam_search};
 use rsic::models::{Captioner, Inputs, Start, assemble};
@@ -49,7 +48,10 @@ fn batch(rng: &mut Rng, images: usize, captions: usize) -> Batch {
 
 /// Median seconds of a training step.
 fn time_steps(preset: &str, images: usize, captions: usize, steps: usize) -> (f64, Box<dyn Captioner>, nn::VarStore) {
-    let experiment: Experiment = serde_yaml::from_str(&EXPERIMENT.replace("PRESET", preset)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.yaml");
+    std::fs::write(&file, EXPERIMENT.replace("PRESET", preset)).unwrap();
+    let experiment = rsic::config::load(&file, &[]).unwrap().experiment;
     let store = nn::VarStore::new(Device::Cpu);
     let inputs = Inputs { features: vec![2048], vocabulary: VOCABULARY, attributes: 0 };
     let model = assemble(&experiment, &store, &inputs, Start::Files).unwrap();
