@@ -2,7 +2,7 @@
 
 use super::config::{Config, Decoder};
 use super::layout::ImageLayout;
-use crate::models::layers::{KeyValues, Mask, MultiHeadAttention, PackedLayout, dropout, linear};
+use crate::models::layers::{KeyValues, Mask, MultiHeadAttention, PackedLayout, dense, dropout, linear};
 use tch::Tensor;
 use tch::nn::{self, Init, Module};
 
@@ -120,8 +120,9 @@ impl Layer {
             _ => xs + seen,
         };
         let xs = self.norm2.forward(&joined);
-        let inner = dropout(&self.linear1.forward(&xs).relu_(), self.dropout, train);
-        let added = dropout(&self.linear2.forward(&inner), self.dropout, train);
+        let inner = dense(&xs, &self.linear1.ws, self.linear1.bs.as_ref()).relu();
+        let inner = dropout(&inner, self.dropout, train);
+        let added = dropout(&dense(&inner, &self.linear2.ws, self.linear2.bs.as_ref()), self.dropout, train);
         self.norm3.forward(&(xs + added))
     }
 

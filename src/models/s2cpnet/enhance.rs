@@ -3,12 +3,13 @@
 //! Both work on `[I, P, C]`: images, places of the grid, channels; 1x1 convolutions are matrix products there.
 
 use super::init::pointwise;
+use crate::models::layers::dense;
 use tch::nn;
 use tch::{Kind, Tensor};
 
 /// A 1x1 convolution on places: `[.., C]` -> `[.., C']`.
 pub(super) fn on_places(conv: &nn::Conv2D, xs: &Tensor) -> Tensor {
-    xs.linear(&conv.ws.flatten(1, -1), conv.bs.as_ref())
+    dense(xs, &conv.ws.flatten(1, -1), conv.bs.as_ref())
 }
 
 fn freeze(conv: &nn::Conv2D) {

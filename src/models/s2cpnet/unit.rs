@@ -2,7 +2,8 @@
 
 use super::config::Unit;
 use super::init;
-use crate::models::layers::{Mask, MultiHeadAttention, dropout};
+use crate::models::layers::dropout::add_dropout;
+use crate::models::layers::{KeyValues, Mask, MultiHeadAttention, dense, dropout};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -73,7 +74,7 @@ impl CrossUnit {
         let own = views.narrow(0, images, 2 * images);
         let queries = self.attention.queries(&own).split(images, 0);
         let all = self.attention.keys_values(&views);
-        let view = |index: i64| crate::models::layers::KeyValues {
+        let view = |index: i64| KeyValues {
             keys: all.keys.narrow(0, index * images, images),
             values: all.values.narrow(0, index * images, images),
         };
@@ -101,11 +102,12 @@ impl CrossUnit {
 
     /// What follows attention: `xs` asked and got `attended`, the heads side by side; `[R, P, D]` each.
     fn finish(&self, xs: &Tensor, attended: &Tensor, train: bool) -> Tensor {
-        let added = dropout(&self.attention.output(attended), self.dropout, train);
-        let xs = self.norm1.forward(&(xs + added));
-        let inner = dropout(&self.linear1.forward(&xs).relu_(), self.dropout, train);
-        let added = dropout(&self.linear2.forward(&inner), self.dropout, train);
-        self.norm2.forward(&(xs + added))
+        let added = self.attention.output(attended);
+        let xs = self.norm1.forward(&add_dropout(xs, &added, self.dropout, train));
+        let inner = dense(&xs, &self.linear1.ws, self.linear1.bs.as_ref()).relu();
+        let inner = dropout(&inner, self.dropout, train);
+        let added = dense(&inner, &self.linear2.ws, self.linear2.bs.as_ref());
+        self.norm2.forward(&add_dropout(&xs, &added, self.dropout, train))
     }
 }
 
