@@ -158,8 +158,8 @@ fn seeds_decodings_and_names_do_not_tell_trainings_apart_but_settings_do() {
 fn every_shipped_table_resolves_to_the_runs_that_the_papers_tables_stand_for() {
     let load = |path: &Path, overrides: &[String]| Ok(rsic::config::load(path, overrides)?.experiment);
     let experiments = Path::new("experiments");
-    assert_eq!(papers(experiments).unwrap(), ["cssa", "fe_lws", "jtts"]);
-    for (paper, runs) in [("cssa", 27), ("fe_lws", 84), ("jtts", 60)] {
+    assert_eq!(papers(experiments).unwrap(), ["cssa", "fe_lws", "jtts", "s2cpnet"]);
+    for (paper, runs) in [("cssa", 27), ("fe_lws", 84), ("jtts", 60), ("s2cpnet", 42)] {
         let mut tables = of_paper(experiments, paper).unwrap();
         let all = Plan::new(tables.clone(), &options(&[]), &load).unwrap().runs.len();
         tables.retain(|found| !found.table.table.starts_with("fig"));

@@ -331,6 +331,7 @@ mod tests {
             captions,
             image_rows: Tensor::from_slice(&rows),
             augmented: None,
+            nouns: None,
             features: vec![Tensor::randn([2, 9, 2, 3], (Kind::Float, Device::Cpu))],
             attributes: Some(Tensor::from_slice2(&[[1f32, 0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.0]])),
         }
@@ -426,6 +427,7 @@ mod tests {
             features,
             attributes: Some(attributes),
             augmented: None,
+            nouns: None,
         };
         let settings = OptimizerConfig { kind: OptimizerKind::Radam, lr: 5e-3, ..OptimizerConfig::default() };
         let mut optimizer = Optimizer::new(store.variables().into_iter().collect(), &settings, &[]).unwrap();
