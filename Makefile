@@ -1,6 +1,7 @@
 # make demo            set everything up, train and score the models on the built-in scenes
 # make test            set everything up, run every test
-# make reproduce-table2 PAPER=fe_lws DATASETS=ucm WEIGHTS=weights
+# make reproduce-table2 WEIGHTS=weights          the comparison on UCM-Captions, all models (PAPER=fe_lws narrows it)
+# make reproduce-table-V PAPER=fe_lws            any table of a paper by its number
 # make help            the other targets
 
 SHELL := /bin/bash
@@ -11,8 +12,8 @@ CARGO ?= cargo
 PYTHON ?= python3
 RSIC := target/release/rsic
 
-PAPER ?= fe_lws
-DATASETS ?= ucm
+PAPER ?=
+DATASETS ?= $(DATASET)
 WEIGHTS ?= weights
 SEEDS ?=
 ENCODER ?=
@@ -20,6 +21,10 @@ ARGS ?=
 empty :=
 space := $(empty) $(empty)
 comma := ,
+list = $(subst $(space),$(comma),$(strip $(1)))
+REPRODUCE = $(if $(PAPER),--paper $(call list,$(PAPER))) $(if $(DATASETS),--datasets $(call list,$(DATASETS))) \
+	$(foreach weights,$(WEIGHTS),--weights $(weights)) $(foreach encoder,$(ENCODER),--encoder $(encoder)) \
+	$(if $(SEEDS),--seeds $(call list,$(SEEDS))) $(ARGS)
 
 .PHONY: build setup demo test lint fmt metrics-data reproduce-table2 bench clean help
 
@@ -50,10 +55,12 @@ lint: setup ## check the format and the lints
 fmt: ## format the code
 	@$(CARGO) fmt
 
-reproduce-table2: build metrics-data ## published and measured scores of the comparison table
-	@$(RSIC) reproduce table2 --paper $(PAPER) --datasets $(subst $(space),$(comma),$(strip $(DATASETS))) \
-		$(foreach weights,$(WEIGHTS),--weights $(weights)) $(foreach encoder,$(ENCODER),--encoder $(encoder)) \
-		$(if $(SEEDS),--seeds $(subst $(space),$(comma),$(strip $(SEEDS)))) $(ARGS)
+reproduce-table2: DATASETS := $(or $(DATASETS),ucm)
+reproduce-table2: build metrics-data ## published and measured scores of the comparison tables
+	@$(RSIC) reproduce table2 $(REPRODUCE)
+
+reproduce-table-%: build metrics-data
+	@$(RSIC) reproduce $* $(REPRODUCE)
 
 clean: ## remove what was built (LibTorch and the cache stay)
 	@$(CARGO) clean

@@ -35,7 +35,7 @@ impl Bench {
             PackedCaptions::new(&chosen.iter().map(|&i| self.captions[i].as_slice()).collect::<Vec<_>>(), Device::Cpu);
         let rows: Vec<i64> = captions.order.iter().map(|&i| i as i64).collect();
         let image_rows = Tensor::from_slice(&rows);
-        Batch { captions, image_rows, features: self.grid(count), attributes: None, augmented: None }
+        Batch { captions, image_rows, features: self.grid(count), attributes: None, augmented: None, nouns: None }
     }
 
     fn train(&mut self, batch: &Batch, losses: impl Fn(&dyn Captioner, &Batch) -> Losses) {

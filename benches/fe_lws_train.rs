@@ -39,6 +39,7 @@ fn main() {
             features: vec![features.index_select(0, &Tensor::from_slice(&rows))],
             image_rows: Tensor::arange(rows.len() as i64, (Kind::Int64, Device::Cpu)),
             captions: packed,
+            nouns: None,
         };
         let losses = model.losses(&batch, true);
         let loss = losses.total();

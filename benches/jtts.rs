@@ -61,6 +61,7 @@ fn train(model: &Jtts, store: &nn::VarStore, images: &[Vec<Vec<i64>>], inputs: &
             features: vec![bank.index_select(0, &Tensor::from_slice(&places))],
             attributes: Some(Tensor::rand([IMAGES as i64, inputs.attributes], CPU).lt(0.1).to_kind(Kind::Float)),
             augmented: None,
+            nouns: None,
         };
         let losses = Captioner::losses(model, &batch, true);
         let loss = losses.total().double_value(&[]);

@@ -228,12 +228,12 @@ pub struct MetricsDataArgs {
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// A table name (table2, V, ...) or table files.
+    /// A table name (table2, V, ...), all, or table files.
     #[arg(required = true)]
     pub tables: Vec<String>,
-    /// Paper the table name belongs to: fe_lws.
-    #[arg(long, default_value = "fe_lws")]
-    pub paper: String,
+    /// Papers whose tables are meant, separated by commas: cssa, fe_lws, jtts, s2cpnet (default: all).
+    #[arg(long, value_delimiter = ',')]
+    pub paper: Vec<String>,
     /// Datasets, separated by commas (default: every one that a table of that name is on).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,
@@ -304,10 +304,53 @@ pub enum DataCommand {
     Stats(DataArgs),
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
+    /// Make mask pictures of the images that have none, by unsupervised segmentation (a substitute for Segment Anything).
+    Masks(MasksArgs),
+    /// Print the nouns of the captions with their counts, or the nouns of every caption.
+    Nouns(NounsArgs),
     /// The frequent nouns and adjectives of the training captions, which JTTS predicts from images.
     Attributes(AttributesArgs),
     /// Check and merge files of paraphrases of training captions; exit 1 and name each fault where there are any.
     AugmentText(AugmentTextArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct MasksArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Folder to write (default: masks/ in the dataset).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Make masks anew that are there.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Regions grow larger with it (default: 300).
+    #[arg(long)]
+    pub scale: Option<f64>,
+    /// Width of the Gaussian that smooths the image first, pixels (default: 0.8).
+    #[arg(long)]
+    pub sigma: Option<f64>,
+    /// Least part of an image that a region takes (default: 0.002).
+    #[arg(long)]
+    pub min_area: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub struct NounsArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Leave out nouns that are seen fewer times (default: 5).
+    #[arg(long)]
+    pub min_count: Option<usize>,
+    /// Count the captions of every split, not of train alone.
+    #[arg(long)]
+    pub all_splits: bool,
+    /// Folder of NLTK's tagger tables (default: the built-in tables).
+    #[arg(long)]
+    pub tagger: Option<PathBuf>,
+    /// Print the nouns of every caption, a line each.
+    #[arg(long)]
+    pub captions: bool,
 }
 
 /// A file of paraphrases holds one pair a line: a caption, a tab, another wording of it. Any translation model can make

@@ -66,7 +66,14 @@ fn batch(captions: &[Vec<i64>], features: Vec<Tensor>) -> Batch {
     let ids: Vec<&[i64]> = captions.iter().map(Vec::as_slice).collect();
     let packed = PackedCaptions::new(&ids, Device::Cpu);
     let rows: Vec<i64> = packed.order.iter().map(|&i| i as i64).collect();
-    Batch { captions: packed, image_rows: Tensor::from_slice(&rows), features, attributes: None, augmented: None }
+    Batch {
+        captions: packed,
+        image_rows: Tensor::from_slice(&rows),
+        features,
+        attributes: None,
+        augmented: None,
+        nouns: None,
+    }
 }
 
 fn adam(store: &VarStore, lr: f64) -> Optimizer {

@@ -74,7 +74,7 @@ fn equal_rows_of_different_tables_are_one_run() {
 fn table2_is_the_comparison_with_other_methods_of_each_dataset() {
     let asked = |datasets: &[&str]| -> Vec<String> {
         let datasets: Vec<String> = datasets.iter().map(ToString::to_string).collect();
-        let found = find(Path::new("experiments"), "cssa", &["table2".into()], &datasets).unwrap();
+        let found = find(Path::new("experiments"), &["cssa".into()], &["table2".into()], &datasets).unwrap();
         found.into_iter().map(|found| found.table.dataset).collect()
     };
     assert_eq!(asked(&[]), ["sydney", "ucm", "rsicd"]);

@@ -10,7 +10,13 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 fn encoder(image_size: u32) -> EncoderConfig {
-    EncoderConfig { name: "resnet50".into(), weights: "random".into(), image_size, precision: Precision::Float32 }
+    EncoderConfig {
+        name: "resnet50".into(),
+        weights: "random".into(),
+        image_size,
+        precision: Precision::Float32,
+        tune: None,
+    }
 }
 
 /// `count` small pictures that differ.
@@ -125,6 +131,7 @@ fn absent_weights_are_one_sentence() {
         weights: "nowhere/w.safetensors".into(),
         image_size: 64,
         precision: Precision::Float32,
+        tune: None,
     };
     let error = FeatureSet::load_or_extract(&[config], Kind::Pooled, &[], Device::Cpu, Path::new("."), &mut |_| Ok(()));
     let message = format!("{:#}", error.unwrap_err());

@@ -52,6 +52,7 @@ fn losses_logits_and_gradients_equal_pytorchs() {
         features: vec![tensor(&golden["maps"], &[2, 6, 2, 2])],
         attributes: Some(Tensor::from_slice2(&targets)),
         augmented: None,
+        nouns: None,
     };
     let losses = model.losses(&batch, false);
     for (name, term) in &losses.terms {

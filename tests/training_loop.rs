@@ -65,6 +65,7 @@ impl TrainingSet for Made {
             attributes: None,
             augmented: None,
             captions,
+            nouns: None,
         })
     }
 

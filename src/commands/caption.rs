@@ -7,8 +7,8 @@ use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
 use crate::features::FeatureSet;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Decoded, Explanation, Session, Trained};
-use crate::util::fs::{cache_dir, read_text, write_atomic};
+use crate::session::{Decoded, Explanation, Session, Trained, look};
+use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -27,9 +27,7 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
-    let cache = cache_dir()?;
-    let (encoders, kind) = (&trained.experiment.encoders, trained.experiment.model.features());
-    let features = FeatureSet::load_or_extract(encoders, kind, &todo, device, &cache, &mut |p| progress.update(p))?;
+    let features = look(&trained.experiment, &todo, None, device, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
         bail!("'{}' is a model without attributes; leave out --attributes", args.model.display());
@@ -178,6 +176,9 @@ fn line(path: &Path, decoded: &Decoded, why: Option<&Explanation>, format: Capti
             if let (Some(why), Some(object)) = (why, value.as_object_mut()) {
                 object.insert("attributes".into(), serde_json::to_value(&why.attributes)?);
                 object.insert("attention".into(), serde_json::to_value(&why.attention)?);
+            }
+            if !decoded.nouns.is_empty() {
+                value["nouns"] = serde_json::json!(decoded.nouns);
             }
             serde_json::to_string(&value)?
         }

@@ -14,6 +14,7 @@ use std::io::{Write, stdout};
 use std::path::Path;
 
 mod augment_text;
+mod masks;
 mod text;
 
 pub fn run(command: &DataCommand) -> Result<ExitStatus> {
@@ -23,6 +24,8 @@ pub fn run(command: &DataCommand) -> Result<ExitStatus> {
         DataCommand::Scenes(args) => render_scenes(args),
         DataCommand::Attributes(args) => attributes(args),
         DataCommand::AugmentText(args) => augment_text::run(args),
+        DataCommand::Masks(args) => masks::make_masks(args),
+        DataCommand::Nouns(args) => masks::nouns(args),
     }
 }
 

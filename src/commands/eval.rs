@@ -49,6 +49,7 @@ pub(super) fn evaluate_and_write(
         "images": result.images.len(),
         "seconds": result.seconds,
         "corpus": result.evaluation.corpus,
+        "corpus_on_ids": result.on_ids,
         "best_epoch": state.and_then(|s| s.best.as_ref()).map(|b| b.epoch),
         "epochs": state.map(|s| s.epoch),
     });
@@ -81,7 +82,7 @@ fn write_captions(session: &Session, result: &SplitEvaluation, path: &Path) -> R
             let candidates: Vec<_> =
                 decoded.candidates.iter().map(|c| json!({"caption": c.caption, "log_prob": c.log_prob})).collect();
             let references: Vec<&str> = entry.captions.iter().map(|c| c.text.as_str()).collect();
-            let line = json!({
+            let mut line = json!({
                 "image_id": entry.id,
                 "file": entry.file_name,
                 "caption": decoded.caption,
@@ -90,6 +91,9 @@ fn write_captions(session: &Session, result: &SplitEvaluation, path: &Path) -> R
                 "references": references,
                 "scores": scores,
             });
+            if !decoded.nouns.is_empty() {
+                line["nouns"] = json!(decoded.nouns);
+            }
             writeln!(file, "{line}")?;
         }
         Ok(())

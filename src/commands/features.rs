@@ -5,13 +5,12 @@ use super::progress::FeatureProgress;
 use crate::cli::{FeaturesArgs, GlobalArgs};
 use crate::config::{self, schema::MissingPolicy};
 use crate::data::Dataset;
-use crate::features::{FeatureSet, Progress};
+use crate::features::Progress;
 use crate::runtime::Interrupt;
-use crate::util::fs::cache_dir;
+use crate::session::look_at;
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::io::{Write, stdout};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
@@ -20,7 +19,6 @@ pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
     let dataset = Dataset::load(&experiment.data)?;
     crate::runtime::set_threads(global.threads)?;
     let device = crate::runtime::device(&global.device)?;
-    let images: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
 
     let mut clocks: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
     let interrupt = Interrupt::install()?;
@@ -31,16 +29,17 @@ pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
         shown.update(progress)
     };
     let encoders = &experiment.encoders;
-    let set = FeatureSet::load_or_extract(encoders, kind, &images, device, &cache_dir()?, &mut progress)?;
+    let set = look_at(&experiment, &dataset, device, &mut progress)?;
     drop(shown);
 
     let mut out = stdout().lock();
-    for (index, encoder) in encoders.iter().enumerate() {
+    for (index, encoder) in encoders.iter().cycle().take(set.encoders()).enumerate() {
+        let masks = if index < encoders.len() { "" } else { " of masks" };
         let counts = set.counts(index);
         let shape: Vec<String> = set.shape(index).iter().map(ToString::to_string).collect();
         write!(
             out,
-            "{} {} {}: {} images cached, {} new, {} unreadable",
+            "{} {}{masks} {}: {} images cached, {} new, {} unreadable",
             encoder.name,
             kind.name(),
             shape.join("x"),

@@ -3,6 +3,7 @@
 //! Enums that carry settings are one-key maps (`model: {fe_lws: {layers: 3}}`), so that every error has a place.
 
 pub use super::training::*;
+use crate::models::encoders::NormMode;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -135,6 +136,20 @@ pub struct EncoderConfig {
     /// How it computes: `float32`, or `bfloat16` (for GPUs; its features are cached apart).
     #[serde(default)]
     pub precision: crate::models::encoders::Precision,
+    /// Train stages of it together with the model; frozen where this is absent, and its features cached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<TuneConfig>,
+}
+
+/// How an encoder is trained within a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TuneConfig {
+    /// Stages that are trained: `layer3`, `denseblock4`, ...
+    pub stages: Vec<String>,
+    /// Batch normalisation by the batch where a stage is trained (`follow`), everywhere (`train`) or nowhere (`eval`).
+    #[serde(default)]
+    pub norms: NormMode,
 }
 
 impl EncoderConfig {
@@ -150,6 +165,8 @@ pub enum ModelConfig {
     FeLws(crate::models::fe_lws::Config),
     Cssa(crate::models::cssa::Config),
     Jtts(crate::models::jtts::Config),
+    #[serde(rename = "s2cpnet")]
+    S2cpNet(crate::models::s2cpnet::Config),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

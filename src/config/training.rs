@@ -196,10 +196,35 @@ fn yes() -> bool {
 pub struct EarlyStopConfig {
     pub metric: String,
     pub patience: usize,
+    /// The split that is captioned and scored. `test` belongs to programs that choose so; results are then those of a
+    /// choice by the test split.
+    pub split: WatchedSplit,
+    /// What is scored: `words`, or their `ids`, as some programs do.
+    pub score: ScoredAs,
+    /// Beam of the captions that are scored; 1 is greedy search.
+    pub beam: usize,
+}
+
+/// A split by which the best epoch is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WatchedSplit {
+    #[default]
+    Val,
+    Test,
+}
+
+/// What captions are scored as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoredAs {
+    #[default]
+    Words,
+    Ids,
 }
 
 impl Default for EarlyStopConfig {
     fn default() -> Self {
-        Self { metric: "ROUGE_L".into(), patience: 8 }
+        Self { metric: "ROUGE_L".into(), patience: 8, split: WatchedSplit::Val, score: ScoredAs::Words, beam: 1 }
     }
 }

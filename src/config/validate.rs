@@ -3,10 +3,12 @@
 //! Files and folders are left to the commands, which know which of them they need.
 
 use super::Invalid;
-use super::schema::{Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
+use super::schema::{DecodeMethod, Experiment, ModelConfig, PartConfig, ScheduleConfig, TrainConfig};
+use crate::features::Kind;
 use crate::models::cssa;
 use crate::models::fe_lws::{self, Stack};
 use crate::models::jtts;
+use crate::models::s2cpnet;
 use crate::util::suggest;
 
 /// Scores by which training can stop, in the field's order.
@@ -25,6 +27,7 @@ pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
         ModelConfig::FeLws(config) => fe_lws(config, &mut checks),
         ModelConfig::Cssa(config) => cssa(config, &mut checks),
         ModelConfig::Jtts(config) => jtts(experiment, config, &mut checks),
+        ModelConfig::S2cpNet(config) => s2cpnet(experiment, config, &mut checks),
     }
     if let Some(stage) = &experiment.pretrain {
         let pretraining = experiment.model.pretraining();
@@ -78,6 +81,20 @@ fn encoders(experiment: &Experiment, checks: &mut Checks) {
         checks.require(!encoder.weights.is_empty(), &path("weights"), || {
             "empty (expected a weight file, or 'random')".into()
         });
+        if let Some(tune) = &encoder.tune {
+            checks.require(!tune.stages.is_empty(), &path("tune.stages"), || {
+                "empty (expected stages such as layer4, or no 'tune')".into()
+            });
+            checks.require(experiment.model.features() == Kind::Grid, &path("tune"), || {
+                "not for this model, which sees pooled features of frozen encoders (expected nothing here)".into()
+            });
+            checks.require(experiment.pretrain.is_none(), &path("tune"), || {
+                "not together with 'pretrain', whose views are cached features (expected nothing here)".into()
+            });
+            checks.require(experiment.decode.method != DecodeMethod::Comparison, &path("tune"), || {
+                "not with decode.method comparison, which compares cached features (expected nothing here)".into()
+            });
+        }
         let size = encoder.image_size;
         checks.require((32..=4096).contains(&size), &path("image_size"), || {
             format!("out of range (expected 32 to 4096 pixels, found {size})")
@@ -170,6 +187,43 @@ fn jtts(experiment: &Experiment, config: &jtts::Config, checks: &mut Checks) {
     });
 }
 
+fn s2cpnet(experiment: &Experiment, config: &s2cpnet::Config, checks: &mut Checks) {
+    let path = |field: &str| format!("model.s2cpnet.{field}");
+    for (field, count) in [
+        ("grid", config.grid),
+        ("heads", config.heads),
+        ("units", config.units),
+        ("max_words", config.max_words),
+        ("noun_words.max", config.noun_words.max),
+    ] {
+        checks.at_least(&path(field), count, 1);
+    }
+    let (width, heads) = (config.width, config.heads.max(1));
+    checks.require(width > 0 && width.is_multiple_of(heads) && width.is_multiple_of(2), &path("width"), || {
+        format!("not a multiple of 2 and of the heads (heads {heads}, found {width})")
+    });
+    checks.fraction(&path("dropout"), config.dropout);
+    checks.fraction(&path("word_dropout"), config.word_dropout);
+    let opacity = config.masks.opacity;
+    checks.require((0.0..=1.0).contains(&opacity), &path("masks.opacity"), || {
+        format!("out of range (expected 0 to 1, found {opacity})")
+    });
+    for (field, value) in [("scale", config.masks.segmenter.scale), ("sigma", config.masks.segmenter.sigma)] {
+        checks.above_zero(&path(&format!("masks.segmenter.{field}")), value);
+    }
+    let found = experiment.encoders.len();
+    checks.require(found <= 1, "encoders", || format!("this model has one encoder (expected 1, found {found})"));
+    if let Some(length) = experiment.data.vocabulary.max_length {
+        checks.require(length <= config.max_words, "data.vocabulary.max_length", || {
+            format!("more than model.s2cpnet.max_words (expected at most {}, found {length})", config.max_words)
+        });
+    } else {
+        checks.require(false, "data.vocabulary.max_length", || {
+            format!("needed by this model, which has places for model.s2cpnet.max_words = {} words", config.max_words)
+        });
+    }
+}
+
 /// Settings of a training stage, which stand under `stage`; `metrics`: what it can be stopped by.
 fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks) {
     let path = |field: &str| format!("{stage}.{field}");
@@ -197,6 +251,7 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     for (index, metric) in train.keep_best.iter().enumerate() {
         checks.one_of(&path(&format!("keep_best.{index}")), metric, metrics);
     }
+    checks.at_least(&path("early_stop.beam"), train.early_stop.beam, 1);
 }
 
 fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &mut Checks) {

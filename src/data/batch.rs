@@ -57,6 +57,18 @@ impl PackedCaptions {
         }
     }
 
+    /// The same captions: tensors are shared.
+    pub fn shallow_clone(&self) -> Self {
+        Self {
+            inputs: self.inputs.shallow_clone(),
+            targets: self.targets.shallow_clone(),
+            batch_sizes: self.batch_sizes.clone(),
+            rows: self.rows.shallow_clone(),
+            places: self.places.shallow_clone(),
+            order: self.order.clone(),
+        }
+    }
+
     /// `(B, T)`: captions, and tokens of the longest.
     pub fn shape(&self) -> (i64, i64) {
         (self.order.len() as i64, self.batch_sizes.len() as i64)
@@ -103,9 +115,34 @@ pub struct Batch {
     /// In a first stage on pairs: the augmented image and caption of every image, in the same order of images. Without
     /// features where only captions are augmented.
     pub augmented: Option<Box<Batch>>,
+    /// The nouns of every caption, for models that predict them.
+    pub nouns: Option<NounBatch>,
+}
+
+/// The nouns of the captions of a step, packed like captions but in an order of their own.
+#[derive(Debug)]
+pub struct NounBatch {
+    pub words: PackedCaptions,
+    /// `[B]` Int64: for every row of `words.order` the row of its image.
+    pub image_rows: Tensor,
 }
 
 impl Batch {
+    /// The same step over other features.
+    pub fn with_features(&self, features: Vec<Tensor>) -> Self {
+        Self {
+            captions: self.captions.shallow_clone(),
+            image_rows: self.image_rows.shallow_clone(),
+            features,
+            attributes: self.attributes.as_ref().map(Tensor::shallow_clone),
+            augmented: None,
+            nouns: self.nouns.as_ref().map(|nouns| NounBatch {
+                words: nouns.words.shallow_clone(),
+                image_rows: nouns.image_rows.shallow_clone(),
+            }),
+        }
+    }
+
     /// The features with a row per caption, `[B, ..]`.
     pub fn caption_features(&self) -> Vec<Tensor> {
         self.features.iter().map(|features| features.index_select(0, &self.image_rows)).collect()

@@ -13,6 +13,8 @@ pub mod glove;
 pub mod image;
 pub mod loader;
 mod locate;
+pub mod masks;
+pub mod nouns;
 pub mod pos;
 pub mod published;
 pub mod scenes;

@@ -11,11 +11,18 @@ pub struct Found {
     pub table: Table,
 }
 
+/// Tables that are no paper's: `--paper` must name them.
+const DEMO: &str = "demo";
+/// The name that means every table.
+const ALL: &str = "all";
+
 /// The tables that `names` mean, in the order asked, each once.
 ///
-/// A name is the path of a table file, or a table's number or alias in `<experiments>/<paper>/table*.yaml`. A name may
-/// mean several tables (one per dataset); `datasets`, unless empty, chooses among them.
-pub fn find(experiments: &Path, paper: &str, names: &[String], datasets: &[String]) -> Result<Vec<Found>> {
+/// A name is the path of a table file, `all`, or a table's number or alias in `<experiments>/<paper>/table*.yaml` of one
+/// of the `papers` (every paper there is where none is given). It may mean several tables: one per paper and dataset;
+/// `datasets`, unless empty, chooses among them.
+pub fn find(experiments: &Path, papers: &[String], names: &[String], datasets: &[String]) -> Result<Vec<Found>> {
+    let mut all: Vec<(String, Vec<Found>)> = Vec::new();
     let mut found: Vec<Found> = Vec::new();
     for name in names {
         let is_file = name.ends_with(".yaml") || name.ends_with(".yml") || name.contains('/');
@@ -23,42 +30,81 @@ pub fn find(experiments: &Path, paper: &str, names: &[String], datasets: &[Strin
             let path = PathBuf::from(name);
             vec![Found { table: Table::load(&path)?, path }]
         } else {
-            by_name(experiments, paper, name)?
+            if all.is_empty() {
+                let papers = if papers.is_empty() { self::papers(experiments)? } else { papers.to_vec() };
+                for paper in papers {
+                    all.push((paper.clone(), of_paper(experiments, &paper)?));
+                }
+            }
+            by_name(&all, name)?
         };
         let available: Vec<String> = tables.iter().map(|found| found.table.dataset.clone()).collect();
         let wanted = |dataset: &String| datasets.is_empty() || datasets.iter().any(|d| d.eq_ignore_ascii_case(dataset));
-        let before = found.len();
+        if !available.iter().any(wanted) {
+            let mut available = available;
+            available.sort();
+            available.dedup();
+            bail!("table '{name}' is not on {}; it is on: {}", datasets.join(" or "), available.join(", "));
+        }
         for candidate in tables.into_iter().filter(|candidate| wanted(&candidate.table.dataset)) {
             if !found.iter().any(|earlier| earlier.path == candidate.path) {
                 found.push(candidate);
             }
         }
-        if found.len() == before && !available.iter().any(wanted) {
-            bail!("table '{name}' is not on {}; it is on: {}", datasets.join(" or "), available.join(", "));
-        }
     }
     Ok(found)
 }
 
-fn by_name(experiments: &Path, paper: &str, name: &str) -> Result<Vec<Found>> {
-    let all = of_paper(experiments, paper)?;
+/// The folders below `experiments` that hold tables of a paper, sorted.
+pub fn papers(experiments: &Path) -> Result<Vec<String>> {
+    let context = || {
+        format!(
+            "there is no folder of tables '{}' (run from the folder that holds experiments/, or give the path of a table \
+             file)",
+            experiments.display()
+        )
+    };
+    let mut papers = Vec::new();
+    for entry in std::fs::read_dir(experiments).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        let holds_tables = || std::fs::read_dir(&path).is_ok_and(|files| files.flatten().any(|f| is_table(&f.path())));
+        if let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && name != DEMO
+            && holds_tables()
+        {
+            papers.push(name.to_owned());
+        }
+    }
+    papers.sort();
+    Ok(papers)
+}
+
+fn is_table(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("table") && name.ends_with(".yaml")
+    })
+}
+
+fn by_name(all: &[(String, Vec<Found>)], name: &str) -> Result<Vec<Found>> {
     let wanted = name.to_lowercase();
     let wanted = wanted.trim_start_matches("table").trim_start_matches(['_', '-', ' ']);
-    let means = |found: &Found| {
-        found.table.table.to_lowercase() == wanted
+    let means = |found: &&Found| {
+        name == ALL
+            || found.table.table.to_lowercase() == wanted
             || found.table.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
     };
-    let matching: Vec<Found> = all.iter().filter(|found| means(found)).cloned().collect();
+    let tables = || all.iter().flat_map(|(_, tables)| tables);
+    let matching: Vec<Found> = tables().filter(means).cloned().collect();
     if matching.is_empty() {
-        let mut valid: Vec<&str> = all
-            .iter()
-            .flat_map(|found| {
-                std::iter::once(found.table.table.as_str()).chain(found.table.aliases.iter().map(String::as_str))
-            })
-            .collect();
-        let mut seen = std::collections::BTreeSet::new();
-        valid.retain(|name| seen.insert(*name));
-        bail!("paper '{paper}' has no table '{name}'; it has: {}", valid.join(", "));
+        let names = |found: &Found| [vec![found.table.table.clone()], found.table.aliases.clone()].concat();
+        let valid = all.iter().map(|(paper, tables)| {
+            let mut names: Vec<String> = tables.iter().flat_map(names).collect();
+            let mut seen = std::collections::BTreeSet::new();
+            names.retain(|name| seen.insert(name.clone()));
+            format!("{paper} has {}", names.join(", "))
+        });
+        bail!("there is no table '{name}'; {}", valid.collect::<Vec<_>>().join("; "));
     }
     Ok(matching)
 }
@@ -76,8 +122,7 @@ pub fn of_paper(experiments: &Path, paper: &str) -> Result<Vec<Found>> {
     let mut tables = Vec::new();
     for entry in entries {
         let path = entry.with_context(|| format!("cannot read '{}'", folder.display()))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("table") && name.ends_with(".yaml") {
+        if is_table(&path) {
             tables.push(Found { table: Table::load(&path)?, path });
         }
     }

@@ -81,8 +81,10 @@ impl Sources {
                 missing.push(format!("there is no weight file '{weights}' for {name}"));
             }
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
+            // Stages have other names in another encoder: a substitute stays frozen.
+            let tune = configured.and_then(|encoder| encoder.tune.clone());
             let precision = configured.or(base.first()).map_or_else(Default::default, |encoder| encoder.precision);
-            encoders.push(EncoderConfig { name: name.into(), weights, image_size, precision });
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size, precision, tune });
         }
         Ok((encoders, missing))
     }
@@ -189,8 +191,13 @@ mod tests {
         let sources = Sources::new(std::slice::from_ref(&path), &[]).unwrap();
         let of = |weights: &str| {
             let precision = Precision::default();
-            let encoder =
-                EncoderConfig { name: "resnet101".into(), weights: weights.into(), image_size: 224, precision };
+            let encoder = EncoderConfig {
+                name: "resnet101".into(),
+                weights: weights.into(),
+                image_size: 224,
+                precision,
+                tune: None,
+            };
             sources.resolve(&[], &[encoder]).unwrap()
         };
         let (usual, missing) = of("weights/resnet101_imagenet.safetensors");

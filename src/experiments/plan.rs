@@ -194,6 +194,7 @@ fn label(experiment: &Experiment) -> String {
             if config.stack == Stack::Ns { stack.to_owned() } else { format!("{stack}{}", config.layers) }
         }
         ModelConfig::Jtts(config) => config.variant(),
+        ModelConfig::S2cpNet(config) => config.variant(),
     };
     let encoders: Vec<&str> = experiment.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
     let text = format!("{dataset}-{model}-{}", encoders.join("+"));

@@ -5,6 +5,7 @@
 //! a changed weight, size or image is never served stale.
 
 mod extract;
+mod pixels;
 mod store;
 pub mod view;
 
@@ -12,6 +13,7 @@ use crate::config::schema::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
 use crate::util::fs::{sha256, sha256_file};
 use anyhow::{Context, Result, bail};
+use pixels::Pixels;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +75,8 @@ struct Features {
     rows: Option<Rows>,
     /// All rows, `[images, C]`, on the device; of pooled features alone, for they are small.
     resident: Option<Tensor>,
+    /// In place of all that: the images themselves, for an encoder that is trained.
+    pixels: Option<Pixels>,
 }
 
 /// Images by where their features came from.
@@ -128,6 +132,36 @@ impl FeatureSet {
         Ok(set)
     }
 
+    /// The pixels of `images` at this size, in place of an encoder's features: [`Self::rows`] gives bytes `[B, H, W, 3]`.
+    pub fn of_pixels(
+        images: &[PathBuf],
+        image_size: u32,
+        device: Device,
+        progress: &mut dyn FnMut(Progress) -> Result<()>,
+    ) -> Result<Self> {
+        let pixels = Pixels::new(images.to_vec(), image_size);
+        let mut failures = BTreeMap::new();
+        let places: Vec<usize> = (0..images.len()).collect();
+        for (batch, places) in places.chunks(256).enumerate() {
+            progress(Progress { encoder: "pixels", cached: 0, done: batch * 256, total: images.len() })?;
+            let checked: Vec<Result<()>> = places.par_iter().map(|&image| pixels.check(image)).collect();
+            let faults = places.iter().zip(checked).filter_map(|(&image, checked)| Some((image, checked.err()?)));
+            failures.extend(faults.map(|(image, error)| (image, format!("{error:#}"))));
+        }
+        let counts = Counts { cached: 0, new: images.len() - failures.len(), failed: failures.len() };
+        let features = Features { counts, hashes: Vec::new(), rows: None, resident: None, pixels: Some(pixels) };
+        Ok(Self { encoders: vec![features], failures, device })
+    }
+
+    /// Adds the features of as many other pictures, one to each image, as if they were further encoders. An image of which
+    /// either cannot be read has failed.
+    pub fn join(&mut self, other: Self) {
+        self.encoders.extend(other.encoders);
+        for (image, why) in other.failures {
+            self.failures.entry(image).or_insert(why);
+        }
+    }
+
     /// Counts the failures, and lays pooled rows out on the device.
     fn finish(&mut self, encoder: usize, kind: Kind, images: usize) -> Result<()> {
         let usable: Vec<usize> = (0..images).filter(|image| !self.failures.contains_key(image)).collect();
@@ -179,6 +213,9 @@ impl FeatureSet {
         let features = self.encoders.get(encoder).context("no such encoder in the feature set")?;
         if let Some((image, why)) = images.iter().find_map(|image| self.failures.get_key_value(image)) {
             bail!("there are no features of image {image}: {why}");
+        }
+        if let Some(pixels) = &features.pixels {
+            return pixels.rows(images, self.device);
         }
         if let Some(resident) = &features.resident {
             let count = resident.size()[0] as usize;
@@ -244,7 +281,7 @@ impl Job<'_> {
         }
         let usable = hashes.iter().enumerate().filter(|(place, hash)| hash.is_some() && !failures.contains_key(place));
         let cached = usable.count().saturating_sub(new);
-        Ok(Features { counts: Counts { cached, new, failed: 0 }, hashes, rows, resident: None })
+        Ok(Features { counts: Counts { cached, new, failed: 0 }, hashes, rows, resident: None, pixels: None })
     }
 
     /// Images without a row, one for each content.
@@ -272,7 +309,7 @@ impl Job<'_> {
         failures: &mut BTreeMap<usize, String>,
         progress: &mut dyn FnMut(Progress) -> Result<()>,
     ) -> Result<usize> {
-        let EncoderConfig { name, weights, image_size, precision } = self.config;
+        let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
         let encoder = encoders::build_in(name, weights, self.device, *precision)?;
         let cached = hashes.len() - places.len();
         let (mut done, mut new) = (0, 0);
@@ -315,7 +352,7 @@ impl Job<'_> {
     }
 
     fn key(&self) -> Result<Key> {
-        let EncoderConfig { name, weights, image_size, precision } = self.config;
+        let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
         let preprocessing = encoders::spec::find(name)?.preprocessing;
         if !(32..=4096).contains(image_size) {
             bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");

@@ -12,6 +12,12 @@ pub trait Captioner {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
 
+    /// What decoding needs of the features, for several searches over the same images: [`Self::start`] and [`Self::nouns`]
+    /// take it in place of features.
+    fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
+        features.iter().map(Tensor::shallow_clone).collect()
+    }
+
     /// Starts decoding: `features` is one tensor per encoder, `[I, D]` (pooled) or `[I, C, H, W]` (grid).
     /// The state has one row per image.
     fn start(&self, features: &[Tensor]) -> State;
@@ -30,6 +36,11 @@ pub trait Captioner {
     /// The probability of every attribute word in every image, `[I, A]`; `None` for models without attributes.
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
         let _ = features;
+        None
+    }
+
+    /// The model as a captioner of nouns, for models that predict those of an image.
+    fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
         None
     }
 

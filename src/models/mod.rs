@@ -10,13 +10,18 @@ pub mod first_stage;
 pub mod jtts;
 pub mod layers;
 pub mod losses;
+pub mod s2cpnet;
+pub mod tuned;
 pub mod weights;
 
 pub use captioner::{Captioner, State};
 pub use first_stage::FirstStage;
 pub use losses::Losses;
+pub use tuned::{Start, assemble};
 
 use crate::config::schema::{EncoderConfig, Experiment, ModelConfig};
+use crate::data::masks::MaskRules;
+use crate::data::nouns::NounRules;
 use crate::features::Kind;
 use anyhow::Result;
 use tch::nn::Path;
@@ -47,6 +52,7 @@ pub fn build(config: &ModelConfig, path: &Path, inputs: &Inputs) -> Box<dyn Capt
         ModelConfig::FeLws(config) => Box::new(fe_lws::FeLws::new(path, config, inputs)),
         ModelConfig::Cssa(config) => Box::new(cssa::Cssa::new(path, config, inputs)),
         ModelConfig::Jtts(config) => Box::new(jtts::Jtts::new(path, config, inputs)),
+        ModelConfig::S2cpNet(config) => Box::new(s2cpnet::S2cpNet::new(path, config, inputs)),
     }
 }
 
@@ -55,7 +61,7 @@ impl ModelConfig {
     pub fn features(&self) -> Kind {
         match self {
             Self::FeLws(_) => Kind::Pooled,
-            Self::Cssa(_) | Self::Jtts(_) => Kind::Grid,
+            Self::Cssa(_) | Self::Jtts(_) | Self::S2cpNet(_) => Kind::Grid,
         }
     }
 
@@ -63,6 +69,22 @@ impl ModelConfig {
     pub fn attributes(&self) -> Option<&crate::data::attributes::Rules> {
         match self {
             Self::Jtts(config) if config.attributes != jtts::Source::None => Some(&config.words),
+            _ => None,
+        }
+    }
+
+    /// Which mask pictures the model looks at beside the images, where it does.
+    pub fn masks(&self) -> Option<&MaskRules> {
+        match self {
+            Self::S2cpNet(config) if config.uses_masks() => Some(&config.masks),
+            _ => None,
+        }
+    }
+
+    /// Which words of a caption are the nouns that the model predicts, where it does.
+    pub fn nouns(&self) -> Option<&NounRules> {
+        match self {
+            Self::S2cpNet(config) if config.nouns => Some(&config.noun_words),
             _ => None,
         }
     }

@@ -3,7 +3,8 @@
 use super::Session;
 use crate::config::schema::Examples;
 use crate::data::attributes::Attributes;
-use crate::data::batch::{Batch, PackedCaptions};
+use crate::data::batch::{Batch, NounBatch, PackedCaptions};
+use crate::data::{END, START, UNK, Vocabulary};
 use crate::features::FeatureSet;
 use crate::train::TrainingSet;
 use crate::util::rng::Rng;
@@ -26,7 +27,15 @@ struct Example<'a> {
     image: usize,
     file_name: &'a str,
     /// `<start> words <end>` each; never empty.
-    captions: Vec<Vec<i64>>,
+    captions: Vec<Sequences>,
+}
+
+/// A caption as ids.
+#[derive(Clone)]
+struct Sequences {
+    words: Vec<i64>,
+    /// `<start> nouns <end>`; empty where the model predicts none.
+    nouns: Vec<i64>,
 }
 
 /// Stream of random numbers that draw captions.
@@ -38,8 +47,12 @@ impl<'a> CaptionSet<'a> {
         let mut examples = Vec::new();
         for &place in images {
             let image = &session.dataset.images[place];
-            let words = image.captions.iter().map(|caption| &caption.words).filter(|words| !words.is_empty());
-            let captions: Vec<Vec<i64>> = words.map(|words| session.vocabulary.encode(words)).collect();
+            let nouns = |index: usize| session.nouns.get(place).and_then(|of_image| of_image.get(index));
+            let mut captions = Vec::with_capacity(image.captions.len());
+            for (index, caption) in image.captions.iter().enumerate().filter(|(_, caption)| !caption.words.is_empty()) {
+                let nouns = nouns(index).map_or_else(Vec::new, |nouns| encode_nouns(&session.vocabulary, nouns));
+                captions.push(Sequences { words: session.vocabulary.encode(&caption.words), nouns });
+            }
             let example = |captions| Example { image: place, file_name: &image.file_name, captions };
             match unit {
                 Examples::Captions => examples.extend(captions.into_iter().map(|caption| example(vec![caption]))),
@@ -67,11 +80,14 @@ impl TrainingSet for CaptionSet<'_> {
     }
 
     fn length(&self, example: usize) -> usize {
-        self.examples.get(example).and_then(|example| example.captions.iter().map(Vec::len).max()).unwrap_or(0)
+        self.examples
+            .get(example)
+            .and_then(|example| example.captions.iter().map(|caption| caption.words.len()).max())
+            .unwrap_or(0)
     }
 
     fn batch(&self, chosen: &[usize], epoch: usize) -> Result<Batch> {
-        let (mut images, mut captions): (Vec<usize>, Vec<(usize, &[i64])>) = (Vec::new(), Vec::new());
+        let (mut images, mut captions): (Vec<usize>, Vec<(usize, &Sequences)>) = (Vec::new(), Vec::new());
         for &index in chosen {
             let example = &self.examples[index];
             // An image whose captions are several examples is there once.
@@ -86,21 +102,33 @@ impl TrainingSet for CaptionSet<'_> {
                 }
                 None => &example.captions,
             };
-            captions.extend(used.iter().map(|caption| (row, caption.as_slice())));
+            captions.extend(used.iter().map(|caption| (row, caption)));
         }
-        let ids: Vec<&[i64]> = captions.iter().map(|&(_, ids)| ids).collect();
-        let packed = PackedCaptions::new(&ids, self.device);
-        let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
+        let pack = |ids: Vec<&[i64]>| {
+            let packed = PackedCaptions::new(&ids, self.device);
+            let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
+            (packed, Tensor::from_slice(&rows).to_device(self.device))
+        };
+        let (words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.words.as_slice()).collect());
+        let nouns = captions.iter().any(|(_, caption)| !caption.nouns.is_empty()).then(|| {
+            let (words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.nouns.as_slice()).collect());
+            NounBatch { words, image_rows }
+        });
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
-        let image_rows = Tensor::from_slice(&rows).to_device(self.device);
         let attributes = self.attributes.as_ref().map(|all| {
             let rows: Vec<&[f32]> = images.iter().map(|&image| all[image].as_slice()).collect();
             Tensor::from_slice2(&rows).to_device(self.device)
         });
-        Ok(Batch { captions: packed, image_rows, features, attributes, augmented: None })
+        Ok(Batch { captions: words, image_rows, features, attributes, augmented: None, nouns })
     }
 
     fn describe(&self, example: usize) -> String {
         self.examples.get(example).map_or_else(String::new, |example| example.file_name.to_owned())
     }
+}
+
+/// `<start> nouns <end>`; nouns outside the vocabulary are left out.
+fn encode_nouns(vocabulary: &Vocabulary, nouns: &[String]) -> Vec<i64> {
+    let known = nouns.iter().map(|noun| vocabulary.id(noun)).filter(|&id| id != UNK);
+    std::iter::once(START).chain(known).chain(std::iter::once(END)).collect()
 }

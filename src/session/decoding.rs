@@ -5,7 +5,7 @@ use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
-use crate::eval::{Evaluation, MetricSet};
+use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::Captioner;
 use anyhow::{Result, bail};
 use std::time::Instant;
@@ -18,6 +18,8 @@ pub struct Decoded {
     pub log_prob: f64,
     /// All candidates, best first by the search's own rank.
     pub candidates: Vec<Candidate>,
+    /// The nouns that the model predicts of the image, where it does and they were asked for.
+    pub nouns: Vec<String>,
 }
 
 /// A split captioned and scored.
@@ -27,6 +29,8 @@ pub struct SplitEvaluation {
     pub images: Vec<usize>,
     pub decoded: Vec<Decoded>,
     pub evaluation: Evaluation,
+    /// Scores of captions and references as word ids, as the programs of some papers compute them.
+    pub on_ids: Scores,
     /// Wall time of decoding.
     pub seconds: f64,
 }
@@ -58,9 +62,28 @@ pub(super) fn first(candidates: Vec<Vec<Candidate>>) -> Vec<Decoded> {
     let empty = Candidate { caption: String::new(), log_prob: f64::NEG_INFINITY };
     let decoded = |candidates: Vec<Candidate>| {
         let best = candidates.first().unwrap_or(&empty).clone();
-        Decoded { caption: best.caption, log_prob: best.log_prob, candidates }
+        Decoded { caption: best.caption, log_prob: best.log_prob, candidates, nouns: Vec::new() }
     };
     candidates.into_iter().map(decoded).collect()
+}
+
+/// Captions of images, with the nouns of those models that predict them.
+fn with_nouns(
+    model: &dyn Captioner,
+    vocabulary: &Vocabulary,
+    features: &[Tensor],
+    decode: &DecodeConfig,
+    width: usize,
+) -> Vec<Decoded> {
+    let prepared = tch::no_grad(|| model.prepare(features));
+    let mut decoded = first(search(model, vocabulary, &prepared, decode, width));
+    if let Some(nouns) = model.nouns() {
+        let found = first(search(&*nouns, vocabulary, &prepared, decode, width));
+        for (decoded, nouns) in decoded.iter_mut().zip(found) {
+            decoded.nouns = nouns.caption.split_whitespace().map(str::to_owned).collect();
+        }
+    }
+    decoded
 }
 
 impl Trained {
@@ -72,14 +95,15 @@ impl Trained {
             DecodeMethod::Beam => decode.beam,
             DecodeMethod::Comparison => bail!("comparison-based beam search needs the training images"),
         };
-        Ok(first(search(&*self.model, &self.vocabulary, features, decode, width)))
+        Ok(with_nouns(&*self.model, &self.vocabulary, features, decode, width))
     }
 }
 
 impl Session {
-    /// Greedy captions, for validation.
-    pub(super) fn greedy(&self, images: &[usize]) -> Result<Vec<String>> {
-        let decode = DecodeConfig { method: DecodeMethod::Greedy, ..self.experiment.decode.clone() };
+    /// Captions for validation: greedy ones where the beam is 1.
+    pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<Vec<String>> {
+        let method = if beam > 1 { DecodeMethod::Beam } else { DecodeMethod::Greedy };
+        let decode = DecodeConfig { method, beam, ..self.experiment.decode.clone() };
         Ok(self.decode(images, &decode)?.into_iter().map(|decoded| decoded.caption).collect())
     }
 
@@ -87,9 +111,28 @@ impl Session {
     pub fn decode(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
         let mut features = Vec::with_capacity(images.len().div_ceil(decode.batch_size.max(1)));
         for batch in images.chunks(decode.batch_size.max(1)) {
-            features.push((0..self.features.encoders()).map(|e| self.features.rows(e, batch)).collect::<Result<_>>()?);
+            features.push(self.looked_at(batch)?);
         }
         self.decode_features(&features, decode)
+    }
+
+    /// What the model sees of some images of the dataset.
+    fn looked_at(&self, images: &[usize]) -> Result<Vec<Tensor>> {
+        (0..self.features.encoders()).map(|encoder| self.features.rows(encoder, images)).collect()
+    }
+
+    /// [`Self::decode`], with the nouns of models that predict them.
+    fn decode_with_nouns(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+        let width = match decode.method {
+            DecodeMethod::Greedy => 1,
+            DecodeMethod::Beam => decode.beam,
+            DecodeMethod::Comparison => return self.decode(images, decode),
+        };
+        let mut decoded = Vec::with_capacity(images.len());
+        for batch in images.chunks(decode.batch_size.max(1)) {
+            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &self.looked_at(batch)?, decode, width));
+        }
+        Ok(decoded)
     }
 
     /// Captions of any images given their features in batches, one tensor per encoder.
@@ -133,9 +176,24 @@ impl Session {
         let chosen = comparison::choose(&candidates, &neighbours, &self.references(&train), &decode.comparison)?;
         let pick = |(candidates, index): (Vec<Candidate>, usize)| {
             let best = candidates[index].clone();
-            Decoded { caption: best.caption, log_prob: best.log_prob, candidates }
+            Decoded { caption: best.caption, log_prob: best.log_prob, candidates, nouns: Vec::new() }
         };
         Ok(candidates.into_iter().zip(chosen).map(pick).collect())
+    }
+
+    /// Scores captions with ids in place of words: no stems, synonyms or paraphrases in METEOR, and `<unk>` matches
+    /// `<unk>`.
+    pub(super) fn score_on_ids(&self, images: &[usize], captions: &[String]) -> Result<Scores> {
+        let ids = |words: &mut dyn Iterator<Item = &str>| {
+            words.map(|word| self.vocabulary.id(word).to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let of = |&image: &usize| {
+            let captions = self.dataset.images[image].captions.iter();
+            captions.map(|caption| ids(&mut caption.words.iter().map(String::as_str))).collect()
+        };
+        let references = References::from_tokenized(images.iter().map(of).collect());
+        let captions: Vec<String> = captions.iter().map(|caption| ids(&mut caption.split_whitespace())).collect();
+        Ok(references.score_tokenized(&captions, MetricSet::ALL)?.corpus)
     }
 
     /// Captions and scores a split.
@@ -145,10 +203,11 @@ impl Session {
             bail!("'{}' has no usable image in the split '{split}'", self.dataset.name);
         }
         let started = Instant::now();
-        let decoded = self.decode(&images, decode)?;
+        let decoded = self.decode_with_nouns(&images, decode)?;
         let seconds = started.elapsed().as_secs_f64();
         let captions: Vec<String> = decoded.iter().map(|d| d.caption.clone()).collect();
         let evaluation = self.references(&images).score(&captions, MetricSet::ALL)?;
-        Ok(SplitEvaluation { images, decoded, evaluation, seconds })
+        let on_ids = self.score_on_ids(&images, &captions)?;
+        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, seconds })
     }
 }

@@ -4,6 +4,7 @@ mod attributes;
 mod captions;
 mod decoding;
 mod explain;
+mod looking;
 mod pairs;
 mod pretraining;
 mod run_folder;
@@ -12,20 +13,21 @@ mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
 pub use explain::{Explanation, Look, is_frozen};
+pub use looking::{look, look_at};
 pub use run_folder::RunFolder;
 pub use trained::Trained;
 
 use crate::config::Experiment;
-use crate::config::schema::MissingPolicy;
+use crate::config::schema::{MissingPolicy, ScoredAs, WatchedSplit};
 use crate::data::attributes::Attributes;
+use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
 use crate::features::{FeatureSet, Progress};
-use crate::models::{self, Captioner, Inputs};
+use crate::models::{self, Captioner, Inputs, Start};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
 use crate::train::{Companion, Outcome, Run, TrainState};
-use crate::util::fs::cache_dir;
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub struct Session {
     pub attributes: Option<Attributes>,
     pub features: FeatureSet,
     pub device: Device,
+    /// Nouns of every caption of every image, for models that predict them; else empty.
+    nouns: Vec<Vec<Vec<String>>>,
     store: VarStore,
     model: Box<dyn Captioner>,
     /// Images of the dataset whose file could not be read, and why.
@@ -65,11 +69,12 @@ impl Session {
     ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
+        let nouns = nouns(&experiment, &dataset)?;
         let attributes = experiment.model.attributes().map(|rules| Attributes::build(&dataset, rules)).transpose()?;
         let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &inputs);
+        let model = models::assemble(&experiment, &store, &inputs, Start::Files)?;
         if let Some(attributes) = &attributes {
             attributes::begin(&experiment, attributes, &store)?;
         }
@@ -80,14 +85,15 @@ impl Session {
             vocabulary.len(),
             store.trainable_variables().iter().map(|v| v.numel()).sum::<usize>(),
         );
-        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, store, model, unreadable })
+        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
     }
 
     /// A trained model over its experiment's dataset: vocabulary and weights are the checkpoint's.
     pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
         let Trained { experiment, vocabulary, attributes, store, model, device } = trained;
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
-        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, store, model, unreadable })
+        let nouns = nouns(&experiment, &dataset)?;
+        Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
     }
 
     /// Images of a split that can be used, by their place in the dataset.
@@ -123,9 +129,14 @@ impl Session {
         interrupt: &Interrupt,
         on_step: &mut dyn FnMut(usize, usize),
     ) -> Result<(TrainState, Outcome)> {
-        let validation = self.split(Split::Val);
+        let stop = &self.experiment.train.early_stop;
+        let watched = match stop.split {
+            WatchedSplit::Val => Split::Val,
+            WatchedSplit::Test => Split::Test,
+        };
+        let validation = self.split(watched);
         if validation.is_empty() {
-            bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
+            bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
         if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, on_step)? {
             return Ok((state, Outcome::Interrupted));
@@ -137,8 +148,11 @@ impl Session {
         let by_spice = train.early_stop.metric.starts_with("SPICE");
         let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
         let mut validate = || -> Result<Scores> {
-            let captions = self.greedy(&validation)?;
-            Ok(references.score(&captions, metrics)?.corpus)
+            let captions = self.for_validation(&validation, stop.beam)?;
+            match stop.score {
+                ScoredAs::Words => Ok(references.score(&captions, metrics)?.corpus),
+                ScoredAs::Ids => self.score_on_ids(&validation, &captions),
+            }
         };
         Run {
             model: &*self.model,
@@ -167,6 +181,14 @@ impl Session {
     }
 }
 
+/// The nouns of all captions, where the model predicts them.
+fn nouns(experiment: &Experiment, dataset: &Dataset) -> Result<Vec<Vec<Vec<String>>>> {
+    let Some(rules) = experiment.model.nouns() else { return Ok(Vec::new()) };
+    let nouns = Nouns::build(dataset, rules)?;
+    tracing::info!("{} nouns to predict beside the words", nouns.counts().len());
+    Ok(nouns.of_dataset(dataset))
+}
+
 /// Dataset and features; an image that cannot be decoded is skipped and counted, or an error, as `data.missing` says.
 fn open_data(
     experiment: &Experiment,
@@ -174,10 +196,7 @@ fn open_data(
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
-    let paths: Vec<_> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let cache = cache_dir()?;
-    let kind = experiment.model.features();
-    let features = FeatureSet::load_or_extract(&experiment.encoders, kind, &paths, device, &cache, progress)?;
+    let features = look_at(experiment, &dataset, device, progress)?;
     let unreadable: Vec<Unreadable> = features
         .failures()
         .iter()

@@ -95,10 +95,16 @@ impl TrainingSet for PairSet<'_> {
             }
         }
         let (captions, image_rows) = self.pack(&rewritten);
-        let augmented =
-            Some(Box::new(Batch { captions, image_rows, features: changed, attributes: None, augmented: None }));
+        let augmented = Some(Box::new(Batch {
+            captions,
+            image_rows,
+            features: changed,
+            attributes: None,
+            augmented: None,
+            nouns: None,
+        }));
         let (captions, image_rows) = self.pack(&originals);
-        Ok(Batch { captions, image_rows, features, attributes: None, augmented })
+        Ok(Batch { captions, image_rows, features, attributes: None, augmented, nouns: None })
     }
 
     fn describe(&self, example: usize) -> String {

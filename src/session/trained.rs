@@ -3,7 +3,7 @@
 use crate::config::Experiment;
 use crate::data::Vocabulary;
 use crate::data::attributes::Attributes;
-use crate::models::{self, Captioner, Inputs};
+use crate::models::{self, Captioner, Inputs, Start};
 use crate::train::checkpoint::{self, ATTRIBUTES, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
 use anyhow::{Context, Result};
@@ -35,7 +35,7 @@ impl Trained {
         };
         let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         let store = VarStore::new(device);
-        let model = models::build(&experiment.model, &store.root(), &inputs);
+        let model = models::assemble(&experiment, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
         let tensors = checkpoint::read_weights(&folder)?;
         load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;

@@ -61,25 +61,6 @@ impl Checkpoint {
                 .with_context(|| format!("'{}' is no training state", folder.join(STATE).display()))?,
         })
     }
-
-    /// [`Self::load`], or where that fails the checkpoint before it, with the reason on the log.
-    pub fn load_or_previous(folder: &Path) -> Result<Self> {
-        let error = match Self::load(folder) {
-            Ok(checkpoint) => return Ok(checkpoint),
-            Err(error) => error,
-        };
-        let previous = previous(folder);
-        match Self::load(&previous) {
-            Ok(checkpoint) => {
-                tracing::warn!("{error:#}; continuing from the checkpoint before it, '{}'", previous.display());
-                if folder.exists() {
-                    set_aside(folder)?;
-                }
-                Ok(checkpoint)
-            }
-            Err(_) => Err(error),
-        }
-    }
 }
 
 /// Renames an unreadable checkpoint to `<name>.unreadable`, so that the next one saved in its place does not take the

@@ -64,7 +64,7 @@ pub(super) fn largest(below: usize, mut fits: impl FnMut(usize) -> bool) -> Opti
 
 /// Batch size and number of batches of at most `fits` examples that make a step of exactly `step`.
 pub(super) fn split(step: usize, fits: usize) -> (usize, usize) {
-    let batches = (1..=step).find(|n| step % n == 0 && step / n <= fits).unwrap_or(step.max(1));
+    let batches = (1..=step).find(|n| step.is_multiple_of(*n) && step / n <= fits).unwrap_or(step.max(1));
     (step / batches, batches)
 }
 

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn training_stops_patience_epochs_after_the_best() {
-        let rule = EarlyStopConfig { metric: "ROUGE_L".into(), patience: 2 };
+        let rule = EarlyStopConfig { patience: 2, ..EarlyStopConfig::default() };
         let mut state = TrainState::default();
         let better: Vec<bool> =
             [0.1, 0.3, 0.2, 0.3].iter().enumerate().map(|(i, &s)| state.finish_epoch(record(i + 1), s)).collect();

@@ -167,7 +167,7 @@ impl Fake {
 pub fn arguments(table: &Path, output: &Path) -> ReproduceArgs {
     ReproduceArgs {
         tables: vec![table.display().to_string()],
-        paper: "fe_lws".into(),
+        paper: vec!["fe_lws".into()],
         datasets: Vec::new(),
         weights: Vec::new(),
         encoder: Vec::new(),

@@ -23,9 +23,15 @@ pub struct Preprocessing {
 impl Preprocessing {
     /// Bytes `[B, H, W, 3]` -> `[B, 3, H, W]` Float, normalised, in channels-last memory.
     pub fn apply(&self, pixels: &Tensor) -> Tensor {
-        let row = |values: [f32; 3]| Tensor::from_slice(&values).to_device(pixels.device());
-        let values = pixels.to_kind(Kind::Float) / 255.0;
-        ((values - row(self.mean)) / row(self.std)).permute([0, 3, 1, 2])
+        let row = |value: &dyn Fn(f64, f64) -> f64| {
+            let values = std::array::from_fn::<f32, 3, _>(|i| value(self.mean[i].into(), self.std[i].into()) as f32);
+            Tensor::from_slice(&values).to_device(pixels.device())
+        };
+        // In place: a batch is larger than the caches.
+        let mut values = pixels.to_kind(Kind::Float);
+        let _ = values.g_mul_(&row(&|_, std| 1.0 / (255.0 * std)));
+        let _ = values.g_sub_(&row(&|mean, std| mean / std));
+        values.permute([0, 3, 1, 2])
     }
 
     /// Of the ImageNet models of torchvision.

@@ -10,7 +10,7 @@ mod torch;
 
 pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
 pub use manifest::{Published, find, manifest};
-pub use random::{initialise, randomise};
+pub use random::{initialise, random_values, randomise};
 pub use report::{Clash, LoadReport, load, load_variables};
 
 use anyhow::{Context, Result, anyhow, bail};

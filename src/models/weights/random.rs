@@ -46,6 +46,12 @@ fn values(name: &str, shape: &[i64]) -> Vec<f32> {
     (1..=count as u64).map(|index| (centre + scale * unit(key, index)) as f32).collect()
 }
 
+/// `count` numbers, uniform in `[-1, 1)`, by the formula of [`randomise`].
+pub fn random_values(name: &str, count: usize) -> Vec<f32> {
+    let key = fnv1a(name);
+    (1..=count as u64).map(|index| unit(key, index) as f32).collect()
+}
+
 /// Centre and half width of the values of a tensor.
 fn range(name: &str, shape: &[i64]) -> (f64, f64) {
     if name.ends_with("running_var") {

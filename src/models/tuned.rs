@@ -1,0 +1,140 @@
+//! Encoders that are trained within a captioning model: pixels come in the batch where features would, and the encoder's
+//! parameters lie in the model's store under `encoder.` (`encoder.0.`, `encoder.1.`, .. where there are several).
+
+use super::encoders::{RANDOM, Trainable, Tuning};
+use super::{Captioner, Inputs, Losses, State, build, weights};
+use crate::config::schema::{EncoderConfig, Experiment};
+use crate::data::batch::Batch;
+use anyhow::{Context, Result};
+use std::path::Path;
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+/// Where the parameters of the tuned encoders come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From the weight files that the experiment names: for training.
+    Files,
+    /// From a checkpoint, which follows.
+    Checkpoint,
+}
+
+/// The model of an experiment, with the encoders that it tunes.
+///
+/// Errors: an unknown encoder or stage, weight files that do not fit.
+pub fn assemble(
+    experiment: &Experiment,
+    store: &VarStore,
+    inputs: &Inputs,
+    start: Start,
+) -> Result<Box<dyn Captioner>> {
+    let inner = build(&experiment.model, &store.root(), inputs);
+    if experiment.encoders.iter().all(|encoder| encoder.tune.is_none()) {
+        return Ok(inner);
+    }
+    let several = experiment.encoders.len() > 1;
+    let encoder = |(index, config): (usize, &EncoderConfig)| -> Result<Option<Trainable>> {
+        let Some(tune) = &config.tune else { return Ok(None) };
+        let prefix = if several { format!("encoder.{index}") } else { "encoder".into() };
+        let tuning = Tuning { trainable: Some(tune.stages.clone()), norms: tune.norms };
+        let encoder = Trainable::new(&config.name, store, &prefix, None, &tuning)?;
+        if start == Start::Files {
+            fill(&encoder, config).with_context(|| format!("weights of the encoder '{}'", config.name))?;
+        }
+        Ok(Some(encoder))
+    };
+    let encoders = experiment.encoders.iter().enumerate().map(encoder).collect::<Result<_>>()?;
+    Ok(Box::new(Tuned { encoders, inner }))
+}
+
+/// Takes the weights of the file, or seeded random ones.
+fn fill(encoder: &Trainable, config: &EncoderConfig) -> Result<()> {
+    if config.weights != RANDOM {
+        encoder.load(&weights::read(Path::new(&config.weights))?)?;
+        return Ok(());
+    }
+    let made = VarStore::new(encoder.device());
+    let _network = encoder.spec().network(&made.root(), None);
+    weights::randomise(&made);
+    let values = made.variables();
+    tch::no_grad(|| {
+        for (name, tensor) in encoder.variables() {
+            let value = values.get(name).with_context(|| format!("there is no tensor '{name}'"))?;
+            tensor.shallow_clone().copy_(value);
+        }
+        Ok(())
+    })
+}
+
+/// A captioner with its encoders before it.
+struct Tuned {
+    /// By place in `encoders`; `None` where features come ready.
+    encoders: Vec<Option<Trainable>>,
+    inner: Box<dyn Captioner>,
+}
+
+impl Tuned {
+    /// Grids of pixels, `[I, H, W, 3]` bytes each; other features, and what was prepared, stay. The list repeats the encoders for every kind of
+    /// picture: images, then masks. Each goes through on its own, so that batch normalisation sees one kind.
+    fn look(&self, features: &[Tensor], train: bool) -> Vec<Tensor> {
+        let encoders = self.encoders.iter().cycle();
+        let look = |(features, encoder): (&Tensor, &Option<Trainable>)| match encoder {
+            Some(encoder) if features.kind() == Kind::Uint8 => {
+                encoder.grid(&encoder.spec().preprocessing.apply(features), train)
+            }
+            _ => features.shallow_clone(),
+        };
+        features.iter().zip(encoders).map(look).collect()
+    }
+}
+
+impl Captioner for Tuned {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        self.inner.losses(&batch.with_features(self.look(&batch.features, train)), train)
+    }
+
+    fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
+        self.inner.prepare(&self.look(features, false))
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        self.inner.start(&self.look(features, false))
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.inner.step(tokens, state)
+    }
+
+    fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
+        tch::no_grad(|| self.inner.attention(&self.look(features, false), tokens))
+    }
+
+    fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        tch::no_grad(|| self.inner.attributes(&self.look(features, false)))
+    }
+
+    fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
+        let nouns = self.inner.nouns()?;
+        Some(Box::new(Through { encoders: self, inner: nouns }))
+    }
+}
+
+/// Another captioner behind the same encoders.
+struct Through<'a> {
+    encoders: &'a Tuned,
+    inner: Box<dyn Captioner + 'a>,
+}
+
+impl Captioner for Through<'_> {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        self.inner.losses(&batch.with_features(self.encoders.look(&batch.features, train)), train)
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        self.inner.start(&self.encoders.look(features, false))
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.inner.step(tokens, state)
+    }
+}

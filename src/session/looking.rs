@@ -1,0 +1,78 @@
+//! What a model sees of a list of images: features, or pixels, of the images and of their masks.
+
+use crate::config::Experiment;
+use crate::config::schema::EncoderConfig;
+use crate::data::Dataset;
+use crate::data::masks::{self, Finder};
+use crate::features::{FeatureSet, Progress};
+use crate::util::fs::cache_dir;
+use anyhow::Result;
+use std::path::PathBuf;
+use tch::Device;
+
+/// The images by every encoder, then their mask pictures by every encoder where the model looks at those. `finder` finds
+/// masks; none: beside the images.
+pub fn look(
+    experiment: &Experiment,
+    images: &[PathBuf],
+    finder: Option<&Finder>,
+    device: Device,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<FeatureSet> {
+    let mut set = features(experiment, images, device, progress)?;
+    if let Some(rules) = experiment.model.masks() {
+        let loose = Finder::of_images(&rules.folder);
+        let pictures = masks::prepare(images, finder.unwrap_or(&loose), rules, &cache_dir()?)?;
+        if pictures.segmented > 0 {
+            tracing::warn!(
+                "{} of {} images have no mask and were segmented without supervision",
+                pictures.segmented,
+                images.len()
+            );
+        }
+        set.join(features(experiment, &pictures.paths, device, progress)?);
+    }
+    Ok(set)
+}
+
+/// [`look`] at the images of a dataset, in its order.
+pub fn look_at(
+    experiment: &Experiment,
+    dataset: &Dataset,
+    device: Device,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<FeatureSet> {
+    let paths: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
+    let folder = experiment.model.masks().map(|rules| &rules.folder);
+    let finder = folder.map(|folder| Finder::of_dataset(folder, &experiment.data.root, &dataset.images_dir));
+    look(experiment, &paths, finder.as_ref(), device, progress)
+}
+
+/// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders.
+fn features(
+    experiment: &Experiment,
+    images: &[PathBuf],
+    device: Device,
+    progress: &mut dyn FnMut(Progress) -> Result<()>,
+) -> Result<FeatureSet> {
+    let (cache, kind) = (cache_dir()?, experiment.model.features());
+    if experiment.encoders.iter().all(|encoder| encoder.tune.is_none()) {
+        return FeatureSet::load_or_extract(&experiment.encoders, kind, images, device, &cache, progress);
+    }
+    let mut set: Option<FeatureSet> = None;
+    for encoder in &experiment.encoders {
+        let EncoderConfig { image_size, tune, .. } = encoder;
+        let next = match tune {
+            Some(_) => FeatureSet::of_pixels(images, *image_size, device, progress)?,
+            None => FeatureSet::load_or_extract(std::slice::from_ref(encoder), kind, images, device, &cache, progress)?,
+        };
+        match &mut set {
+            Some(set) => set.join(next),
+            None => set = Some(next),
+        }
+    }
+    match set {
+        Some(set) => Ok(set),
+        None => FeatureSet::load_or_extract(&[], kind, images, device, &cache, progress),
+    }
+}
