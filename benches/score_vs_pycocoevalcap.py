@@ -22,6 +22,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+METRICS = "BLEU,METEOR,ROUGE_L,CIDEr"  # without SPICE, which has a Java program of its own there
 NAMES = {"Bleu_1": "BLEU-1", "Bleu_2": "BLEU-2", "Bleu_3": "BLEU-3", "Bleu_4": "BLEU-4", "METEOR": "METEOR",
          "ROUGE_L": "ROUGE_L", "CIDEr": "CIDEr"}
 
@@ -124,7 +125,8 @@ def main():
             rows = []
             for _ in range(args.repeats):
                 row = {}
-                row["ours"], row["ours_kb"], _ = process([args.rsic, "score", *files, "--out", f"{folder}/o.json"])
+                row["ours"], row["ours_kb"], _ = process([args.rsic, "score", *files, "--metrics", METRICS,
+                                                         "--out", f"{folder}/o.json"])
                 row["alone"], row["alone_kb"], _ = process([args.measure, *files, "0"])
                 _, _, output = process([args.measure, *files, "5"])
                 row["inside"] = json.loads(output)
