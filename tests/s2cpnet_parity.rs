@@ -1,5 +1,5 @@
 //! The `author_code` preset against the published program: `tests/golden/s2cpnet.py` tells how its numbers were made.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
 use rsic::models::s2cpnet::{Config, Preset, S2cpNet, Stages};
