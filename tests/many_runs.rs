@@ -72,6 +72,7 @@ fn measured(folder: &Path) -> Vec<Value> {
         let mut result: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
         result["seconds"] = Value::Null;
         result["environment"] = Value::Null;
+        result["costs"] = Value::Null;
         for decoding in result["decodings"].as_array_mut().unwrap() {
             decoding["seconds"] = Value::Null;
         }
