@@ -1,10 +1,13 @@
 //! Both stages of CSSA through the real binary on a small set of built-in scenes.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{command, rsic, succeeds, text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tch::Tensor;
@@ -13,10 +16,7 @@ use tch::Tensor;
 fn workplace() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cssa_training");
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir_all(&place).unwrap();
-        succeeds(&rsic(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]));
+        let place = common::workplace("cssa_training");
         let experiment = "name: small
 data: {root: scenes, vocabulary: {min_count: 2}}
 encoders: [{name: resnet50, weights: random, image_size: 64}]
@@ -36,25 +36,6 @@ decode: {method: beam, beam: 3}
         succeeds(&rsic(&place, &["features", "small.yaml"]));
         place
     })
-}
-
-fn command(place: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
-    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
-    command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
-    command
-}
-
-fn rsic(place: &Path, arguments: &[&str]) -> Output {
-    command(place, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn succeeds(output: &Output) {
-    assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
 fn weights(place: &Path, checkpoint: &str) -> BTreeMap<String, Tensor> {

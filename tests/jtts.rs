@@ -2,6 +2,9 @@
 //! attributes; and its shipped experiments.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{rsic, succeeds};
 use rsic::config::schema::{DataConfig, Examples, ModelConfig, OptimizerKind};
 use rsic::data::Dataset;
 use rsic::data::attributes::{Attributes, Rules};
@@ -12,16 +15,12 @@ use rsic::models::jtts::{Config, Jtts};
 use rsic::models::{Inputs, jtts};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 fn workplace() -> &'static Path {
     static PLACE: OnceLock<std::path::PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("jtts");
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir_all(&place).unwrap();
-        run(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]);
+        let place = common::workplace("jtts");
         let experiment = "name: small
 data: {root: scenes, vocabulary: {min_count: 2}}
 encoders: [{name: resnet50, weights: random, image_size: 64}]
@@ -36,17 +35,9 @@ decode: {method: beam, beam: 3}
     })
 }
 
-fn rsic(place: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
-    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
-    command.env_remove("RSIC_DEVICE").stdin(Stdio::null()).output().unwrap()
-}
-
 /// Standard output of a command that must succeed.
 fn run(place: &Path, arguments: &[&str]) -> String {
-    let output = rsic(place, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    succeeds(&rsic(place, arguments))
 }
 
 const PRETRAIN: &str = "pretrain={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \

@@ -1,6 +1,9 @@
 //! S2CPNet at small sizes: every switch, searches, and whole runs through the binary.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{rsic, succeeds, text};
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
 use rsic::data::{END, PAD, START, UNK};
 use rsic::decode::{BeamOptions, beam_search};
@@ -8,7 +11,6 @@ use rsic::models::s2cpnet::{Config, Decoder, Fusion, Preset, S2cpNet, SpatialPoo
 use rsic::models::{Captioner, Inputs};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -204,7 +206,7 @@ fn workplace() -> &'static PathBuf {
         let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("s2cpnet");
         let _ = fs::remove_dir_all(&place);
         fs::create_dir_all(place.join("eight")).unwrap();
-        succeed(&rsic(&place, &["data", "scenes", "scenes", "--count", "34", "--size", "64"]));
+        succeeds(&rsic(&place, &["data", "scenes", "scenes", "--count", "34", "--size", "64"]));
         fs::write(place.join("small.yaml"), SMALL).unwrap();
         let text = fs::read_to_string(place.join("scenes/dataset.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -223,20 +225,6 @@ fn workplace() -> &'static PathBuf {
     })
 }
 
-fn rsic(place: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
-    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
-    command.env_remove("RSIC_DEVICE").stdin(Stdio::null()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn succeed(output: &Output) {
-    assert!(output.status.success(), "{}", text(&output.stderr));
-}
-
 fn predictions(place: &Path, folder: &str, decoding: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(place.join(folder).join(format!("predictions/test-{decoding}.jsonl"))).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -249,7 +237,7 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
     let mut train = vec!["train", "small.yaml", "name=eight", "train.epochs=100", "train.schedule=constant"];
     train.extend(eight);
     train.extend(["decode.method=greedy", "--output", "eight_run"]);
-    succeed(&rsic(place, &train));
+    succeeds(&rsic(place, &train));
     let lines = predictions(place, "eight_run", "greedy");
     assert_eq!(lines.len(), 8);
     for line in &lines {
@@ -260,14 +248,14 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
         }
     }
     assert!(lines.iter().any(|line| line["nouns"].as_array().is_some_and(|nouns| nouns.len() > 1)));
-    succeed(&rsic(place, &["eval", "eight_run", "--output", "eight_again"]));
+    succeeds(&rsic(place, &["eval", "eight_run", "--output", "eight_again"]));
     assert_eq!(predictions(place, "eight_again", "greedy"), lines);
     // From files, masks beside the folder of the images.
     let mut arguments = vec!["caption".to_owned(), "--model".into(), "eight_run".into(), "-f".into(), "jsonl".into()];
     arguments.extend(["--set".into(), "model.s2cpnet.masks.folder=masks".into()]);
     arguments.extend(lines.iter().map(|line| format!("scenes/imgs/{}", line["file"].as_str().unwrap())));
     let captioned = rsic(place, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    succeed(&captioned);
+    succeeds(&captioned);
     for (printed, line) in text(&captioned.stdout).lines().zip(&lines) {
         let printed: serde_json::Value = serde_json::from_str(printed).unwrap();
         assert_eq!((&printed["caption"], &printed["nouns"]), (&line["caption"], &line["nouns"]));
@@ -291,7 +279,7 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
         "--output",
         "tuned",
     ];
-    succeed(&rsic(place, &train));
+    succeeds(&rsic(place, &train));
     let history = fs::read_to_string(place.join("tuned/metrics.jsonl")).unwrap();
     let losses: Vec<f64> = history
         .lines()
@@ -310,11 +298,11 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
     assert!(changed("layer4.2.conv2.weight") && changed("layer1.0.bn1.running_mean"));
     assert!(!changed("layer3.5.conv2.weight") && !changed("conv1.weight"));
     let lines = predictions(place, "tuned", "beam-3");
-    succeed(&rsic(place, &["eval", "tuned", "--output", "tuned_again"]));
+    succeeds(&rsic(place, &["eval", "tuned", "--output", "tuned_again"]));
     assert_eq!(predictions(place, "tuned_again", "beam-3"), lines);
     let file = format!("scenes/imgs/{}", lines[0]["file"].as_str().unwrap());
     let captioned = rsic(place, &["caption", "--model", "tuned", &file]);
-    succeed(&captioned);
+    succeeds(&captioned);
     assert!(text(&captioned.stdout).trim_end().ends_with(lines[0]["caption"].as_str().unwrap()));
 }
 

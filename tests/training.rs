@@ -3,9 +3,12 @@
 
 use rsic::util::rng::Rng;
 use std::collections::BTreeSet;
+mod common;
+
+use common::{command, refused, rsic, text};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,11 +16,7 @@ use std::time::{Duration, Instant};
 fn workplace() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("training");
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir_all(&place).unwrap();
-        let made = rsic(&place, &["data", "scenes", "scenes", "--count", "51", "--size", "64"]);
-        assert!(made.status.success(), "{}", text(&made.stderr));
+        let place = common::workplace("training");
         let experiment = "name: small
 data: {root: scenes, vocabulary: {min_count: 2}}
 encoders: [{name: resnet50, weights: random, image_size: 64}]
@@ -30,31 +29,6 @@ decode: {method: beam, beam: 3}
         assert!(features.status.success(), "{}", text(&features.stderr));
         place
     })
-}
-
-fn command(place: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
-    command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
-    command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
-    command
-}
-
-fn rsic(place: &Path, arguments: &[&str]) -> Output {
-    command(place, arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// One clear sentence, exit code 2, and no panic.
-fn refused(output: &Output, says: &[&str]) {
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(!error.contains("panicked"), "{error}");
-    for part in says {
-        assert!(error.contains(part), "'{part}' is not in: {error}");
-    }
 }
 
 fn weights(place: &Path, run: &str) -> Vec<u8> {
