@@ -8,7 +8,7 @@ use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
-use rsic::train::{Outcome, Run, TrainState, TrainingSet};
+use rsic::train::{Group, Outcome, Run, TrainState, TrainingSet};
 use rsic::util::rng::Rng;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -132,6 +132,7 @@ fn train(
         folder,
         companions: &[],
         interrupt: &Interrupt::never(),
+        group: &Group::solo(),
         on_step: &mut |_, _| {},
     }
     .train(resume)

@@ -10,7 +10,7 @@ use crate::experiments::result::{
 use crate::experiments::runner::{Outcome, Request, Runner};
 use crate::runtime::Interrupt;
 use crate::session::{Explanation, RunFolder, Session};
-use crate::train::{self, TrainState};
+use crate::train::{self, Group, TrainState};
 use crate::util::fs::{read_text, sha256_file};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -27,7 +27,8 @@ impl Runner for Trainer {
     fn run(&mut self, request: &Request) -> Result<Outcome> {
         let folder = RunFolder::open(request.folder, request.experiment, true, false)?;
         let _log = crate::logging::attach_run(request.folder)?;
-        let (session, state, outcome) = train_in(request.experiment.clone(), &folder, self.device, &self.interrupt)?;
+        let experiment = request.experiment.clone();
+        let (session, state, outcome) = train_in(experiment, &folder, self.device, &self.interrupt, &Group::solo())?;
         if outcome == train::Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }

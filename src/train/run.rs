@@ -4,6 +4,7 @@ use super::checkpoint::{self, Checkpoint, Companion};
 use super::checkpoints::{BEST, Checkpoints, LAST};
 use super::memory::Memory;
 use super::optimizer::Optimizer;
+use super::parallel::Group;
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
 use super::{libtorch, log, order, schedule};
@@ -47,6 +48,8 @@ pub struct Run<'a> {
     pub folder: &'a Path,
     pub companions: &'a [Companion],
     pub interrupt: &'a Interrupt,
+    /// The processes that train together, which all call [`Run::train`]; the first one validates, writes and logs.
+    pub group: &'a Group,
     /// Told after every step: (steps done, steps in the epoch).
     pub on_step: &'a mut dyn FnMut(usize, usize),
 }
@@ -73,23 +76,20 @@ impl Run<'_> {
         let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
-        let mut state = TrainState::default();
-        if let Some(saved) = if resume { checkpoints.newest()? } else { None } {
-            load_weights(self.store, &saved.weights)
-                .and_then(|()| optimizer.restore(&saved.optimizer))
-                .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
-            state = saved.state;
-            tracing::info!("continuing after epoch {} and {} steps", state.epoch, state.step);
-            log::write_history(self.folder, &state.history)?;
-        }
+        let mut state = match resume {
+            true => self.continued(&checkpoints, &mut optimizer)?,
+            false => TrainState::default(),
+        };
+        state.processes = self.group.size();
+        self.broadcast_weights()?;
         while state.epoch < self.config.epochs && !state.exhausted(&self.config.early_stop) {
             let (started, steps_before, mut spent) = (Instant::now(), state.step, Spent::default());
             if self.epoch(&mut state, &mut optimizer, &checkpoints, &mut spent)? == Outcome::Interrupted {
-                self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state)?;
+                self.group.share(|| self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state))?;
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
-            spent.other = seconds - spent.data - spent.forward - spent.backward - spent.optimizer;
+            spent.other = seconds - spent.told();
             let steps = self.data.len().div_ceil(self.examples_per_step());
             let captions = (self.data.captions() * (steps - steps_before)) as f64 / steps as f64;
             let record = EpochRecord {
@@ -101,13 +101,58 @@ impl Run<'_> {
                 spent,
                 ..EpochRecord::default()
             };
-            self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
+            let group = self.group;
+            state = group.share(|| {
+                let mut state = state.clone();
+                self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
+                Ok(state)
+            })?;
         }
         let best = checkpoints.path(BEST);
-        if checkpoint::exists(&best) {
-            load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?)?;
-        }
+        self.group.share(|| match checkpoint::exists(&best) {
+            true => load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?),
+            false => Ok(()),
+        })?;
+        self.broadcast_weights()?;
         Ok((state, Outcome::Finished))
+    }
+
+    /// Where the newest checkpoint stands, with its weights and optimiser; the beginning where there is none.
+    fn continued(&self, checkpoints: &Checkpoints, optimizer: &mut Optimizer) -> Result<TrainState> {
+        let state = self.group.share(|| {
+            let Some(saved) = checkpoints.newest()? else { return Ok(None) };
+            load_weights(self.store, &saved.weights)
+                .and_then(|()| optimizer.restore(&saved.optimizer))
+                .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
+            let (made_by, now) = (saved.state.processes.max(1), self.group.size());
+            if saved.state.step > 0 && made_by != now {
+                bail!(
+                    "'{}' was interrupted within an epoch, with {made_by} processes to a step; continue it with as many \
+                     (there are {now} now), at least to the end of that epoch",
+                    self.folder.display()
+                );
+            }
+            tracing::info!("continuing after epoch {} and {} steps", saved.state.epoch, saved.state.step);
+            log::write_history(self.folder, &saved.state.history)?;
+            Ok(Some(saved.state))
+        })?;
+        let Some(state) = state else { return Ok(TrainState::default()) };
+        if !self.group.is_solo() {
+            let mut moments = optimizer.state();
+            moments.iter_mut().try_for_each(|(_, tensor)| self.group.broadcast(tensor))?;
+            optimizer.restore(&moments)?;
+        }
+        Ok(state)
+    }
+
+    /// Gives every process the weights of the first one.
+    fn broadcast_weights(&self) -> Result<()> {
+        if self.group.is_solo() {
+            return Ok(());
+        }
+        let mut variables: Vec<_> = self.store.variables().into_iter().collect();
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        variables.iter_mut().try_for_each(|(_, variable)| self.group.broadcast(variable))
     }
 
     /// The rest of the epoch that `state` stands in.
@@ -126,16 +171,16 @@ impl Run<'_> {
             let update = state.updates + 1;
             optimizer.lr =
                 schedule::rate(&self.config.schedule, self.config.optimizer.lr, update, state.epoch, &scores);
-            self.step(examples, state, optimizer, spent)?;
+            let stop = self.step(examples, state, optimizer, spent)?;
             state.step += 1;
             state.updates = update;
             (self.on_step)(state.step, steps.len());
-            if self.interrupt.requested() {
+            if stop {
                 return Ok(Outcome::Interrupted);
             }
             let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
             if due && state.step < steps.len() {
-                self.save(checkpoints, &[LAST.to_owned()], optimizer, state)?;
+                self.group.share(|| self.save(checkpoints, &[LAST.to_owned()], optimizer, state))?;
             }
         }
         Ok(Outcome::Finished)

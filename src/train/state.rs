@@ -16,6 +16,9 @@ pub struct TrainState {
     /// Steps done in the whole run.
     #[serde(default)]
     pub updates: u64,
+    /// Processes that share a step; 0 in files from before it was written, which one made.
+    #[serde(default)]
+    pub processes: usize,
     /// Sum over the epoch's steps of loss x tokens, and of tokens.
     pub loss_sum: f64,
     pub tokens: i64,
