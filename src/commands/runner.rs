@@ -55,7 +55,7 @@ fn result(session: &Session, state: &TrainState, request: &Request) -> Result<Ru
     Ok(RunResult {
         experiment: request.id.to_owned(),
         seed: request.seed,
-        selected_by: session.experiment.train.early_stop.metric.clone(),
+        selected_by: state.judged_by.clone().unwrap_or_else(|| session.experiment.train.early_stop.metric.clone()),
         best_epoch: state.best.as_ref().map_or(0, |best| best.epoch),
         epochs: state.epoch,
         seconds: state.history.iter().map(|record| record.seconds + record.validation_seconds).sum(),

@@ -14,6 +14,7 @@ use crate::eval::Scores;
 use crate::models::Captioner;
 use crate::runtime::Interrupt;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tch::nn::VarStore;
@@ -218,7 +219,7 @@ impl Run<'_> {
                 names.push(Checkpoints::best_by(metric));
             }
         }
-        let score = score(&record.validation, &self.config.early_stop.metric, "train.early_stop.metric")?;
+        let score = self.judge(state, &record.validation)?;
         if state.finish_epoch(record, score) {
             names.insert(0, BEST.to_owned());
         }
@@ -231,6 +232,34 @@ impl Run<'_> {
         log::write_history(self.folder, &state.history)?;
         log::announce(state, self.config);
         Ok(())
+    }
+
+    /// The score by which epochs are compared. Where it, or another one that a setting asks for, is a lesser form of what was
+    /// asked, the first epoch says so; a run keeps to one form.
+    fn judge(&self, state: &mut TrainState, scores: &Scores) -> Result<f64> {
+        let asked = &self.config.early_stop.metric;
+        let (name, score) = named(scores, asked, "train.early_stop.metric")?;
+        match &state.judged_by {
+            Some(before) if before != name => bail!(
+                "epochs were compared by '{before}' until now, and now by '{name}': the metric's resources have come or \
+                 gone; set RSIC_CACHE as it was, or start the run anew"
+            ),
+            Some(_) => return Ok(score),
+            None => state.judged_by = Some(name.to_owned()),
+        }
+        let plateau = schedule::metric(&self.config.schedule, asked);
+        let mut told = BTreeSet::new();
+        for metric in
+            [asked.as_str()].into_iter().chain(plateau).chain(self.config.keep_best.iter().map(String::as_str))
+        {
+            let (found, _) = named(scores, metric, "train")?;
+            if found != metric && told.insert(metric) {
+                tracing::warn!(
+                    "training watches '{found}' in place of {metric}: its resources are absent (make metrics-data)"
+                );
+            }
+        }
+        Ok(score)
     }
 
     fn save(
@@ -247,10 +276,19 @@ impl Run<'_> {
     }
 }
 
-/// A score by the name that a setting gives; `METEOR` is also `METEOR (exact+stem)` where that is all there is.
+/// A score by the name that a setting gives.
 pub(super) fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
-    let reduced = || scores.names().find(|name| name.strip_prefix(metric).is_some_and(|rest| rest.starts_with(" (")));
-    scores.get(metric).or_else(|| scores.get(reduced()?)).with_context(|| {
+    named(scores, metric, setting).map(|(_, score)| score)
+}
+
+/// A score by the name that a setting gives, with its own name: `METEOR` is also `METEOR (exact+stem)`, and `SPICE (native)`
+/// also `SPICE (native, no synonyms)`, where that is all there is.
+fn named<'a>(scores: &'a Scores, metric: &str, setting: &str) -> Result<(&'a str, f64)> {
+    let base = |name: &str| name.split_once(" (").map_or_else(|| name.to_owned(), |(base, _)| base.to_owned());
+    let find = |fits: &dyn Fn(&str) -> bool| {
+        scores.names().find(|name| fits(name)).and_then(|name| Some((name, scores.get(name)?)))
+    };
+    find(&|name| name == metric).or_else(|| find(&|name| base(name) == base(metric))).with_context(|| {
         let names: Vec<&str> = scores.names().collect();
         format!("{setting} is '{metric}'{}", crate::util::suggest::hint(metric, names))
     })

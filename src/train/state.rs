@@ -23,6 +23,10 @@ pub struct TrainState {
     pub loss_sum: f64,
     pub tokens: i64,
     pub best: Option<Best>,
+    /// The score by which epochs are compared, by its full name: `METEOR (exact+stem)` where METEOR was asked for and its
+    /// resources are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
     pub history: Vec<EpochRecord>,
 }
 

@@ -6,7 +6,7 @@ mod launch;
 mod mpi;
 #[cfg(feature = "nccl")]
 mod nccl;
-#[cfg(any(feature = "nccl", test))]
+#[cfg(feature = "nccl")]
 mod rendezvous;
 
 pub use launch::Launch;
