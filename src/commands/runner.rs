@@ -78,6 +78,7 @@ fn costs(session: &Session, state: &TrainState, folder: &Path) -> Result<BTreeMa
         ("params_M".to_owned(), session.trained_parameters() as f64 / 1e6),
         ("train_s_per_epoch".to_owned(), training / epochs),
         ("train_s_total".to_owned(), training),
+        ("flops_G".to_owned(), 2.0 * session.multiply_adds()? as f64 / 1e9),
     ]);
     let first_stage = folder.join("pretrain/metrics.jsonl");
     if first_stage.is_file() {
