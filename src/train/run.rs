@@ -31,6 +31,8 @@ pub trait TrainingSet {
     }
     /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
     fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
+    /// Tells which examples [`Self::batch`] will be asked for next, so that a set may read them meanwhile.
+    fn prefetch(&self, _examples: &[usize]) {}
     /// How to name an example in a message: its image's file.
     fn describe(&self, example: usize) -> String;
     fn is_empty(&self) -> bool {
@@ -172,7 +174,8 @@ impl Run<'_> {
             let update = state.updates + 1;
             optimizer.lr =
                 schedule::rate(&self.config.schedule, self.config.optimizer.lr, update, state.epoch, &scores);
-            let stop = self.step(examples, state, optimizer, spent)?;
+            let next = steps.get(state.step + 1).map_or(&[][..], Vec::as_slice);
+            let stop = self.step(examples, next, state, optimizer, spent)?;
             state.step += 1;
             state.updates = update;
             (self.on_step)(state.step, steps.len());

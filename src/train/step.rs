@@ -70,17 +70,18 @@ impl Run<'_> {
 
     /// One update from the given examples, in as many batches as it takes. Each batch's loss counts by its tokens, so
     /// that losses which are means over tokens come out as if all were one batch. Tells whether any process has been
-    /// asked to stop.
+    /// asked to stop. `next` are the examples of the step after it.
     pub(super) fn step(
         &self,
         examples: &[usize],
+        next: &[usize],
         state: &mut TrainState,
         optimizer: &mut Optimizer,
         spent: &mut Spent,
     ) -> Result<bool> {
-        let own = self.group.part(examples);
+        let (own, next) = (self.group.part(examples), self.group.part(next));
         let whole = self.group.is_solo() && own.len() <= self.config.batch_size;
-        let attempt = self.own_gradients(&own, whole, state, optimizer, spent);
+        let attempt = self.own_gradients(&own, &next, whole, state, optimizer, spent);
         let Exchanged { sums, stop } = self.exchange(attempt, whole, optimizer, spent)?;
         timed(&mut spent.optimizer, || {
             optimizer.clip_value(self.config.clip_value);
@@ -100,6 +101,7 @@ impl Run<'_> {
     fn own_gradients(
         &self,
         examples: &[usize],
+        next: &[usize],
         whole: bool,
         state: &TrainState,
         optimizer: &mut Optimizer,
@@ -107,13 +109,15 @@ impl Run<'_> {
     ) -> Result<Sums> {
         timed(&mut spent.optimizer, || optimizer.zero_grad());
         let mut sums = Sums::default();
+        let batches = examples.len().div_ceil(self.config.batch_size);
         for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
+            let next = if index + 1 == batches { next } else { &[] };
             let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
             match self.group.rank() {
                 0 => runtime::seed(if whole { &at[..4] } else { &at }),
                 rank => runtime::seed(&[at.as_slice(), &[rank as u64]].concat()),
             }
-            let of_batch = match guarded(|| self.gradients(examples, state, whole, spent)) {
+            let of_batch = match guarded(|| self.gradients(examples, next, state, whole, spent)) {
                 Ok(of_batch) => of_batch?,
                 Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
             };
@@ -159,8 +163,19 @@ impl Run<'_> {
     }
 
     /// Adds the gradients of a batch: those of its mean loss, or where it is not the `whole` step, of the sum.
-    fn gradients(&self, examples: &[usize], state: &TrainState, whole: bool, spent: &mut Spent) -> Result<Sums> {
+    /// `next` are the examples that come after these.
+    fn gradients(
+        &self,
+        examples: &[usize],
+        next: &[usize],
+        state: &TrainState,
+        whole: bool,
+        spent: &mut Spent,
+    ) -> Result<Sums> {
         let batch = timed(&mut spent.data, || self.data.batch(examples, state.epoch))?;
+        if !next.is_empty() {
+            self.data.prefetch(next);
+        }
         let tokens = batch.captions.tokens();
         let (losses, loss) = timed(&mut spent.forward, || {
             let losses = autocast(self.config.precision, || self.model.losses(&batch, true));
@@ -188,7 +203,7 @@ impl Run<'_> {
             optimizer.zero_grad();
             release_memory(device);
             let few = examples.get(..count).unwrap_or(examples);
-            matches!(guarded(|| self.gradients(few, state, true, &mut Spent::default())), Ok(Ok(_)))
+            matches!(guarded(|| self.gradients(few, &[], state, true, &mut Spent::default())), Ok(Ok(_)))
         });
         let Some(fits) = fits else {
             return anyhow!("{at}, nor does a smaller one; the model or its features need a device with more memory");
