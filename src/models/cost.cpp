@@ -15,7 +15,10 @@ thread_local std::uint64_t counted = 0;
 thread_local int inside = 0;
 thread_local bool counting = false;
 
-struct Counted : at::ObserverContext {};
+struct Counted : at::ObserverContext {
+  // Of each element of the output; 0 where the inputs told all.
+  std::int64_t of_output = 0;
+};
 
 std::int64_t size(const c10::IValue &value, std::int64_t dimension) {
   return value.isTensor() && value.toTensor().defined() ? value.toTensor().size(dimension) : 0;
@@ -43,11 +46,18 @@ std::int64_t multiply_adds(const char *name, c10::ArrayRef<const c10::IValue> in
     const auto queries = size(inputs[0], 0) * size(inputs[0], 1) * size(inputs[0], 2); // of all heads
     return queries * size(inputs[1], 2) * (size(inputs[0], 3) + size(inputs[2], 3));
   }
-  if (is("aten::convolution") || is("aten::mkldnn_convolution") || is("mkldnn::_convolution_pointwise") ||
-      is("mkldnn::_convolution_pointwise_")) {
-    return 0; // told by what comes out: see `finish`
-  }
   return -1;
+}
+
+// Multiply-adds of each element of a convolution's output; negative for other operators.
+std::int64_t of_output(const char *name, c10::ArrayRef<const c10::IValue> inputs) {
+  const auto is = [name](const char *other) { return std::strcmp(name, other) == 0; };
+  const bool summed = is("mkldnn::_convolution_pointwise_"); // the sum comes before images and weight
+  if (!summed && !is("aten::convolution") && !is("mkldnn::_convolution_pointwise")) {
+    return -1;
+  }
+  const auto &weight = inputs[summed ? 2 : 1];
+  return weight.isTensor() && size(weight, 0) > 0 ? weight.toTensor().numel() / size(weight, 0) : 0;
 }
 
 std::unique_ptr<at::ObserverContext> start(const at::RecordFunction &function) {
@@ -55,27 +65,28 @@ std::unique_ptr<at::ObserverContext> start(const at::RecordFunction &function) {
     return nullptr;
   }
   const auto products = multiply_adds(function.name(), function.inputs());
-  if (products < 0) {
+  auto context = std::make_unique<Counted>();
+  context->of_output = products < 0 ? of_output(function.name(), function.inputs()) : 0;
+  if (context->of_output < 0) {
     return nullptr;
   }
-  if (inside++ == 0) {
+  if (inside++ > 0) {
+    context->of_output = 0;
+  } else if (products > 0) {
     counted += static_cast<std::uint64_t>(products);
   }
-  return std::make_unique<Counted>();
+  return context;
 }
 
 void finish(const at::RecordFunction &function, at::ObserverContext *context) {
-  if (context == nullptr || --inside > 0 || std::strstr(function.name(), "convolution") == nullptr) {
+  if (context == nullptr) {
     return;
   }
-  // Every element of the output takes as many as the weight has for one channel: the weight is the first input after the
-  // images (and the sum, where there is one) that is as many-dimensional.
-  const auto outputs = function.outputs();
-  const bool summed = std::strcmp(function.name(), "mkldnn::_convolution_pointwise_") == 0;
-  const auto &weight = function.inputs()[summed ? 2 : 1];
-  if (!outputs.empty() && outputs[0].isTensor() && weight.isTensor()) {
-    const auto &kernel = weight.toTensor();
-    counted += static_cast<std::uint64_t>(outputs[0].toTensor().numel() * (kernel.numel() / kernel.size(0)));
+  --inside;
+  const auto of_output = static_cast<Counted *>(context)->of_output;
+  const auto &outputs = function.outputs();
+  if (of_output > 0 && !outputs.empty() && outputs[0].isTensor()) {
+    counted += static_cast<std::uint64_t>(outputs[0].toTensor().numel() * of_output);
   }
 }
 

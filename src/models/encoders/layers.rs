@@ -117,6 +117,9 @@ impl Conv {
 
     /// Detaches the parameters from their store and lays them out for channels-last input of type `kind`.
     pub fn freeze(&mut self, kind: Kind) {
+        if let Some(packed) = self.packed.take() {
+            (self.weight, self.bias) = packed.into_plain();
+        }
         self.weight = channels_last(&self.weight.detach().to_kind(kind));
         self.bias = self.bias.take().map(|bias| bias.detach().to_kind(kind).copy());
         if (self.weight.device(), kind) == (Device::Cpu, Kind::Float) && tch::utils::has_mkldnn() {

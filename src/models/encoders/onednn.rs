@@ -87,6 +87,15 @@ impl Packed {
         (weight, self.bias.as_ref())
     }
 
+    /// Weight and bias as they were given.
+    pub(super) fn into_plain(self) -> (Tensor, Option<Tensor>) {
+        let weight = match self.weight.into_inner() {
+            Weight::Plain(weight) => weight,
+            Weight::Packed(weight) => weight.to_dense(None, false),
+        };
+        (weight, self.bias)
+    }
+
     fn with<T>(
         &self,
         images: &Tensor,
