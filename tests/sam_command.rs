@@ -45,8 +45,18 @@ fn workplace(name: &str, count: &str) -> PathBuf {
 }
 
 /// Every answer counts; on one core sums have one order.
-const ALL: [&str; 8] =
-    ["--sam", "small.safetensors", "--points-per-side", "3", "--pred-iou-thresh", "0", "--stability-score-thresh", "0"];
+const ALL: [&str; 10] = [
+    "--sam",
+    "small.safetensors",
+    "--points-per-side",
+    "3",
+    "--pred-iou-thresh",
+    "0",
+    "--stability-score-thresh",
+    "0",
+    "--threads",
+    "1",
+];
 
 fn masks(dataset: &'static str, more: &[&'static str]) -> Vec<&'static str> {
     ["data", "masks", dataset].iter().chain(&ALL).chain(more).copied().collect()
