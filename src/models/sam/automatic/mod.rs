@@ -258,7 +258,7 @@ mod tests {
         let mask = [0, 1, 1, 1, 0, 0];
         let (rle, bounds) = encode(&mask, 3, [1, 1, 3, 4], [5, 4]).unwrap().unwrap();
         assert_eq!((rle.height, rle.width), (4, 5));
-        assert_eq!(rle.counts, [6, 3, 11]);
+        assert_eq!(rle.counts, [6, 2, 1, 1, 10]);
         assert_eq!(bounds, [1, 1, 2, 3]);
         let (rle, bounds) = encode(&[0; 6], 3, [1, 1, 3, 4], [5, 4]).unwrap().unwrap();
         assert_eq!((rle.counts.as_slice(), bounds), ([20u32].as_slice(), [1, 1, 1, 1]));
