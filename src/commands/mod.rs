@@ -15,6 +15,7 @@ mod pretrain;
 mod progress;
 pub mod reproduce;
 mod runner;
+mod sam;
 mod score;
 mod spice;
 mod status;
@@ -35,7 +36,7 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Score(args) => score::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
-        Command::Data(command) => data::run(&command),
+        Command::Data(command) => data::run(&cli.global, &command),
         Command::Features(args) => features::run(&cli.global, &args),
         Command::Pretrain(args) => pretrain::run(&cli.global, &args),
         Command::Weights(command) => weights::run(&command),
