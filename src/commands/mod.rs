@@ -13,6 +13,7 @@ mod features;
 mod metrics_data;
 mod pretrain;
 mod progress;
+mod record;
 pub mod reproduce;
 mod runner;
 mod score;

@@ -38,7 +38,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Interrupted);
     }
     let decode = session.experiment.decode.clone();
-    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some(&state))?;
+    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some((&state, &path)))?;
     Ok(ExitStatus::Success)
 }
 
