@@ -79,7 +79,9 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     }
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
-    let mut below: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    // Not through links, which may lead back.
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut below: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
     below.sort();
     below.iter().try_for_each(|path| search(path, found))
 }
