@@ -47,13 +47,14 @@ const detail = (() => {
     return scroll;
   };
 
-  // A strip of small pictures, one a word: what the papers print.
+  // A strip of small pictures, as papers print them: the means over nouns and prepositions, then one a word.
   const strip = (image, caption) => {
     const made = node("div", "strip");
     made.tabIndex = 0;
     made.setAttribute("role", "region");
     made.setAttribute("aria-label", "Attention by word");
-    for (const look of looks(caption)) {
+    const all = looks(caption);
+    for (const look of [...all.filter((one) => one.group), ...all.filter((one) => !one.group)]) {
       const one = node("figure", look.group ? "group" : "");
       const [picture, canvas] = frame(image, image.picture);
       shade(canvas, caption.grid, look.weights);
