@@ -54,6 +54,10 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
     Sweep(SweepArgs),
+    /// One page about finished runs, with scores, curves, captions and what the models saw: rsic report runs/demo/cssa
+    Report(ReportArgs),
+    /// Two runs, or files of captions, on the same images, by paired bootstrap: rsic compare runs/a runs/b
+    Compare(CompareArgs),
     /// Inspect, check and make datasets: rsic data verify datasets/ucm
     #[command(subcommand)]
     Data(DataCommand),
@@ -265,6 +269,51 @@ pub struct ReproduceArgs {
     /// List the runs and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run folders, or folders with runs below them; seeds of one experiment are taken together.
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Page to write (default: report.html, in the run folder where there is but one).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Run folder, or file of captions as `rsic score` reads them.
+    pub first: PathBuf,
+    /// Another, of the same images.
+    pub second: PathBuf,
+    /// Decoding of run folders, by its name: "beam 3" (default: that of the experiment).
+    #[arg(long)]
+    pub decoding: Option<String>,
+    /// References of files of captions, where those do not hold them.
+    #[arg(long, num_args = 1..)]
+    pub references: Vec<PathBuf>,
+    /// Score by which single images are listed.
+    #[arg(long, default_value = "CIDEr")]
+    pub metric: String,
+    /// Resamples of the images.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub bootstrap: usize,
+    /// Seed of the resamples.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the comparison, every image's too, here as JSON.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write a page with both runs' captions here.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
 }
 
 #[derive(Debug, Args)]

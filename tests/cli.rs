@@ -51,6 +51,8 @@ fn every_command_explains_itself() {
         &["caption"],
         &["score"],
         &["reproduce"],
+        &["report"],
+        &["compare"],
         &["data"],
         &["data", "scenes"],
         &["data", "stats"],

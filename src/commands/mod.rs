@@ -1,9 +1,11 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
 use crate::cli::{Cli, Command};
+use crate::util::shell::quoted;
 use anyhow::Result;
 
 mod caption;
+mod compare;
 mod completions;
 mod config;
 mod data;
@@ -13,6 +15,8 @@ mod features;
 mod metrics_data;
 mod pretrain;
 mod progress;
+mod record;
+mod report;
 pub mod reproduce;
 mod runner;
 mod sam;
@@ -36,6 +40,8 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Score(args) => score::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Data(command) => data::run(&cli.global, &command),
         Command::Features(args) => features::run(&cli.global, &args),
         Command::Pretrain(args) => pretrain::run(&cli.global, &args),
@@ -46,4 +52,10 @@ pub fn run(cli: Cli) -> Result<ExitStatus> {
         Command::Doctor => doctor::run(&cli.global),
         Command::Completions { shell } => completions::run(shell),
     }
+}
+
+/// The command line of this process, as a shell reads it.
+fn this_command() -> String {
+    let words: Vec<String> = std::env::args_os().map(|word| quoted(&word.to_string_lossy())).collect();
+    words.join(" ")
 }

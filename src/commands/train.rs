@@ -9,6 +9,7 @@ use crate::logging;
 use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
 use crate::train::{Outcome, TrainState};
+use crate::util::shell::quoted;
 use anyhow::Result;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,8 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Interrupted);
     }
     let decode = session.experiment.decode.clone();
-    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some(&state))?;
+    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some((&state, &path)))?;
+    writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
     Ok(ExitStatus::Success)
 }
 
