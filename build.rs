@@ -22,11 +22,13 @@ fn main() {
 
 /// What tch's bindings lack; LibTorch's headers lie beside its libraries unless `LIBTORCH_INCLUDE` says where.
 fn compile_switches(lib: &Path) {
-    const SOURCE: &str = "src/train/libtorch.cpp";
+    const SOURCES: [&str; 3] = ["src/train/libtorch.cpp", "src/models/encoders/onednn.cpp", "src/models/cost.cpp"];
     for variable in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }
-    println!("cargo:rerun-if-changed={SOURCE}");
+    for source in SOURCES {
+        println!("cargo:rerun-if-changed={source}");
+    }
     let root = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| lib.join(".."), PathBuf::from);
     let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".into());
     cc::Build::new()
@@ -35,7 +37,7 @@ fn compile_switches(lib: &Path) {
         .warnings(false)
         .include(root.join("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .file(SOURCE)
+        .files(SOURCES)
         .compile("rsic_libtorch");
 }
 

@@ -6,6 +6,9 @@ Needs torch, torchvision and pillow, and a release build of rsic. The two run in
 other load on the machine meets both; images/s excludes loading the libraries and the weights on either side. CPU ms/image is
 processor time, which other load hardly touches: of all that the program spends, less what it spends on a single image. Prints
 a line an encoder with medians over the rounds, and the largest memory of each side.
+
+torchvision prepares images as its documentation does (Resize, ToTensor, Normalize), which lays them out channels first;
+with --channels-last its images and weights are channels-last instead, which PyTorch recommends for convolutions on CPUs.
 """
 
 import argparse
@@ -55,23 +58,28 @@ def ours(args, encoder: str, folder: Path) -> tuple[float, float, int]:
 
 
 def theirs(args, encoder: str, folder: Path) -> None:
-    import numpy as np
     import torch
     import torchvision
     from PIL import Image
+    from torchvision import transforms
 
     torch.set_num_threads(args.threads)
     model = getattr(torchvision.models, encoder)(weights=None)
     model.eval()
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-    std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    if args.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    prepare = transforms.Compose([
+        transforms.Resize((224, 224)),
+        transforms.ToTensor(),
+        transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    ])
     paths = sorted((folder / "imgs").iterdir())
     begin, cpu = time.perf_counter(), time.process_time()
     with torch.no_grad():
         for start in range(0, len(paths), args.batch):
-            pictures = [Image.open(p).convert("RGB").resize((224, 224), Image.BILINEAR) for p in paths[start : start + args.batch]]
-            pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).float() / 255
-            images = (pixels - mean) / std
+            images = torch.stack([prepare(Image.open(p).convert("RGB")) for p in paths[start : start + args.batch]])
+            if args.channels_last:
+                images = images.contiguous(memory_format=torch.channels_last)
             if encoder.startswith(("alexnet", "vgg", "densenet", "convnext")):
                 torch.relu(model.features(images)).mean((2, 3))
             else:
@@ -100,6 +108,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=16, help="torchvision's")
+    parser.add_argument("--channels-last", action="store_true", help="torchvision's images and weights")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rsic", type=Path, default=ROOT / "target/release/rsic")
     parser.add_argument("--theirs-only", type=Path, help=argparse.SUPPRESS)
@@ -116,6 +125,7 @@ def main() -> None:
             rows = []
             for _ in range(args.rounds):
                 command = [sys.executable, __file__, "--data", str(args.data), "--encoder", encoder, "--batch", str(args.batch)]
+                command += ["--channels-last"] if args.channels_last else []
                 text, _, their_memory = run(command + ["--threads", str(args.threads), "--theirs-only", str(many)])
                 their_rate, their_cpu = map(float, text.split())
                 rate, cpu, memory = ours(args, encoder, many)

@@ -15,7 +15,7 @@ use rsic::experiments::plan::{Options, Plan, identity};
 use rsic::experiments::sweep::PlannedSweep;
 use rsic::runtime::Interrupt;
 use rsic::session::Session;
-use rsic::train::{Outcome, TrainState};
+use rsic::train::{Group, Outcome, TrainState};
 use rsic::util::fs::cache_dir;
 use std::collections::BTreeMap;
 use std::fs;
@@ -188,7 +188,7 @@ fn works_through_the_settings() {
 fn step(experiment: Experiment, folder: &Path) -> anyhow::Result<()> {
     let first_stage = experiment.pretrain.is_some();
     let mut session = Session::new(experiment, Device::Cpu, &mut |_| Ok(()))?;
-    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &mut |_, _| {})?;
+    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &Group::solo(), &mut |_, _| {})?;
     assert_eq!((outcome, state.epoch, state.updates), (Outcome::Finished, 1, 1));
     assert!(state.history[0].train_loss.is_finite());
     if first_stage {

@@ -8,7 +8,7 @@ use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
-use rsic::train::{Outcome, Run, TrainState, TrainingSet};
+use rsic::train::{Group, Outcome, Run, TrainState, TrainingSet};
 use rsic::util::rng::Rng;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -132,6 +132,7 @@ fn train(
         folder,
         companions: &[],
         interrupt: &Interrupt::never(),
+        group: &Group::solo(),
         on_step: &mut |_, _| {},
     }
     .train(resume)
@@ -266,6 +267,37 @@ fn an_unknown_score_is_named_with_the_nearest() {
     let config = TrainConfig { keep_best: vec!["METEO".into()], ..config(1) };
     let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
     assert!(error.contains("train.keep_best is 'METEO'") && error.contains("'METEOR'"), "{error}");
+}
+
+/// Scores where METEOR's resources are absent, and where they are there.
+#[test]
+fn a_lesser_form_of_the_watched_score_is_recorded_and_a_run_keeps_to_one_form() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(1);
+    config.early_stop.metric = "METEOR".into();
+    let (store, model) = model(0.0);
+    let run = |name: &'static str, config: &TrainConfig, resume: bool| {
+        Run {
+            model: &model,
+            store: &store,
+            data: &Made::new(50),
+            validate: &mut || Ok(Scores(vec![(name.into(), 0.5)])),
+            config,
+            folder: folder.path(),
+            companions: &[],
+            interrupt: &Interrupt::never(),
+            group: &Group::solo(),
+            on_step: &mut |_, _| {},
+        }
+        .train(resume)
+    };
+    let (state, _) = run("METEOR (exact+stem)", &config, false).unwrap();
+    assert_eq!(state.judged_by.as_deref(), Some("METEOR (exact+stem)"));
+    config.epochs = 2;
+    let error = run("METEOR", &config, true).unwrap_err().to_string();
+    assert!(error.contains("'METEOR (exact+stem)' until now, and now by 'METEOR'"), "{error}");
+    assert!(run("METEOR (exact+stem)", &config, true).is_ok());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::data::attributes::Attributes;
 use crate::data::{Dataset, Vocabulary};
 use crate::experiments::Table;
 use crate::experiments::sweep::Sweep;
-use crate::models::{self, Inputs};
+use crate::models::{self, Inputs, cost};
 use crate::pretrain;
 use crate::session::is_frozen;
 use anyhow::{Context, Result, bail};
@@ -43,6 +43,17 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
     for (name, count) in parts.iter().map(|(name, count)| (name.as_str(), *count)).chain([("total", total)]) {
         writeln!(out, "{name:width$}  {:>13}", grouped(count))?;
     }
+    let words = cost::mean_words(&dataset);
+    let inputs = Inputs::of(experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
+    let (features, encoders) = cost::encoders(experiment)?;
+    let captioner = cost::captioner(experiment, &inputs, features, words);
+    writeln!(
+        out,
+        "\nmultiply-adds of one image and a caption of {words} words, forward (two floating-point operations each):\n\
+         encoders {:.3} G, captioner {:.3} G",
+        encoders as f64 / 1e9,
+        captioner as f64 / 1e9
+    )?;
     Ok(ExitStatus::Success)
 }
 

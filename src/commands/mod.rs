@@ -1,6 +1,7 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
 use crate::cli::{Cli, Command};
+use crate::train::parallel::Launch;
 use crate::util::shell::quoted;
 use anyhow::Result;
 
@@ -31,7 +32,10 @@ mod weights_fetch;
 pub use status::{ExitStatus, report_error};
 
 /// Runs the command that was asked for.
-pub fn run(cli: Cli) -> Result<ExitStatus> {
+pub fn run(mut cli: Cli) -> Result<ExitStatus> {
+    if matches!(cli.command, Command::Train(_)) && Launch::from_env()?.rank > 0 {
+        cli.global.quiet = true; // the first of several processes speaks for all
+    }
     crate::logging::init(&cli.global)?;
     match cli.command {
         Command::Train(args) => train::run(&cli.global, &args),

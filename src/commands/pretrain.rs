@@ -11,6 +11,7 @@ use crate::models::weights;
 use crate::pretrain::{self, ClassSource, Confusion, Pretraining, Progress, Scenes, Summary, Trained, Training};
 use crate::runtime::{self, Interrupt};
 use crate::train::checkpoint::{self, Companion};
+use crate::train::parallel::Launch;
 use crate::train::{Outcome, TrainState};
 use crate::util::fs::{cache_dir, read_text, sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
@@ -25,6 +26,7 @@ use tch::nn::VarStore;
 const RENDERED: &str = "pretrain_scenes";
 
 pub fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
+    Launch::from_env()?.refuse_several("rsic pretrain")?;
     let config = settings(args)?;
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;

@@ -29,7 +29,7 @@ pub(super) fn result(
     Ok(RunResult {
         experiment: identity(&session.experiment)?,
         seed: session.experiment.train.seed,
-        selected_by: session.experiment.train.early_stop.metric.clone(),
+        selected_by: state.judged_by.clone().unwrap_or_else(|| session.experiment.train.early_stop.metric.clone()),
         best_epoch: state.best.as_ref().map_or(0, |best| best.epoch),
         epochs: state.epoch,
         seconds: state.history.iter().map(|record| record.seconds + record.validation_seconds).sum(),
@@ -41,7 +41,7 @@ pub(super) fn result(
         images: images(session)?,
         skipped: session.skipped(Split::Test).into_iter().map(|(image, reason)| Skipped { image, reason }).collect(),
         decodings,
-        costs: costs(session, state, &first_stage),
+        costs: costs(session, state, &first_stage)?,
     })
 }
 
@@ -146,8 +146,9 @@ fn first_stage(folder: &Path) -> Result<Vec<train::EpochRecord>> {
     read_text(&path)?.lines().map(read).collect()
 }
 
-/// Parameters that the captioning stage trains, and the wall time of the stages.
-fn costs(session: &Session, state: &TrainState, first_stage: &[train::EpochRecord]) -> BTreeMap<String, f64> {
+/// Parameters that the captioning stage trains, what the model computes for an image and a caption, and the wall time of the
+/// stages.
+fn costs(session: &Session, state: &TrainState, first_stage: &[train::EpochRecord]) -> Result<BTreeMap<String, f64>> {
     let epochs = state.history.len().max(1) as f64;
     let training: f64 = state.history.iter().map(|record| record.seconds).sum();
     let before: f64 = first_stage.iter().map(|record| record.seconds).sum();
@@ -155,11 +156,12 @@ fn costs(session: &Session, state: &TrainState, first_stage: &[train::EpochRecor
         ("params_M".to_owned(), session.trained_parameters() as f64 / 1e6),
         ("train_s_per_epoch".to_owned(), training / epochs),
         ("train_s_total".to_owned(), training + before),
+        ("flops_G".to_owned(), 2.0 * session.multiply_adds()? as f64 / 1e9),
     ]);
     if !first_stage.is_empty() {
         costs.insert("pretraining_s".to_owned(), before);
     }
-    costs
+    Ok(costs)
 }
 
 fn encoder(encoder: &EncoderConfig) -> Result<EncoderUsed> {

@@ -7,7 +7,7 @@ use crate::experiments::result::RunResult;
 use crate::experiments::runner::{Outcome, Request, Runner};
 use crate::runtime::Interrupt;
 use crate::session::RunFolder;
-use crate::train;
+use crate::train::{self, Group};
 use anyhow::Result;
 use tch::Device;
 
@@ -21,7 +21,8 @@ impl Runner for Trainer {
     fn run(&mut self, request: &Request) -> Result<Outcome> {
         let folder = RunFolder::open(request.folder, request.experiment, true, false)?;
         let _log = crate::logging::attach_run(request.folder)?;
-        let (session, state, outcome) = train_in(request.experiment.clone(), &folder, self.device, &self.interrupt)?;
+        let experiment = request.experiment.clone();
+        let (session, state, outcome) = train_in(experiment, &folder, self.device, &self.interrupt, &Group::solo())?;
         if outcome == train::Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }

@@ -8,7 +8,8 @@ use crate::data::Split;
 use crate::logging;
 use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
-use crate::train::{Outcome, TrainState};
+use crate::train::parallel::Launch;
+use crate::train::{Group, Outcome, TrainState};
 use crate::util::shell::quoted;
 use anyhow::Result;
 use std::io::Write;
@@ -17,8 +18,9 @@ use tch::Device;
 
 pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let experiment = config::load(&args.config, &args.overrides)?.experiment;
-    let device = runtime::device(&global.device)?;
-    runtime::set_threads(global.threads)?;
+    let launch = Launch::from_env()?;
+    let device = launch.device(&global.device)?;
+    runtime::set_threads(global.threads.or(launch.threads()))?;
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let interrupt = Interrupt::install()?;
     if args.dry_run {
@@ -31,43 +33,60 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         writeln!(out, "would train in '{}'", path.display())?;
         return Ok(ExitStatus::Success);
     }
-    let folder = RunFolder::open(&path, &experiment, args.resume, args.overwrite)?;
-    let _log = logging::attach_run(&path)?;
-    let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt)?;
+    let group = Group::join(&launch, device)?;
+    let open = || RunFolder::open(&path, &experiment, args.resume, args.overwrite).map(|folder| folder.resume);
+    let folder = RunFolder { resume: group.share(open)?, path };
+    let _log = group.leads().then(|| logging::attach_run(&folder.path)).transpose()?;
+    let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
     if outcome == Outcome::Interrupted {
-        eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());
+        if group.leads() {
+            eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());
+        }
+        group.finish();
         return Ok(ExitStatus::Interrupted);
     }
-    let decode = session.experiment.decode.clone();
-    super::eval::evaluate_and_write(&session, Split::Test, &decode, &path, Some((&state, &path)))?;
-    writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
+    if group.leads() {
+        let decode = session.experiment.decode.clone();
+        let path = &folder.path;
+        super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
+        writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
+    }
+    group.finish();
     Ok(ExitStatus::Success)
 }
 
-/// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch.
+/// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch. Every process of the group does
+/// so; the first one writes.
 pub(super) fn train_in(
     experiment: Experiment,
     folder: &RunFolder,
     device: Device,
     interrupt: &Interrupt,
+    group: &Group,
 ) -> Result<(Session, TrainState, Outcome)> {
     let attempt = || -> Result<(Session, TrainState, Outcome)> {
         let mut progress = FeatureProgress::new(interrupt);
         let mut session = Session::new(experiment, device, &mut |p| progress.update(p))?;
-        folder.describe(&session)?;
-        folder.set_status("running")?;
+        group.share(|| {
+            folder.describe(&session)?;
+            folder.set_status("running")
+        })?;
         let mut bar: Option<logging::Progress> = None;
         let mut on_step = |done: usize, of: usize| {
+            if !group.leads() {
+                return;
+            }
             bar.get_or_insert_with(|| logging::progress(of, "epoch")).set(done);
             if done == of {
                 bar = None; // the next epoch has its own
             }
         };
-        let (state, outcome) = session.train(&folder.path, folder.resume, interrupt, &mut on_step)?;
+        let (state, outcome) = session.train(&folder.path, folder.resume, interrupt, group, &mut on_step)?;
         Ok((session, state, outcome))
     };
     let result = attempt();
     match &result {
+        _ if !group.leads() => {}
         Ok((_, _, Outcome::Finished)) => folder.set_done()?,
         Ok((_, _, Outcome::Interrupted)) => folder.set_status("interrupted")?,
         Err(error) => note_failure(folder, &folder.path, error),

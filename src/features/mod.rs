@@ -206,6 +206,11 @@ impl FeatureSet {
         !self.failures.contains_key(&image)
     }
 
+    /// Tells which images [`Self::rows`] will be asked for next: their files may be read meanwhile.
+    pub fn prefetch(&self, images: &[usize]) {
+        self.encoders.iter().filter_map(|features| features.pixels.as_ref()).for_each(|pixels| pixels.prefetch(images));
+    }
+
     /// The features of some images by one encoder, in the order of `images`: `[B, C]` or `[B, C, H, W]`, on the device.
     ///
     /// An error for an image that is not in the set or could not be read.

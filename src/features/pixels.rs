@@ -3,8 +3,10 @@
 use crate::data::image;
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
 use tch::{Device, Tensor};
 
 /// Decoded pictures are kept up to so many bytes in all; beyond, each use decodes anew.
@@ -17,19 +19,62 @@ pub(super) struct Pixels {
     size: u32,
     /// Empty where all would take too much memory.
     kept: Vec<OnceLock<Vec<u8>>>,
+    ahead: Mutex<Ahead>,
+}
+
+/// Pictures decoded before they are asked for, where not all are kept.
+#[derive(Debug, Default)]
+struct Ahead {
+    worker: Option<JoinHandle<BTreeMap<usize, Vec<u8>>>>,
+    ready: BTreeMap<usize, Vec<u8>>,
 }
 
 impl Pixels {
     /// Of images resized to `size` x `size`.
     pub(super) fn new(paths: Vec<PathBuf>, size: u32) -> Self {
+        Self::keeping(paths, size, KEPT)
+    }
+
+    fn keeping(paths: Vec<PathBuf>, size: u32, most: usize) -> Self {
         let bytes = paths.len() * 3 * size as usize * size as usize;
-        let kept = if bytes <= KEPT { paths.iter().map(|_| OnceLock::new()).collect() } else { Vec::new() };
-        Self { paths, size, kept }
+        let kept = if bytes <= most { paths.iter().map(|_| OnceLock::new()).collect() } else { Vec::new() };
+        Self { paths, size, kept, ahead: Mutex::default() }
+    }
+
+    /// Begins to decode the pictures that [`Self::rows`] will be asked for next, on a thread of its own.
+    pub(super) fn prefetch(&self, images: &[usize]) {
+        if !self.kept.is_empty() {
+            return; // there already
+        }
+        let size = self.size;
+        let paths: Vec<(usize, PathBuf)> =
+            images.iter().filter_map(|&image| Some((image, self.paths.get(image)?.clone()))).collect();
+        // One that cannot be read is tried again, and told, when it is asked for.
+        let decode = move || {
+            let decoded =
+                paths.into_par_iter().filter_map(|(image, path)| Some((image, image::load(&path, size).ok()?)));
+            decoded.collect()
+        };
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        ahead.ready.clear();
+        // Where no thread can be started, nothing is there ahead of its use.
+        ahead.worker = std::thread::Builder::new().name("image-prefetch".into()).spawn(decode).ok();
+    }
+
+    /// What was decoded ahead of some images.
+    fn decoded(&self, images: &[usize]) -> BTreeMap<usize, Vec<u8>> {
+        let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(worker) = ahead.worker.take() {
+            ahead.ready = worker.join().unwrap_or_default();
+        }
+        images.iter().filter_map(|image| ahead.ready.remove_entry(image)).collect()
     }
 
     /// Bytes `[B, H, W, 3]` of some images, decoded on all cores.
     pub(super) fn rows(&self, images: &[usize], device: Device) -> Result<Tensor> {
-        let rows: Vec<Vec<u8>> = images.par_iter().map(|&image| self.row(image)).collect::<Result<_>>()?;
+        let decoded = self.decoded(images);
+        let row = |image: &usize| decoded.get(image).map_or_else(|| self.row(*image), |pixels| Ok(pixels.clone()));
+        let rows: Vec<Vec<u8>> = images.par_iter().map(row).collect::<Result<_>>()?;
         let side = i64::from(self.size);
         Ok(Tensor::f_from_data_size(&rows.concat(), &[images.len() as i64, side, side, 3], tch::Kind::Uint8)?
             .to_device(device))
@@ -51,6 +96,34 @@ impl Pixels {
                 }
             },
             None => image::load(path, self.size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::image::{Rgb, RgbImage};
+
+    #[test]
+    fn pictures_decoded_ahead_are_those_asked_for_and_others_are_decoded_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |i: usize| folder.path().join(format!("{i}.png"));
+        (0..6).for_each(|i| RgbImage::from_pixel(5, 5, Rgb([i as u8; 3])).save(path(i)).unwrap());
+        let paths: Vec<PathBuf> = (0..7).map(path).collect();
+        let values = |pixels: &Pixels, images: &[usize]| {
+            let rows = pixels.rows(images, Device::Cpu)?;
+            anyhow::Ok(Vec::<i64>::try_from(rows.select(1, 0).select(1, 0).select(1, 0).to_kind(tch::Kind::Int64))?)
+        };
+        for most in [0, KEPT] {
+            let pixels = Pixels::keeping(paths.clone(), 5, most);
+            pixels.prefetch(&[3, 1, 6]);
+            assert_eq!(values(&pixels, &[3, 1]).unwrap(), [3, 1]);
+            pixels.prefetch(&[2]);
+            assert_eq!(values(&pixels, &[5, 0]).unwrap(), [5, 0], "another batch comes first");
+            assert_eq!(values(&pixels, &[2, 4]).unwrap(), [2, 4]);
+            let error = format!("{:#}", values(&pixels, &[6]).unwrap_err());
+            assert!(error.contains("6.png' does not exist"), "{error}");
         }
     }
 }

@@ -15,6 +15,11 @@ pub trait FirstStage {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
 
+    /// Whether the loss sets the examples of a batch against one another, so that it is not a mean over parts of the batch.
+    fn compares_examples(&self) -> bool {
+        false
+    }
+
     /// Scores of held-out images, under the names that [`ModelConfig::pretraining`] gives. The batches hold each image
     /// with all its captions, nothing augmented.
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores>;

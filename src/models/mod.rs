@@ -3,6 +3,7 @@
 //! To add one: its file here, a variant of [`ModelConfig`], an arm in [`build`], its experiment files.
 
 pub mod captioner;
+pub mod cost;
 pub mod cssa;
 pub mod encoders;
 pub mod fe_lws;

@@ -9,6 +9,7 @@ use crate::features::FeatureSet;
 use crate::train::TrainingSet;
 use crate::util::rng::Rng;
 use anyhow::Result;
+use std::collections::BTreeSet;
 use tch::{Device, Tensor};
 
 /// The captions of some images, encoded, by example: a caption, or an image with all or one of its captions.
@@ -120,6 +121,11 @@ impl TrainingSet for CaptionSet<'_> {
             Tensor::from_slice2(&rows).to_device(self.device)
         });
         Ok(Batch { captions: words, image_rows, features, attributes, augmented: None, nouns })
+    }
+
+    fn prefetch(&self, examples: &[usize]) {
+        let images: BTreeSet<usize> = examples.iter().filter_map(|&e| Some(self.examples.get(e)?.image)).collect();
+        self.features.prefetch(&images.into_iter().collect::<Vec<_>>());
     }
 
     fn describe(&self, example: usize) -> String {

@@ -4,7 +4,8 @@ use super::{Session, Trained};
 use crate::config::schema::PartConfig;
 use crate::data::Vocabulary;
 use crate::data::attributes::Attributes;
-use crate::models::Captioner;
+use crate::models::{Captioner, Inputs, cost};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -92,7 +93,7 @@ impl Trained {
 
 impl Session {
     /// The features of one image of the dataset, one tensor of one row per encoder.
-    pub fn features_of(&self, image: usize) -> anyhow::Result<Vec<Tensor>> {
+    pub fn features_of(&self, image: usize) -> Result<Vec<Tensor>> {
         (0..self.features.encoders()).map(|encoder| self.features.rows(encoder, &[image])).collect()
     }
 
@@ -103,8 +104,27 @@ impl Session {
         trained.map(|(_, tensor)| tensor.numel()).sum()
     }
 
+    /// Multiply-adds of the captioning stage's forward pass for one image and a training caption of the mean length, the
+    /// encoders left out.
+    pub fn multiply_adds(&self) -> Result<u64> {
+        let attributes = self.attributes.as_ref().map_or(0, Attributes::len);
+        let inputs = Inputs::of(&self.experiment, self.vocabulary.len(), attributes)?;
+        let shapes: Vec<&[i64]> = (0..self.features.encoders()).map(|encoder| self.features.shape(encoder)).collect();
+        // Pixels, for encoders that are trained, have none.
+        let features = match shapes.iter().any(|shape| shape.is_empty()) {
+            true => cost::encoders(&self.experiment)?.0,
+            false => shapes.iter().map(|shape| blank(shape)).collect(),
+        };
+        Ok(cost::captioner(&self.experiment, &inputs, features, cost::mean_words(&self.dataset)))
+    }
+
     /// What the model shows of one image and a caption of it; `features` one tensor per encoder, of one row.
     pub fn explain(&self, features: &[Tensor], caption: &str) -> Explanation {
         explain(&*self.model, &self.vocabulary, self.attributes.as_ref(), features, caption)
     }
+}
+
+/// One row of features of that shape.
+fn blank(shape: &[i64]) -> Tensor {
+    Tensor::zeros([&[1], shape].concat(), (Kind::Float, Device::Cpu))
 }

@@ -27,7 +27,7 @@ use crate::features::{FeatureSet, Progress};
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
-use crate::train::{Companion, Outcome, Run, TrainState};
+use crate::train::{Companion, Group, Outcome, Run, TrainState};
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
@@ -120,13 +120,14 @@ impl Session {
         References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
     }
 
-    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set.
-    /// Afterwards the model is that of the best epoch.
+    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set; every
+    /// process of the group does so. Afterwards the model is that of the best epoch.
     pub fn train(
         &mut self,
         folder: &Path,
         resume: bool,
         interrupt: &Interrupt,
+        group: &Group,
         on_step: &mut dyn FnMut(usize, usize),
     ) -> Result<(TrainState, Outcome)> {
         let stop = &self.experiment.train.early_stop;
@@ -138,7 +139,7 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
-        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, on_step)? {
+        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, group, on_step)? {
             return Ok((state, Outcome::Interrupted));
         }
         let references = self.references(&validation);
@@ -163,6 +164,7 @@ impl Session {
             folder,
             companions: &self.companions()?,
             interrupt,
+            group,
             on_step,
         }
         .train(resume)

@@ -11,7 +11,7 @@ use crate::features::Progress;
 use crate::models::FirstStage;
 use crate::models::first_stage::{InFirstStage, PretrainingExamples};
 use crate::runtime::Interrupt;
-use crate::train::{Outcome, Run, TrainState, TrainingSet, checkpoint};
+use crate::train::{Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -31,21 +31,30 @@ impl Session {
         folder: &Path,
         resume: bool,
         interrupt: &Interrupt,
+        group: &Group,
         on_step: &mut dyn FnMut(usize, usize),
     ) -> Result<(TrainState, Outcome)> {
         let none = || Ok((TrainState::default(), Outcome::Finished));
         let Some(config) = &self.experiment.pretrain else { return none() };
-        if resume && checkpoint::exists(&folder.join("checkpoints/last")) {
+        if group.share(|| Ok(resume && checkpoint::exists(&folder.join("checkpoints/last"))))? {
             return none();
         }
         let Some(stage) = self.model.first_stage() else { return none() };
         let pretraining = self.experiment.model.pretraining().context("the model has no first training stage")?;
+        if !group.is_solo() && stage.compares_examples() {
+            bail!(
+                "the model's first stage compares the examples of a batch with one another, which {} processes cannot do \
+                 apart; run it with a single process, and once the second stage has begun, interrupt it and continue with \
+                 several and --resume",
+                group.size()
+            );
+        }
         if self.split(Split::Val).is_empty() {
             bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
         }
         let config = TrainConfig { seed: self.experiment.train.seed, ..config.clone() };
         let made = self.untransferred(stage);
-        let before = self.stage_scores(stage)?;
+        let before = if group.leads() { self.stage_scores(stage)? } else { BTreeMap::new() };
         let images = self.split(Split::Train);
         let mut progress = |p: Progress| {
             on_step(p.done, p.total.max(1));
@@ -71,14 +80,17 @@ impl Session {
             folder: &path,
             companions: &self.companions()?,
             interrupt,
+            group,
             on_step,
         }
         .train(resume)?;
         if ended.1 == Outcome::Finished {
-            let after = self.stage_scores(stage)?;
-            show(&before, &after);
-            let scores = serde_json::json!({"before": before, "after": after});
-            write_atomic(&path.join(SCORES), &serde_json::to_vec_pretty(&scores)?)?;
+            group.share(|| {
+                let after = self.stage_scores(stage)?;
+                show(&before, &after);
+                let scores = serde_json::json!({"before": before, "after": after});
+                write_atomic(&path.join(SCORES), &serde_json::to_vec_pretty(&scores)?)
+            })?;
             restore(made);
         }
         Ok(ended)

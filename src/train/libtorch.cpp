@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <cstdint>
 #include <exception>
@@ -58,4 +59,17 @@ void rsic_cuda_release() {
 }
 
 void rsic_clear_gradient(at::Tensor *tensor) { tensor->mutable_grad().reset(); }
+
+void rsic_set_gradient(at::Tensor *tensor, at::Tensor *gradient) { tensor->mutable_grad() = *gradient; }
+
+// Makes a CUDA device the current one of this thread, for libraries that ask CUDA which one it is.
+bool rsic_use_cuda_device(int device) {
+  try {
+    const auto index = static_cast<c10::DeviceIndex>(device);
+    c10::impl::getDeviceGuardImpl(at::kCUDA)->setDevice(c10::Device(at::kCUDA, index));
+    return true;
+  } catch (const std::exception &) {
+    return false;
+  }
+}
 }

@@ -16,6 +16,9 @@ mod shim {
         pub(super) fn rsic_cuda_memory(device: i32, now: *mut u64, peak: *mut u64) -> bool;
         pub(super) safe fn rsic_cuda_release();
         pub(super) fn rsic_clear_gradient(tensor: *mut torch_sys::C_tensor);
+        pub(super) fn rsic_set_gradient(tensor: *mut torch_sys::C_tensor, gradient: *mut torch_sys::C_tensor);
+        #[cfg(feature = "nccl")]
+        pub(super) safe fn rsic_use_cuda_device(device: i32) -> bool;
     }
 }
 
@@ -91,6 +94,22 @@ pub(super) fn clear_gradient(parameter: &Tensor) {
     unsafe { shim::rsic_clear_gradient(parameter.as_ptr().cast_mut()) }
 }
 
+/// Gives a parameter another gradient, of its shape.
+pub(super) fn set_gradient(parameter: &Tensor, gradient: &Tensor) {
+    debug_assert_eq!(parameter.size(), gradient.size());
+    // SAFETY: both pointers are those of live LibTorch tensors; the parameter holds the gradient by its own reference.
+    unsafe { shim::rsic_set_gradient(parameter.as_ptr().cast_mut(), gradient.as_ptr().cast_mut()) }
+}
+
+/// Makes a CUDA device this thread's current one.
+#[cfg(feature = "nccl")]
+pub(super) fn use_cuda_device(device: Device) -> Result<()> {
+    match device {
+        Device::Cuda(index) if shim::rsic_use_cuda_device(i32::try_from(index)?) => Ok(()),
+        other => bail!("cannot make {other:?} the current device of CUDA"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +140,8 @@ mod tests {
         assert!(!w.grad().defined());
         w.square().backward();
         assert_eq!(w.grad().double_value(&[]), 4.0);
+        set_gradient(&w, &Tensor::from(3.0f32));
+        assert_eq!(w.grad().double_value(&[]), 3.0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::checkpoint::{self, Checkpoint, Companion};
 use super::checkpoints::{BEST, Checkpoints, LAST};
 use super::memory::Memory;
 use super::optimizer::Optimizer;
+use super::parallel::Group;
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
 use super::{libtorch, log, order, schedule};
@@ -13,6 +14,7 @@ use crate::eval::Scores;
 use crate::models::Captioner;
 use crate::runtime::Interrupt;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tch::nn::VarStore;
@@ -29,6 +31,8 @@ pub trait TrainingSet {
     }
     /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
     fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
+    /// Tells which examples [`Self::batch`] will be asked for next, so that a set may read them meanwhile.
+    fn prefetch(&self, _examples: &[usize]) {}
     /// How to name an example in a message: its image's file.
     fn describe(&self, example: usize) -> String;
     fn is_empty(&self) -> bool {
@@ -47,6 +51,8 @@ pub struct Run<'a> {
     pub folder: &'a Path,
     pub companions: &'a [Companion],
     pub interrupt: &'a Interrupt,
+    /// The processes that train together, which all call [`Run::train`]; the first one validates, writes and logs.
+    pub group: &'a Group,
     /// Told after every step: (steps done, steps in the epoch).
     pub on_step: &'a mut dyn FnMut(usize, usize),
 }
@@ -73,23 +79,20 @@ impl Run<'_> {
         let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
-        let mut state = TrainState::default();
-        if let Some(saved) = if resume { checkpoints.newest()? } else { None } {
-            load_weights(self.store, &saved.weights)
-                .and_then(|()| optimizer.restore(&saved.optimizer))
-                .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
-            state = saved.state;
-            tracing::info!("continuing after epoch {} and {} steps", state.epoch, state.step);
-            log::write_history(self.folder, &state.history)?;
-        }
+        let mut state = match resume {
+            true => self.continued(&checkpoints, &mut optimizer)?,
+            false => TrainState::default(),
+        };
+        state.processes = self.group.size();
+        self.broadcast_weights()?;
         while state.epoch < self.config.epochs && !state.exhausted(&self.config.early_stop) {
             let (started, steps_before, mut spent) = (Instant::now(), state.step, Spent::default());
             if self.epoch(&mut state, &mut optimizer, &checkpoints, &mut spent)? == Outcome::Interrupted {
-                self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state)?;
+                self.group.share(|| self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state))?;
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
-            spent.other = seconds - spent.data - spent.forward - spent.backward - spent.optimizer;
+            spent.other = seconds - spent.told();
             let steps = self.data.len().div_ceil(self.examples_per_step());
             let captions = (self.data.captions() * (steps - steps_before)) as f64 / steps as f64;
             let record = EpochRecord {
@@ -101,13 +104,58 @@ impl Run<'_> {
                 spent,
                 ..EpochRecord::default()
             };
-            self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
+            let group = self.group;
+            state = group.share(|| {
+                let mut state = state.clone();
+                self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
+                Ok(state)
+            })?;
         }
         let best = checkpoints.path(BEST);
-        if checkpoint::exists(&best) {
-            load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?)?;
-        }
+        self.group.share(|| match checkpoint::exists(&best) {
+            true => load_weights(self.store, &checkpoint::read_weights(&checkpoint::resolve(&best)?)?),
+            false => Ok(()),
+        })?;
+        self.broadcast_weights()?;
         Ok((state, Outcome::Finished))
+    }
+
+    /// Where the newest checkpoint stands, with its weights and optimiser; the beginning where there is none.
+    fn continued(&self, checkpoints: &Checkpoints, optimizer: &mut Optimizer) -> Result<TrainState> {
+        let state = self.group.share(|| {
+            let Some(saved) = checkpoints.newest()? else { return Ok(None) };
+            load_weights(self.store, &saved.weights)
+                .and_then(|()| optimizer.restore(&saved.optimizer))
+                .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
+            let (made_by, now) = (saved.state.processes.max(1), self.group.size());
+            if saved.state.step > 0 && made_by != now {
+                bail!(
+                    "'{}' was interrupted within an epoch, with {made_by} processes to a step; continue it with as many \
+                     (there are {now} now), at least to the end of that epoch",
+                    self.folder.display()
+                );
+            }
+            tracing::info!("continuing after epoch {} and {} steps", saved.state.epoch, saved.state.step);
+            log::write_history(self.folder, &saved.state.history)?;
+            Ok(Some(saved.state))
+        })?;
+        let Some(state) = state else { return Ok(TrainState::default()) };
+        if !self.group.is_solo() {
+            let mut moments = optimizer.state();
+            moments.iter_mut().try_for_each(|(_, tensor)| self.group.broadcast(tensor))?;
+            optimizer.restore(&moments)?;
+        }
+        Ok(state)
+    }
+
+    /// Gives every process the weights of the first one.
+    fn broadcast_weights(&self) -> Result<()> {
+        if self.group.is_solo() {
+            return Ok(());
+        }
+        let mut variables: Vec<_> = self.store.variables().into_iter().collect();
+        variables.sort_by(|a, b| a.0.cmp(&b.0));
+        variables.iter_mut().try_for_each(|(_, variable)| self.group.broadcast(variable))
     }
 
     /// The rest of the epoch that `state` stands in.
@@ -126,16 +174,17 @@ impl Run<'_> {
             let update = state.updates + 1;
             optimizer.lr =
                 schedule::rate(&self.config.schedule, self.config.optimizer.lr, update, state.epoch, &scores);
-            self.step(examples, state, optimizer, spent)?;
+            let next = steps.get(state.step + 1).map_or(&[][..], Vec::as_slice);
+            let stop = self.step(examples, next, state, optimizer, spent)?;
             state.step += 1;
             state.updates = update;
             (self.on_step)(state.step, steps.len());
-            if self.interrupt.requested() {
+            if stop {
                 return Ok(Outcome::Interrupted);
             }
             let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
             if due && state.step < steps.len() {
-                self.save(checkpoints, &[LAST.to_owned()], optimizer, state)?;
+                self.group.share(|| self.save(checkpoints, &[LAST.to_owned()], optimizer, state))?;
             }
         }
         Ok(Outcome::Finished)
@@ -173,7 +222,7 @@ impl Run<'_> {
                 names.push(Checkpoints::best_by(metric));
             }
         }
-        let score = score(&record.validation, &self.config.early_stop.metric, "train.early_stop.metric")?;
+        let score = self.judge(state, &record.validation)?;
         if state.finish_epoch(record, score) {
             names.insert(0, BEST.to_owned());
         }
@@ -186,6 +235,34 @@ impl Run<'_> {
         log::write_history(self.folder, &state.history)?;
         log::announce(state, self.config);
         Ok(())
+    }
+
+    /// The score by which epochs are compared. Where it, or another one that a setting asks for, is a lesser form of what was
+    /// asked, the first epoch says so; a run keeps to one form.
+    fn judge(&self, state: &mut TrainState, scores: &Scores) -> Result<f64> {
+        let asked = &self.config.early_stop.metric;
+        let (name, score) = named(scores, asked, "train.early_stop.metric")?;
+        match &state.judged_by {
+            Some(before) if before != name => bail!(
+                "epochs were compared by '{before}' until now, and now by '{name}': the metric's resources have come or \
+                 gone; set RSIC_CACHE as it was, or start the run anew"
+            ),
+            Some(_) => return Ok(score),
+            None => state.judged_by = Some(name.to_owned()),
+        }
+        let plateau = schedule::metric(&self.config.schedule, asked);
+        let mut told = BTreeSet::new();
+        for metric in
+            [asked.as_str()].into_iter().chain(plateau).chain(self.config.keep_best.iter().map(String::as_str))
+        {
+            let (found, _) = named(scores, metric, "train")?;
+            if found != metric && told.insert(metric) {
+                tracing::warn!(
+                    "training watches '{found}' in place of {metric}: its resources are absent (make metrics-data)"
+                );
+            }
+        }
+        Ok(score)
     }
 
     fn save(
@@ -202,10 +279,19 @@ impl Run<'_> {
     }
 }
 
-/// A score by the name that a setting gives; `METEOR` is also `METEOR (exact+stem)` where that is all there is.
+/// A score by the name that a setting gives.
 pub(super) fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64> {
-    let reduced = || scores.names().find(|name| name.strip_prefix(metric).is_some_and(|rest| rest.starts_with(" (")));
-    scores.get(metric).or_else(|| scores.get(reduced()?)).with_context(|| {
+    named(scores, metric, setting).map(|(_, score)| score)
+}
+
+/// A score by the name that a setting gives, with its own name: `METEOR` is also `METEOR (exact+stem)`, and `SPICE (native)`
+/// also `SPICE (native, no synonyms)`, where that is all there is.
+fn named<'a>(scores: &'a Scores, metric: &str, setting: &str) -> Result<(&'a str, f64)> {
+    let base = |name: &str| name.split_once(" (").map_or_else(|| name.to_owned(), |(base, _)| base.to_owned());
+    let find = |fits: &dyn Fn(&str) -> bool| {
+        scores.names().find(|name| fits(name)).and_then(|name| Some((name, scores.get(name)?)))
+    };
+    find(&|name| name == metric).or_else(|| find(&|name| base(name) == base(metric))).with_context(|| {
         let names: Vec<&str> = scores.names().collect();
         format!("{setting} is '{metric}'{}", crate::util::suggest::hint(metric, names))
     })

@@ -16,10 +16,17 @@ pub struct TrainState {
     /// Steps done in the whole run.
     #[serde(default)]
     pub updates: u64,
+    /// Processes that share a step; 0 in files from before it was written, which one made.
+    #[serde(default)]
+    pub processes: usize,
     /// Sum over the epoch's steps of loss x tokens, and of tokens.
     pub loss_sum: f64,
     pub tokens: i64,
     pub best: Option<Best>,
+    /// The score by which epochs are compared, by its full name: `METEOR (exact+stem)` where METEOR was asked for and its
+    /// resources are absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
     pub history: Vec<EpochRecord>,
 }
 

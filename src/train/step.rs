@@ -6,7 +6,7 @@ use super::optimizer::Optimizer;
 use super::run::Run;
 use super::state::TrainState;
 use crate::runtime;
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -21,10 +21,25 @@ pub struct Spent {
     pub data: f64,
     pub forward: f64,
     pub backward: f64,
+    /// Summing the gradients of several processes, which includes waiting for the slowest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exchange: f64,
     /// Clipping and the step itself.
     pub optimizer: f64,
     /// The rest: checkpoints within the epoch, progress, bookkeeping.
     pub other: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
+}
+
+impl Spent {
+    /// All but `other`.
+    pub(super) fn told(&self) -> f64 {
+        self.data + self.forward + self.backward + self.exchange + self.optimizer
+    }
 }
 
 /// What a step learned of its examples.
@@ -35,38 +50,40 @@ struct Sums {
     loss: f64,
 }
 
+/// What all processes know after a step.
+struct Exchanged {
+    sums: Sums,
+    /// One of several was asked to stop.
+    stop: bool,
+}
+
 impl Run<'_> {
-    /// Examples of a step.
-    pub(super) fn examples_per_step(&self) -> usize {
+    /// Examples of a step in each process.
+    fn own_examples_per_step(&self) -> usize {
         self.config.batch_size * self.config.accumulate
     }
 
+    /// Examples of a step in all.
+    pub(super) fn examples_per_step(&self) -> usize {
+        self.own_examples_per_step() * self.group.size()
+    }
+
     /// One update from the given examples, in as many batches as it takes. Each batch's loss counts by its tokens, so
-    /// that losses which are means over tokens come out as if all were one batch.
+    /// that losses which are means over tokens come out as if all were one batch. Tells whether any process has been
+    /// asked to stop. `next` are the examples of the step after it.
     pub(super) fn step(
         &self,
         examples: &[usize],
+        next: &[usize],
         state: &mut TrainState,
         optimizer: &mut Optimizer,
         spent: &mut Spent,
-    ) -> Result<()> {
-        timed(&mut spent.optimizer, || optimizer.zero_grad());
-        let mut sums = Sums::default();
-        let whole = examples.len() <= self.config.batch_size;
-        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
-            let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
-            runtime::seed(if whole { &at[..4] } else { &at });
-            let of_batch = match guarded(|| self.gradients(examples, state, whole, spent)) {
-                Ok(of_batch) => of_batch?,
-                Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
-            };
-            sums.tokens += of_batch.tokens;
-            sums.loss += of_batch.loss;
-        }
+    ) -> Result<bool> {
+        let (own, next) = (self.group.part(examples), self.group.part(next));
+        let whole = self.group.is_solo() && own.len() <= self.config.batch_size;
+        let attempt = self.own_gradients(&own, &next, whole, state, optimizer, spent);
+        let Exchanged { sums, stop } = self.exchange(attempt, whole, optimizer, spent)?;
         timed(&mut spent.optimizer, || {
-            if !whole {
-                optimizer.scale_gradients(1.0 / sums.tokens.max(1) as f64);
-            }
             optimizer.clip_value(self.config.clip_value);
             if let Some(limit) = self.config.clip_norm {
                 optimizer.clip_norm(limit);
@@ -75,12 +92,90 @@ impl Run<'_> {
         });
         state.loss_sum += sums.loss;
         state.tokens += sums.tokens;
-        Ok(())
+        tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.tokens.max(1) as f64, "step");
+        Ok(stop || self.group.is_solo() && self.interrupt.requested())
+    }
+
+    /// The gradients of this process's examples: of their mean loss where they are the `whole` step in one batch, else of the
+    /// sum.
+    fn own_gradients(
+        &self,
+        examples: &[usize],
+        next: &[usize],
+        whole: bool,
+        state: &TrainState,
+        optimizer: &mut Optimizer,
+        spent: &mut Spent,
+    ) -> Result<Sums> {
+        timed(&mut spent.optimizer, || optimizer.zero_grad());
+        let mut sums = Sums::default();
+        let batches = examples.len().div_ceil(self.config.batch_size);
+        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
+            let next = if index + 1 == batches { next } else { &[] };
+            let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
+            match self.group.rank() {
+                0 => runtime::seed(if whole { &at[..4] } else { &at }),
+                rank => runtime::seed(&[at.as_slice(), &[rank as u64]].concat()),
+            }
+            let of_batch = match guarded(|| self.gradients(examples, next, state, whole, spent)) {
+                Ok(of_batch) => of_batch?,
+                Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
+            };
+            sums.tokens += of_batch.tokens;
+            sums.loss += of_batch.loss;
+        }
+        Ok(sums)
+    }
+
+    /// Makes the gradients those of the mean over the tokens of all processes. A failure of one is a failure of all, so that
+    /// none waits for it.
+    fn exchange(
+        &self,
+        attempt: Result<Sums>,
+        whole: bool,
+        optimizer: &mut Optimizer,
+        spent: &mut Spent,
+    ) -> Result<Exchanged> {
+        if self.group.is_solo() {
+            let sums = attempt?;
+            if !whole {
+                timed(&mut spent.optimizer, || optimizer.scale_gradients(1.0 / sums.tokens.max(1) as f64));
+            }
+            return Ok(Exchanged { sums, stop: false });
+        }
+        timed(&mut spent.exchange, || {
+            let own = attempt.as_ref().copied().unwrap_or_default();
+            let flag = |set: bool| f64::from(u8::from(set));
+            let mut values =
+                vec![own.tokens as f64, own.loss, flag(attempt.is_err()), flag(self.interrupt.requested())];
+            values.extend(optimizer.with_gradient());
+            self.group.sum_values(&mut values)?;
+            let &[tokens, loss, failed, asked, ref present @ ..] = values.as_slice() else {
+                unreachable!("it holds four numbers at least")
+            };
+            attempt?;
+            if failed > 0.0 {
+                bail!("{failed} of the {} processes failed; each has told why", self.group.size());
+            }
+            optimizer.sum_gradients(self.group, present, 1.0 / tokens.max(1.0))?;
+            Ok(Exchanged { sums: Sums { tokens: tokens as i64, loss }, stop: asked > 0.0 })
+        })
     }
 
     /// Adds the gradients of a batch: those of its mean loss, or where it is not the `whole` step, of the sum.
-    fn gradients(&self, examples: &[usize], state: &TrainState, whole: bool, spent: &mut Spent) -> Result<Sums> {
+    /// `next` are the examples that come after these.
+    fn gradients(
+        &self,
+        examples: &[usize],
+        next: &[usize],
+        state: &TrainState,
+        whole: bool,
+        spent: &mut Spent,
+    ) -> Result<Sums> {
         let batch = timed(&mut spent.data, || self.data.batch(examples, state.epoch))?;
+        if !next.is_empty() {
+            self.data.prefetch(next);
+        }
         let tokens = batch.captions.tokens();
         let (losses, loss) = timed(&mut spent.forward, || {
             let losses = autocast(self.config.precision, || self.model.losses(&batch, true));
@@ -108,12 +203,12 @@ impl Run<'_> {
             optimizer.zero_grad();
             release_memory(device);
             let few = examples.get(..count).unwrap_or(examples);
-            matches!(guarded(|| self.gradients(few, state, true, &mut Spent::default())), Ok(Ok(_)))
+            matches!(guarded(|| self.gradients(few, &[], state, true, &mut Spent::default())), Ok(Ok(_)))
         });
         let Some(fits) = fits else {
             return anyhow!("{at}, nor does a smaller one; the model or its features need a device with more memory");
         };
-        let (batch_size, accumulate) = guard::split(self.examples_per_step(), fits);
+        let (batch_size, accumulate) = guard::split(self.own_examples_per_step(), fits);
         anyhow!(
             "{at}, one of {fits} does (as tried just now); set train.batch_size={batch_size} and \
              train.accumulate={accumulate}, which makes steps of the same size (the last checkpoint is kept)"

@@ -147,6 +147,10 @@ impl FirstStage for Cssa {
         Losses::new(terms, Vec::new())
     }
 
+    fn compares_examples(&self) -> bool {
+        true
+    }
+
     /// Recall of captions by images and of images by captions.
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {
         let (mut images, mut captions, mut image_of) = (Vec::new(), Vec::new(), Vec::new());

@@ -37,7 +37,7 @@ impl AlexNet {
 impl Network for AlexNet {
     fn grid(&self, images: &Tensor, _train: bool) -> Tensor {
         self.convs.iter().fold(images.shallow_clone(), |xs, (conv, pooled)| {
-            let ys = conv.forward(&xs).relu_();
+            let ys = conv.forward_relu(&xs);
             if *pooled { max_pool(&ys, 3, 2, 0, false) } else { ys }
         })
     }

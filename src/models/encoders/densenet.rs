@@ -72,6 +72,14 @@ impl NormReluConv {
         }
     }
 
+    /// [`Self::forward`], then ReLU.
+    fn forward_relu(&self, xs: &Tensor, train: bool) -> Tensor {
+        match self {
+            Self::Separate { .. } => self.forward(xs, train).relu_(),
+            Self::Folded { low, high, conv } => conv.forward_relu(&xs.clamp_tensor(Some(low), Some(high))),
+        }
+    }
+
     fn norm(&mut self) -> Option<&mut BatchNorm> {
         match self {
             Self::Separate { norm, .. } => Some(norm),
@@ -97,7 +105,7 @@ impl NormReluConv {
             weight *= scale.view([-1, 1, 1, 1]);
             bias = bias * scale + shift;
         }
-        let mut conv = Conv { weight: weight.to_kind(Kind::Float), bias: Some(bias.to_kind(Kind::Float)), ..*conv };
+        let mut conv = Conv::of(weight.to_kind(Kind::Float), Some(bias.to_kind(Kind::Float)), conv.shape);
         conv.freeze(kind);
         let edge = |edge: Tensor| edge.view([1, -1, 1, 1]).to_kind(kind);
         *self = Self::Folded { low: edge(low), high: edge(high), conv };
@@ -124,12 +132,11 @@ impl DenseLayer {
 
     /// `[B, I, H, W]` -> `[B, GROWTH, H, W]`.
     fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
-        let ys = self.squeeze.forward(xs, train);
-        let mut ys = match &self.norm2 {
-            Some(norm) => norm.forward(&ys, train),
-            None => ys,
+        let ys = match &self.norm2 {
+            Some(norm) => norm.forward(&self.squeeze.forward(xs, train), train).relu_(),
+            None => self.squeeze.forward_relu(xs, train),
         };
-        self.conv2.forward(&ys.relu_())
+        self.conv2.forward(&ys)
     }
 
     fn fold(&mut self, kind: Kind) {

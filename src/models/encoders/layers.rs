@@ -1,6 +1,7 @@
 //! What the encoders are made of: convolutions with batch normalisation that can be folded for frozen use.
 
 use super::NormMode;
+use super::onednn::Packed;
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, Tensor};
 
@@ -47,8 +48,8 @@ pub struct Conv {
     pub weight: Tensor,
     pub bias: Option<Tensor>,
     pub shape: ConvShape,
-    /// Without gradient for good, laid out for channels-last input.
-    pub(super) frozen: bool,
+    /// In place of weight and bias, where oneDNN computes them: without gradient for good, Float, on a CPU.
+    packed: Option<Packed>,
 }
 
 impl Conv {
@@ -56,26 +57,46 @@ impl Conv {
         let dims = [shape.output, shape.input / shape.groups, shape.kernel, shape.kernel];
         let weight = path.var("weight", &dims, Init::Const(0.0));
         let bias = bias.then(|| path.zeros("bias", &[shape.output]));
-        Self { weight, bias, shape, frozen: false }
+        Self::of(weight, bias, shape)
+    }
+
+    /// With parameters that are there already.
+    pub(super) fn of(weight: Tensor, bias: Option<Tensor>, shape: ConvShape) -> Self {
+        Self { weight, bias, shape, packed: None }
     }
 
     /// `[B, I, H, W]` -> `[B, O, H', W']`.
     pub fn forward(&self, xs: &Tensor) -> Tensor {
+        let packed = self.packed.as_ref().and_then(|packed| packed.forward(xs, false));
+        packed.unwrap_or_else(|| self.plain(xs))
+    }
+
+    /// [`Conv::forward`], then ReLU.
+    pub fn forward_relu(&self, xs: &Tensor) -> Tensor {
+        let packed = self.packed.as_ref().and_then(|packed| packed.forward(xs, true));
+        packed.unwrap_or_else(|| self.plain(xs).relu_())
+    }
+
+    /// `relu(sum + forward(xs))`; `sum` may be overwritten.
+    pub fn forward_add_relu(&self, xs: &Tensor, sum: Tensor) -> Tensor {
+        let sum = match &self.packed {
+            Some(packed) => match packed.add_relu(xs, sum) {
+                Ok(done) => return done,
+                Err(sum) => sum,
+            },
+            None => sum,
+        };
+        (self.forward(xs) + sum).relu_()
+    }
+
+    /// By LibTorch's own choice of an algorithm.
+    fn plain(&self, xs: &Tensor) -> Tensor {
         let ConvShape { stride, padding, groups, .. } = self.shape;
-        if self.frozen && (xs.device(), xs.kind()) == (Device::Cpu, Kind::Float) && tch::utils::has_mkldnn() {
-            // LibTorch passes oneDNN by for small inputs on one thread, at half the speed.
-            return xs.mkldnn_convolution(
-                &self.weight,
-                self.bias.as_ref(),
-                [padding, padding].as_slice(),
-                [stride, stride].as_slice(),
-                [1i64, 1].as_slice(),
-                groups,
-            );
-        }
+        let own = || (self.weight.shallow_clone(), self.bias.as_ref());
+        let (weight, bias) = self.packed.as_ref().map_or_else(own, Packed::plain);
         xs.conv2d(
-            &self.weight,
-            self.bias.as_ref(),
+            &weight,
+            bias,
             [stride, stride].as_slice(),
             [padding, padding].as_slice(),
             [1i64, 1].as_slice(),
@@ -89,16 +110,22 @@ impl Conv {
         let [output, input] = [0, 1].map(|side| linear.weight.size().get(side).copied().unwrap_or_default());
         let weight = linear.weight.view([output, input, 1, 1]);
         let shape = ConvShape::new(input, output, 1);
-        let mut conv = Self { weight, bias: Some(linear.bias.shallow_clone()), shape, frozen: false };
+        let mut conv = Self::of(weight, Some(linear.bias.shallow_clone()), shape);
         conv.freeze(kind);
         conv
     }
 
     /// Detaches the parameters from their store and lays them out for channels-last input of type `kind`.
     pub fn freeze(&mut self, kind: Kind) {
+        if let Some(packed) = self.packed.take() {
+            (self.weight, self.bias) = packed.into_plain();
+        }
         self.weight = channels_last(&self.weight.detach().to_kind(kind));
         self.bias = self.bias.take().map(|bias| bias.detach().to_kind(kind).copy());
-        self.frozen = true;
+        if (self.weight.device(), kind) == (Device::Cpu, Kind::Float) && tch::utils::has_mkldnn() {
+            let weight = std::mem::replace(&mut self.weight, Tensor::new());
+            self.packed = Some(Packed::new(weight, self.bias.take(), self.shape));
+        }
     }
 }
 
@@ -175,7 +202,23 @@ impl ConvNorm {
 
     /// [`ConvNorm::forward`], then ReLU.
     pub fn forward_relu(&self, xs: &Tensor, train: bool) -> Tensor {
-        self.forward(xs, train).relu_()
+        match &self.norm {
+            Some(norm) => norm.forward(&self.conv.forward(xs), train).relu_(),
+            None => self.conv.forward_relu(xs),
+        }
+    }
+
+    /// `relu(sum + forward(xs))`; `sum` is overwritten where nothing is to be trained.
+    pub fn forward_add_relu(&self, xs: &Tensor, sum: Tensor, train: bool) -> Tensor {
+        match &self.norm {
+            Some(norm) => {
+                // Neither convolution nor batch normalisation needs its own output for the gradient: adding in place is safe.
+                let mut ys = norm.forward(&self.conv.forward(xs), train);
+                ys += sum;
+                ys.relu_()
+            }
+            None => self.conv.forward_add_relu(xs, sum),
+        }
     }
 
     /// The normalisation, until it is folded.

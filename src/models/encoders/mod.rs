@@ -7,6 +7,7 @@ pub mod convnext;
 pub mod densenet;
 pub mod googlenet;
 pub mod layers;
+mod onednn;
 pub mod resnet;
 pub mod spec;
 mod trainable;

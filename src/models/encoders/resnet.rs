@@ -59,16 +59,15 @@ impl Bottleneck {
         }
     }
 
-    fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
-        let ys = self.conv1.forward_relu(xs, train);
+    /// May overwrite its input.
+    fn forward(&self, xs: Tensor, train: bool) -> Tensor {
+        let ys = self.conv1.forward_relu(&xs, train);
         let ys = self.conv2.forward_relu(&ys, train);
-        let mut ys = self.conv3.forward(&ys, train);
-        // Neither convolution nor batch normalisation needs its own output for the gradient: adding in place is safe.
-        match &self.downsample {
-            Some(downsample) => ys += downsample.forward(xs, train),
-            None => ys += xs,
-        }
-        ys.relu_()
+        let sum = match &self.downsample {
+            Some(downsample) => downsample.forward(&xs, train),
+            None => xs,
+        };
+        self.conv3.forward_add_relu(&ys, sum, train)
     }
 
     fn units(&mut self) -> impl Iterator<Item = &mut ConvNorm> {
@@ -109,7 +108,7 @@ impl Network for ResNet {
     fn grid(&self, images: &Tensor, train: bool) -> Tensor {
         let mut xs = max_pool(&self.conv1.forward_relu(images, train), 3, 2, 1, false);
         for block in &self.blocks {
-            xs = block.forward(&xs, train);
+            xs = block.forward(xs, train);
         }
         xs
     }

@@ -51,7 +51,7 @@ impl Vgg {
 impl Network for Vgg {
     fn grid(&self, images: &Tensor, _train: bool) -> Tensor {
         self.stages.iter().fold(images.shallow_clone(), |xs, stage| {
-            max_pool(&stage.iter().fold(xs, |xs, conv| conv.forward(&xs).relu_()), 2, 2, 0, false)
+            max_pool(&stage.iter().fold(xs, |xs, conv| conv.forward_relu(&xs)), 2, 2, 0, false)
         })
     }
 

@@ -3,7 +3,8 @@
 mod parts;
 mod update;
 
-use super::libtorch::clear_gradient;
+use super::libtorch::{clear_gradient, set_gradient};
+use super::parallel::Group;
 use crate::config::schema::{OptimizerConfig, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
@@ -97,6 +98,32 @@ impl Optimizer {
     /// Multiplies all gradients.
     pub fn scale_gradients(&mut self, factor: f64) {
         tch::no_grad(|| self.gradients().for_each(|mut gradient| _ = gradient.g_mul_scalar_(factor)));
+    }
+
+    /// One for each parameter that has a gradient, else zero.
+    pub(super) fn with_gradient(&self) -> impl Iterator<Item = f64> {
+        self.parameters.iter().map(|parameter| f64::from(u8::from(parameter.gradient().is_some())))
+    }
+
+    /// Makes each gradient `factor` times its sum over the processes of a group. `present` tells for each parameter whether
+    /// any process has a gradient of it; those of which none has stay without.
+    pub(super) fn sum_gradients(&mut self, group: &Group, present: &[f64], factor: f64) -> Result<()> {
+        tch::no_grad(|| {
+            let shared: Vec<&Parameter> =
+                self.parameters.iter().zip(present).filter(|(_, count)| **count > 0.0).map(|(p, _)| p).collect();
+            let flat = |p: &&Parameter| p.gradient().unwrap_or_else(|| p.value.detach().zeros_like()).reshape([-1]);
+            if shared.is_empty() {
+                return Ok(());
+            }
+            let mut all = Tensor::cat(&shared.iter().map(flat).collect::<Vec<_>>(), 0);
+            group.sum(&mut all)?;
+            let _ = all.g_mul_scalar_(factor);
+            let lengths: Vec<i64> = shared.iter().map(|parameter| parameter.value.numel() as i64).collect();
+            for (parameter, part) in shared.iter().zip(all.split_with_sizes(lengths, 0)) {
+                set_gradient(&parameter.value, &part.view(parameter.value.size().as_slice()));
+            }
+            Ok(())
+        })
     }
 
     /// Clamps every element of the gradients to `[-limit, limit]`, with the limit of the parameter's part where it has

@@ -1,0 +1,125 @@
+//! Convolutions of frozen encoders on a CPU: weights laid out once for oneDNN, ReLU and sums in the same pass.
+
+use super::layers::ConvShape;
+use std::cell::RefCell;
+use tch::Tensor;
+
+/// `onednn.cpp`.
+mod shim {
+    use torch_sys::C_tensor;
+
+    unsafe extern "C" {
+        pub(super) fn rsic_conv_pack(
+            weight: *const C_tensor,
+            padding: i64,
+            stride: i64,
+            groups: i64,
+            sizes: *const i64,
+        ) -> *mut C_tensor;
+        pub(super) fn rsic_conv(
+            images: *const C_tensor,
+            weight: *const C_tensor,
+            bias: *const C_tensor,
+            padding: i64,
+            stride: i64,
+            groups: i64,
+            relu: bool,
+        ) -> *mut C_tensor;
+        pub(super) fn rsic_conv_add_relu(
+            sum: *const C_tensor,
+            images: *const C_tensor,
+            weight: *const C_tensor,
+            bias: *const C_tensor,
+            padding: i64,
+            stride: i64,
+            groups: i64,
+        ) -> *mut C_tensor;
+    }
+}
+
+/// The weight and bias of a convolution for good; Float, on a CPU.
+#[derive(Debug)]
+pub(super) struct Packed {
+    shape: ConvShape,
+    /// Laid out when the first images come, for their sizes; for others it is right, too, if not as fast.
+    weight: RefCell<Weight>,
+    bias: Option<Tensor>,
+}
+
+#[derive(Debug)]
+enum Weight {
+    Plain(Tensor),
+    Packed(Tensor),
+}
+
+impl Packed {
+    /// `weight [O, I / groups, K, K]`, `bias [O]`, both detached.
+    pub(super) fn new(weight: Tensor, bias: Option<Tensor>, shape: ConvShape) -> Self {
+        Self { shape, weight: RefCell::new(Weight::Plain(weight)), bias }
+    }
+
+    /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`, after ReLU where `relu` says so. `None` where this LibTorch cannot.
+    pub(super) fn forward(&self, images: &Tensor, relu: bool) -> Option<Tensor> {
+        let ConvShape { padding, stride, groups, .. } = self.shape;
+        self.with(images, |weight, bias| {
+            // SAFETY: all point to live tensors or are null where that is allowed; the result is a new tensor or null.
+            unsafe { owned(shim::rsic_conv(images.as_ptr(), weight, bias, padding, stride, groups, relu)) }
+        })
+    }
+
+    /// `relu(sum + convolution)`, which may use the memory of `sum`; gives `sum` back where this LibTorch cannot.
+    pub(super) fn add_relu(&self, images: &Tensor, sum: Tensor) -> Result<Tensor, Tensor> {
+        let ConvShape { padding, stride, groups, .. } = self.shape;
+        let done = self.with(images, |weight, bias| {
+            let (sum, images) = (sum.as_ptr(), images.as_ptr());
+            // SAFETY: as above; `sum` is this function's own.
+            unsafe { owned(shim::rsic_conv_add_relu(sum, images, weight, bias, padding, stride, groups)) }
+        });
+        done.ok_or(sum)
+    }
+
+    /// The weight as it is, for LibTorch's own convolution.
+    pub(super) fn plain(&self) -> (Tensor, Option<&Tensor>) {
+        let weight = match &*self.weight.borrow() {
+            Weight::Plain(weight) => weight.shallow_clone(),
+            Weight::Packed(weight) => weight.to_dense(None, false),
+        };
+        (weight, self.bias.as_ref())
+    }
+
+    /// Weight and bias as they were given.
+    pub(super) fn into_plain(self) -> (Tensor, Option<Tensor>) {
+        let weight = match self.weight.into_inner() {
+            Weight::Plain(weight) => weight,
+            Weight::Packed(weight) => weight.to_dense(None, false),
+        };
+        (weight, self.bias)
+    }
+
+    fn with<T>(
+        &self,
+        images: &Tensor,
+        work: impl FnOnce(*const torch_sys::C_tensor, *const torch_sys::C_tensor) -> Option<T>,
+    ) -> Option<T> {
+        let mut weight = self.weight.borrow_mut();
+        if let (Weight::Plain(plain), &[_, _, _, _]) = (&*weight, images.size().as_slice()) {
+            let ConvShape { padding, stride, groups, .. } = self.shape;
+            let sizes = images.size();
+            // SAFETY: a live tensor and four numbers; the result is a new tensor or null.
+            let packed =
+                unsafe { owned(shim::rsic_conv_pack(plain.as_ptr(), padding, stride, groups, sizes.as_ptr())) };
+            if let Some(packed) = packed {
+                *weight = Weight::Packed(packed);
+            }
+        }
+        let (Weight::Plain(tensor) | Weight::Packed(tensor)) = &*weight;
+        work(tensor.as_ptr(), self.bias.as_ref().map_or(std::ptr::null(), Tensor::as_ptr))
+    }
+}
+
+/// # Safety
+/// The pointer is null or that of a tensor that nobody else owns.
+unsafe fn owned(tensor: *mut torch_sys::C_tensor) -> Option<Tensor> {
+    // SAFETY: the caller's promise.
+    (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) })
+}
