@@ -4,14 +4,14 @@ use super::ExitStatus;
 use crate::cli::{GlobalArgs, SpiceCommand, SpiceEvalArgs, SpiceTrainArgs};
 use crate::eval::meteor::Resources;
 use crate::eval::spice;
-use crate::eval::spice::agreement::{Analysis, Correlation, is_held_out};
+use crate::eval::spice::agreement::{Analysis, Correlation, Given, is_held_out};
 use crate::eval::spice::graph::Graph;
 use crate::eval::spice::model::Analyser;
 use crate::eval::spice::parses::{self, Parsed, Scored};
 use crate::eval::spice::score::{Lists, SpiceStats};
 use crate::eval::spice::terms::Terms;
-use crate::eval::spice::train::{Recipe, train};
 use crate::eval::spice::tuples::Tuple;
+use crate::train::caption_parser::{Recipe, train};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -49,12 +49,11 @@ fn train_model(args: &SpiceTrainArgs) -> Result<ExitStatus> {
             }
         }
     }
-    if graphs.is_empty() {
-        bail!("there is no parse to train on");
-    }
+    let mut recipe = Recipe::default();
+    recipe.epochs = args.epochs.map_or(recipe.epochs, usize::from);
     let started = Instant::now();
-    let analyser = train(&graphs, &Recipe::default());
-    let bytes = analyser.to_bytes()?;
+    let on_epoch = |epoch, loss| tracing::info!("epoch {epoch} of {}: loss {loss:.4}", recipe.epochs);
+    let bytes = train(&graphs, &recipe, on_epoch)?.to_bytes();
     write_atomic(&args.output, &bytes)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{used} captions trained on, {held_out} held out, {:.0} s", started.elapsed().as_secs_f64())?;
@@ -104,15 +103,21 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
 
 fn print_analysis(out: &mut impl Write, analysis: &Analysis) -> Result<()> {
     let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
-    let Analysis { captions, words, common, native, reference, .. } = *analysis;
+    let Analysis { captions, words, tuples, kinds, .. } = *analysis;
     writeln!(out, "{captions} captions, {words} words")?;
     writeln!(out, "tags              {:.4}", share(analysis.tags, words))?;
     writeln!(out, "lemmas            {:.4}", share(analysis.lemmas, words))?;
     writeln!(out, "attachment        {:.4}", share(analysis.attached, words))?;
     writeln!(out, "attachment+label  {:.4}", share(analysis.labelled, words))?;
-    writeln!(out, "tuple precision   {:.4}", share(common, native))?;
-    writeln!(out, "tuple recall      {:.4}", share(common, reference))?;
-    writeln!(out, "tuple F1          {:.4}", analysis.tuple_f1())?;
+    writeln!(out, "tuple precision   {:.4}", tuples.precision())?;
+    writeln!(out, "tuple recall      {:.4}", tuples.recall())?;
+    writeln!(out, "tuple F1          {:.4}", tuples.f1())?;
+    for (name, kind) in ["objects", "attributes", "relations"].iter().zip(kinds) {
+        writeln!(out, "  of {name:<15}{:.4}", kind.f1())?;
+    }
+    for ((name, _), overlap) in Given::ALL.iter().zip(analysis.given).skip(1) {
+        writeln!(out, "  given {name:<18}{:.4}", overlap.f1())?;
+    }
     writeln!(out, "all tuples equal  {:.4}", share(analysis.exact, captions))?;
     Ok(())
 }
