@@ -3,18 +3,14 @@
 use super::ExitStatus;
 use crate::cli::{GlobalArgs, SpiceCommand, SpiceEvalArgs, SpiceTrainArgs};
 use crate::eval::meteor::Resources;
-use crate::eval::spice;
 use crate::eval::spice::agreement::{Analysis, Correlation, Given, is_held_out};
 use crate::eval::spice::graph::Graph;
 use crate::eval::spice::model::Analyser;
-use crate::eval::spice::parses::{self, Parsed, Scored};
-use crate::eval::spice::score::{Lists, SpiceStats};
+use crate::eval::spice::parses::{self, Parsed};
 use crate::eval::spice::terms::Terms;
-use crate::eval::spice::tuples::Tuple;
 use crate::train::caption_parser::{Recipe, train};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
-use rayon::prelude::*;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,8 +85,8 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
     let terms = Terms::new(resources);
     match &args.scores {
         Some(path) => {
-            let pairs = scores(analyser, &parses::read_scores(path)?, &terms);
-            print_correlation(&mut out, "scores against the reference's", &Correlation::new(&pairs))?;
+            let correlation = Correlation::of_groups(analyser, &parses::read_scores(path)?, &terms);
+            print_correlation(&mut out, "scores against the reference's", &correlation)?;
         }
         None => {
             let correlation = Correlation::of_neighbours(analyser, &parsed, &terms);
@@ -131,18 +127,6 @@ fn print_correlation(out: &mut impl Write, title: &str, correlation: &Correlatio
     Ok(())
 }
 
-/// Native and reference scores of each group.
-fn scores(analyser: &Analyser, groups: &[Scored], terms: &Terms) -> Vec<(f64, f64)> {
-    let lists = Lists::new(terms);
-    let score = |group: &Scored| {
-        let references: Vec<Vec<Tuple>> = group.references.iter().map(|caption| analyser.tuples(caption)).collect();
-        let counts =
-            spice::counts(&analyser.tuples(&group.hypothesis), references.iter().map(Vec::as_slice), terms, &lists);
-        (SpiceStats::new(&counts).mean(0), group.spice)
-    };
-    groups.par_iter().map(score).collect()
-}
-
 /// Captions to tuples: the median of five passes, on one thread and on all.
 fn speed(out: &mut impl Write, analyser: &Analyser, parsed: &[Parsed]) -> Result<()> {
     let median = |pass: &dyn Fn() -> usize| {
@@ -157,7 +141,8 @@ fn speed(out: &mut impl Write, analyser: &Analyser, parsed: &[Parsed]) -> Result
         times.get(2).copied().unwrap_or(f64::NAN) * 1e6 / parsed.len() as f64
     };
     let one = median(&|| parsed.iter().map(|parsed| analyser.tuples(&parsed.caption).len()).sum());
-    let all = median(&|| parsed.par_iter().map(|parsed| analyser.tuples(&parsed.caption).len()).sum());
+    let captions: Vec<&str> = parsed.iter().map(|parsed| parsed.caption.as_str()).collect();
+    let all = median(&|| analyser.all_tuples(&captions).len());
     let threads = rayon::current_num_threads();
     writeln!(out, "speed             {one:.1} us a caption on 1 thread, {all:.1} us on {threads}")?;
     Ok(())

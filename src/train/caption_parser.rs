@@ -42,13 +42,13 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            epochs: 11,
+            epochs: 14,
             batch: 96,
-            rate: 3e-3,
-            dropout: 0.3,
+            rate: 2.5e-3,
+            dropout: 0.2,
             forget: 0.25,
             embedding: 64,
-            state: 96,
+            state: 128,
             layers: 2,
             projection: 64,
             seed: 1,

@@ -5,7 +5,7 @@ use super::convert::{self, Arc};
 use super::counts;
 use super::graph::{Graph, Word};
 use super::model::Analyser;
-use super::parses::Parsed;
+use super::parses::{Parsed, Scored};
 use super::score::{Lists, SpiceStats};
 use super::terms::Terms;
 use super::tuples::{Tuple, tuples};
@@ -150,7 +150,7 @@ impl Analysis {
         let mut given = [const { Vec::new() }; Given::ALL.len()];
         for sentence in &parsed.sentences {
             let text: Vec<&str> = sentence.words.iter().map(|word| word.text.as_str()).collect();
-            let native = analyser.tree(&text.join(" "));
+            let Some(native) = analyser.trees(&[&text.join(" ")]).pop() else { continue };
             counts.words += text.len();
             for (ours, theirs) in native.0.iter().zip(&sentence.words) {
                 counts.tags += usize::from(ours.tag == theirs.tag);
@@ -207,11 +207,24 @@ impl Correlation {
         }
     }
 
+    /// Scores groups from native tuples, against the reference's scores.
+    pub fn of_groups(analyser: &Analyser, groups: &[Scored], terms: &Terms) -> Self {
+        let lists = Lists::new(terms);
+        let score = |group: &Scored| {
+            let references: Vec<Vec<Tuple>> = group.references.iter().map(|caption| analyser.tuples(caption)).collect();
+            let references = references.iter().map(Vec::as_slice);
+            let counts = counts(&analyser.tuples(&group.hypothesis), references, terms, &lists);
+            (SpiceStats::new(&counts).mean(0), group.spice)
+        };
+        Self::new(&groups.par_iter().map(score).collect::<Vec<_>>())
+    }
+
     /// Scores each caption against the five after it (the first ones for the last), from native tuples and from the
     /// reference's: where parses come without groups of references.
     pub fn of_neighbours(analyser: &Analyser, parses: &[Parsed], terms: &Terms) -> Self {
         let lists = Lists::new(terms);
-        let native: Vec<Vec<Tuple>> = parses.par_iter().map(|parsed| analyser.tuples(&parsed.caption)).collect();
+        let captions: Vec<&str> = parses.iter().map(|parsed| parsed.caption.as_str()).collect();
+        let native = analyser.all_tuples(&captions);
         let reference: Vec<Vec<Tuple>> = parses.iter().map(|parsed| parsed.tuples.clone()).collect();
         let score = |tuples: &[Vec<Tuple>], at: usize| {
             let others = (1..=5).filter_map(|by| tuples.get((at + by) % tuples.len())).map(Vec::as_slice);

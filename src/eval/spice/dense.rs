@@ -13,7 +13,7 @@ const WEIGHT: f32 = 4096.0;
 const BLOCK: usize = 16;
 
 /// Inputs that share a pass over the weights.
-const ROWS: usize = 4;
+pub const ROWS: usize = 4;
 
 /// The nearest 16-bit number of a value, with `one` for 1.
 pub fn quantise(value: f32, one: f32) -> i16 {

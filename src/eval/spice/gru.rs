@@ -12,19 +12,28 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// States of a sequence of inputs, into columns `first..` of `[words, width]`.
-    fn run(&self, inputs: &Rows, backwards: bool, out: &mut [i16], first: usize, width: usize) {
+    /// States of sequences of inputs, one behind the other, into columns `first..` of `[words, width]`.
+    fn run(&self, inputs: &Rows, lengths: &[usize], backwards: bool, out: &mut [i16], first: usize, width: usize) {
         let size = self.size();
         let (mut given, mut kept) = (Vec::new(), Vec::new());
         self.input.apply(inputs, &mut given);
-        let words = out.len() / width;
-        let (mut state, mut packed) = (vec![0.0f32; size], vec![0i16; size]);
-        for step in 0..words {
-            let word = if backwards { words - 1 - step } else { step };
-            self.state.apply_one(&packed, &mut kept);
-            let given = &given[word * self.input.width()..][..3 * size];
-            gates(given, &kept[..3 * size], &mut state, &mut packed);
-            out[word * width + first..][..size].copy_from_slice(&packed);
+        let (mut state, mut packed) = (vec![0.0f32; lengths.len() * size], vec![0i16; lengths.len() * size]);
+        for step in 0..lengths.iter().copied().max().unwrap_or(0) {
+            match lengths {
+                [_] => self.state.apply_one(&packed, &mut kept),
+                _ => self.state.apply(&Rows::new(&packed, size), &mut kept),
+            }
+            let mut start = 0;
+            let states = state.chunks_exact_mut(size).zip(packed.chunks_exact_mut(size));
+            for ((&length, kept), (state, packed)) in lengths.iter().zip(kept.chunks(self.state.width())).zip(states) {
+                if step < length {
+                    let word = start + if backwards { length - 1 - step } else { step };
+                    let given = &given[word * self.input.width()..][..3 * size];
+                    gates(given, &kept[..3 * size], state, packed);
+                    out[word * width + first..][..size].copy_from_slice(packed);
+                }
+                start += length;
+            }
         }
     }
 
@@ -96,13 +105,14 @@ pub struct Gru {
 }
 
 impl Gru {
-    /// States of a sequence of inputs `[words, inputs]`: `[words, 2 * size]`, forward then backward.
-    pub fn apply(&self, inputs: &[i16]) -> Vec<i16> {
+    /// States of sequences of so many inputs each, one behind the other, `[words, inputs]`: `[words, 2 * size]`,
+    /// forward then backward. A few sequences together share a pass over the weights.
+    pub fn apply(&self, inputs: &[i16], lengths: &[usize]) -> Vec<i16> {
         let (size, width) = (self.forward.size(), self.forward.input.inputs());
         let mut out = vec![0; inputs.len() / width.max(1) * 2 * size];
         let inputs = Rows::new(inputs, width);
-        self.forward.run(&inputs, false, &mut out, 0, 2 * size);
-        self.backward.run(&inputs, true, &mut out, size, 2 * size);
+        self.forward.run(&inputs, lengths, false, &mut out, 0, 2 * size);
+        self.backward.run(&inputs, lengths, true, &mut out, size, 2 * size);
         out
     }
 
@@ -142,11 +152,14 @@ mod tests {
         };
         let gru = Gru { forward: cell(), backward: cell() };
         let one = ONE as i16;
-        let states = gru.apply(&[one, 0, 0, 0, 0, one]);
+        let states = gru.apply(&[one, 0, 0, 0, 0, one], &[3]);
         // Half of the state goes on; the new part is tanh 2 where there is an input.
         let new = 0.964_f32;
         let near = |at: usize, value: f32| (f32::from(states[at]) / ONE - value).abs() < 2e-3;
         assert!(near(0, new / 2.0) && near(4, new / 4.0) && near(8, new / 8.0) && near(1, 0.0) && near(9, new / 2.0));
         assert!(near(11, new / 2.0) && near(7, new / 4.0) && near(3, new / 8.0) && near(10, 0.0));
+        // Sequences behind each other do not see each other.
+        let both = gru.apply(&[one, 0, 0, 0, 0, one, one, 0, one, 0], &[3, 2]);
+        assert_eq!((&both[..12], &both[12..]), (&states[..], &gru.apply(&[one, 0, one, 0], &[2])[..]));
     }
 }

@@ -31,10 +31,10 @@ pub use score::{KINDS, SpiceStats};
 use crate::eval::meteor::Resources;
 use anyhow::Result;
 use model::Analyser;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use scene::Scene;
 use score::{Counts, Lists};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use terms::Terms;
 use tuples::Tuple;
@@ -59,7 +59,8 @@ impl SpiceReferences {
         let analyser = Analyser::built_in()?;
         let terms = Terms::new(resources);
         let lists = Lists::new(&terms);
-        let captions = captions.par_iter().map(|caption| analyser.tuples(caption).into()).collect();
+        let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
+        let captions = analyser.all_tuples(&captions).into_iter().map(Into::into).collect();
         Ok(Self { analyser, terms, lists, captions, met: RwLock::default() })
     }
 
@@ -72,6 +73,17 @@ impl SpiceReferences {
         let references = captions.into_iter().filter_map(|caption| self.captions.get(caption)).map(|tuples| &**tuples);
         let hypothesis = self.tuples(hypothesis);
         SpiceStats::new(&counts(&hypothesis, references, &self.terms, &self.lists))
+    }
+
+    /// Analyses hypotheses together, which is quicker than one by one; [`score`](Self::score) then finds them.
+    pub fn meet(&self, hypotheses: &[String]) {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let new = hypotheses.iter().map(String::as_str).filter(|hypothesis| !met.contains_key(*hypothesis));
+        let new: Vec<&str> = new.collect::<BTreeSet<_>>().into_iter().collect();
+        drop(met);
+        let tuples = self.analyser.all_tuples(&new);
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        met.extend(new.into_iter().map(Box::from).zip(tuples.into_iter().map(Arc::from)));
     }
 
     fn tuples(&self, hypothesis: &str) -> Arc<[Tuple]> {

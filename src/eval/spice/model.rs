@@ -3,11 +3,13 @@
 use super::bytes::{strings, take, take_strings, take_u32, take_words, words};
 use super::cleanup;
 use super::convert::{self, Arc};
-use super::graph::{Graph, Label, Word};
+use super::dense::ROWS;
+use super::graph::{Label, Word};
 use super::lemma::Lemmas;
-use super::network::Network;
+use super::network::{Analysed, Network};
 use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result};
+use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Words of a caption that are read; no caption of a dataset comes near.
@@ -24,6 +26,12 @@ pub struct Analyser {
     pub network: Network,
 }
 
+fn of_tree(words: Vec<Word>, tree: &[Arc]) -> Vec<Tuple> {
+    let mut graph = convert::graph(words, tree);
+    cleanup::clean_up(&mut graph);
+    tuples(&graph)
+}
+
 impl Analyser {
     /// The analyser in the binary, read when it is first asked for. `docs/spice.md` says how it was trained.
     ///
@@ -35,15 +43,20 @@ impl Analyser {
         read.as_ref().context("the SPICE model in this program is damaged")
     }
 
-    /// The words of a cleaned caption with tags and lemmas, and its tree.
-    pub fn tree(&self, caption: &str) -> (Vec<Word>, Vec<Arc>) {
-        let texts: Vec<&str> = caption.split_whitespace().take(LONGEST).collect();
+    /// The words of cleaned captions with tags and lemmas, and their trees.
+    pub fn trees(&self, captions: &[&str]) -> Vec<(Vec<Word>, Vec<Arc>)> {
+        let texts: Vec<Vec<&str>> =
+            captions.iter().map(|caption| caption.split_whitespace().take(LONGEST).collect()).collect();
         let analysed = self.network.analyse(&texts);
-        let words = texts.iter().zip(analysed.tags).map(|(text, tag)| {
+        texts.iter().zip(analysed).map(|(texts, analysed)| self.named(texts, &analysed)).collect()
+    }
+
+    fn named(&self, texts: &[&str], analysed: &Analysed) -> (Vec<Word>, Vec<Arc>) {
+        let words = texts.iter().zip(&analysed.tags).map(|(text, &tag)| {
             let tag = self.tags.get(tag).map(String::as_str).unwrap_or_default();
             Word { text: (*text).to_owned(), lemma: self.lemmas.lemma(text, tag), tag: tag.to_owned() }
         });
-        let arcs = analysed.governors.iter().zip(analysed.labels).map(|(&governor, label)| {
+        let arcs = analysed.governors.iter().zip(&analysed.labels).map(|(&governor, &label)| {
             let label = self.labels.get(label).copied().unwrap_or(Label::DEP);
             // The root's label and no governor go together.
             match (governor, label) {
@@ -55,17 +68,25 @@ impl Analyser {
         (words.collect(), arcs.collect())
     }
 
-    /// The graph of a cleaned caption.
-    pub fn graph(&self, caption: &str) -> Graph {
-        let (words, tree) = self.tree(caption);
-        convert::graph(words, &tree)
-    }
-
     /// The tuples of a cleaned caption.
     pub fn tuples(&self, caption: &str) -> Vec<Tuple> {
-        let mut graph = self.graph(caption);
-        cleanup::clean_up(&mut graph);
-        tuples(&graph)
+        self.trees(&[caption]).into_iter().flat_map(|(words, tree)| of_tree(words, &tree)).collect()
+    }
+
+    /// The tuples of cleaned captions, in parallel; a few at a time, of like lengths, share the work.
+    pub fn all_tuples(&self, captions: &[&str]) -> Vec<Vec<Tuple>> {
+        let mut order: Vec<usize> = (0..captions.len()).collect();
+        order.sort_by_cached_key(|&at| captions[at].split_whitespace().count()); // stable
+        let groups: Vec<Vec<Vec<Tuple>>> = order
+            .par_chunks(ROWS)
+            .map(|group| {
+                let trees = self.trees(&group.iter().map(|&at| captions[at]).collect::<Vec<_>>());
+                trees.into_iter().map(|(words, tree)| of_tree(words, &tree)).collect()
+            })
+            .collect();
+        let mut all = vec![Vec::new(); captions.len()];
+        order.into_iter().zip(groups.into_iter().flatten()).for_each(|(at, tuples)| all[at] = tuples);
+        all
     }
 
     /// The model file. It is read without being unpacked.

@@ -8,7 +8,7 @@
 //! projections in place of a bilinear form: a caption takes a thousandth of the reference's time.
 
 use super::bytes::{shorts, take, take_shorts};
-use super::dense::{Dense, ONE, Rows, quantise};
+use super::dense::{Dense, ONE, ROWS, Rows, quantise};
 use super::features::Embedding;
 use super::gru::Gru;
 use super::tree;
@@ -59,52 +59,78 @@ fn rectified(values: &[f32]) -> Vec<i16> {
     values.iter().map(|value| quantise(value.max(0.0), ONE)).collect()
 }
 
+/// Scores of each word with the root and each word, `[words, words + 1]`.
+fn arcs(forms: &[i16], root: &[i16], governors: &[i16]) -> Vec<f32> {
+    let side = root.len().max(1);
+    let mut scores = Vec::with_capacity(forms.len() / side * (governors.len() / side + 1));
+    for form in forms.chunks_exact(side) {
+        scores.extend(std::iter::once(root).chain(governors.chunks_exact(side)).map(|governor| {
+            let sum: i64 = form.iter().zip(governor).map(|(&a, &b)| i64::from(i32::from(a) * i32::from(b))).sum();
+            sum as f32
+        }));
+    }
+    scores
+}
+
 impl Network {
-    /// Tags and parses some words.
-    pub fn analyse(&self, words: &[&str]) -> Analysed {
-        let count = words.len();
-        let mut states = self.embedding.apply(words);
+    /// Tags and parses captions. Of each the result is the same, whichever others there are.
+    pub fn analyse(&self, captions: &[Vec<&str>]) -> Vec<Analysed> {
+        captions.chunks(ROWS).flat_map(|some| self.analyse_some(some)).collect()
+    }
+
+    /// A few captions, which share each pass over the weights.
+    fn analyse_some(&self, captions: &[Vec<&str>]) -> Vec<Analysed> {
+        let lengths: Vec<usize> = captions.iter().map(Vec::len).collect();
+        let mut states = self.embedding.apply(&captions.concat());
         for layer in &self.layers {
-            states = layer.apply(&states);
+            states = layer.apply(&states, &lengths);
         }
         let mut with_root = self.root.clone();
         with_root.extend_from_slice(&states);
-        let (states, with_root) =
-            (Rows::new(&states, self.tag.inputs()), Rows::new(&with_root, self.governor.inputs()));
-        let mut out = Vec::new();
-        self.tag.apply(&states, &mut out);
-        let tags = out.chunks_exact(self.tag.width()).map(|row| greatest(&row[..self.tag.outputs()])).collect();
-        let governors = tree::best(&self.arcs(&states, &with_root), count);
-        let (mut dependent, mut governor) = (Vec::new(), Vec::new());
+        let states = Rows::new(&states, self.tag.inputs());
+        let with_root = Rows::new(&with_root, self.governor.inputs());
+        let (forms, governors) = self.projections(&states, &with_root);
+        let (mut dependent, mut above, mut out) = (Vec::new(), Vec::new(), Vec::new());
         self.label_dependent.apply(&states, &mut dependent);
-        self.label_governor.apply(&with_root, &mut governor);
-        let width = self.label_dependent.width();
-        for (row, &above) in dependent.chunks_exact_mut(width).zip(&governors) {
-            row.iter_mut().zip(&governor[above * width..]).for_each(|(sum, part)| *sum += part);
+        self.label_governor.apply(&with_root, &mut above);
+        let (side, width) = (self.governor.width(), self.label_dependent.width());
+        let mut all = Vec::with_capacity(captions.len());
+        let mut start = 0;
+        for &length in &lengths {
+            let end = start + length;
+            let own = &governors[(start + 1) * side..(end + 1) * side];
+            let scores = arcs(&forms[start * side..end * side], &governors[..side], own);
+            let governors = tree::best(&scores, length);
+            for (row, &governor) in dependent[start * width..end * width].chunks_exact_mut(width).zip(&governors) {
+                let place = if governor == 0 { 0 } else { start + governor };
+                row.iter_mut().zip(&above[place * width..]).for_each(|(sum, part)| *sum += part);
+            }
+            all.push(Analysed { governors, ..Analysed::default() });
+            start = end;
         }
         self.label.apply(&Rows::new(&rectified(&dependent), width), &mut out);
-        let labels = out.chunks_exact(self.label.width()).map(|row| greatest(&row[..self.label.outputs()])).collect();
-        Analysed { tags, governors, labels }
+        let mut labels = out.chunks_exact(self.label.width()).map(|row| greatest(&row[..self.label.outputs()]));
+        for (analysed, &length) in all.iter_mut().zip(&lengths) {
+            analysed.labels = labels.by_ref().take(length).collect();
+        }
+        drop(labels);
+        self.tag.apply(&states, &mut out);
+        let mut tags = out.chunks_exact(self.tag.width()).map(|row| greatest(&row[..self.tag.outputs()]));
+        for (analysed, &length) in all.iter_mut().zip(&lengths) {
+            analysed.tags = tags.by_ref().take(length).collect();
+        }
+        all
     }
 
-    /// Scores of each word with each governor, `[words, words + 1]`.
-    fn arcs(&self, states: &Rows, with_root: &Rows) -> Vec<f32> {
+    /// Both sides of the bilinear form: of each word, and of the root and each word.
+    fn projections(&self, states: &Rows, with_root: &Rows) -> (Vec<i16>, Vec<i16>) {
         let mut out = Vec::new();
         self.dependent.apply(states, &mut out);
         let projected = Rows::new(&rectified(&out), self.dependent.width());
         self.form.apply(&projected, &mut out);
-        let forms: Vec<i16> = out.iter().map(|&value| quantise(value, FORM)).collect();
+        let forms = out.iter().map(|&value| quantise(value, FORM)).collect();
         self.governor.apply(with_root, &mut out);
-        let governors = rectified(&out);
-        let width = self.governor.width();
-        let mut scores = Vec::with_capacity(forms.len() / width * (governors.len() / width));
-        for form in forms.chunks_exact(width) {
-            scores.extend(governors.chunks_exact(width).map(|governor| {
-                let sum: i64 = form.iter().zip(governor).map(|(&a, &b)| i64::from(i32::from(a) * i32::from(b))).sum();
-                sum as f32
-            }));
-        }
-        scores
+        (forms, rectified(&out))
     }
 
     pub fn write(&self, out: &mut Vec<u8>) {
