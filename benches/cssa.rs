@@ -83,6 +83,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().filter(|a| a != "--bench").collect();
     let Some(path) = arguments.get(1) else { return };
     let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    rsic::runtime::keep_memory();
     rsic::runtime::set_threads(None).unwrap();
     rsic::runtime::seed(&[0]);
     let store = nn::VarStore::new(Device::Cpu);

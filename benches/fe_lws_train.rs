@@ -17,6 +17,7 @@ fn main() {
     let (repetitions, steps) = (number(2, 5), number(3, 20));
     let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let captions: Vec<Vec<i64>> = serde_json::from_value(data["captions"].clone()).unwrap();
+    rsic::runtime::keep_memory();
     rsic::runtime::set_threads(None).unwrap();
     rsic::runtime::seed(&[0]);
     let features =

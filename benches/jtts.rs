@@ -23,6 +23,7 @@ fn main() {
     let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let images: Vec<Vec<Vec<i64>>> = serde_json::from_value(data["images"].clone()).unwrap();
     let number = |key: &str| data[key].as_i64().unwrap();
+    rsic::runtime::keep_memory();
     rsic::runtime::set_threads(None).unwrap();
     rsic::runtime::seed(&[0]);
     let inputs = Inputs {

@@ -78,6 +78,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().filter(|a| a != "--bench").collect();
     let Some(steps) = arguments.get(1).and_then(|a| a.parse().ok()) else { return };
     let images: usize = arguments.get(2).map_or(4, |a| a.parse().unwrap());
+    rsic::runtime::keep_memory();
     rsic::runtime::set_threads(None).unwrap();
     rsic::runtime::seed(&[0]);
     let (seconds, model, _store) = time_steps("author_code", 8, 1, steps);

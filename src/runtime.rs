@@ -36,6 +36,19 @@ pub fn load_cuda() -> Option<(PathBuf, &'static Result<(), String>)> {
     Some((path, loaded))
 }
 
+/// Keeps memory that tensors gave back for the next ones, instead of returning it to the system at once and getting it
+/// anew, page by page, cleared: a fifth of a training's processor time. At its largest the process is as large as before.
+///
+/// Called once, before there are threads. Does nothing where the C library is not GNU's.
+pub fn keep_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: sets two numbers of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
+    }
+}
+
 /// The device for `auto`, `cpu`, `cuda` or `cuda:N`.
 pub fn device(name: &str) -> Result<Device> {
     if name == "cpu" {

@@ -7,6 +7,7 @@ use rsic::commands::{self, report_error};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    rsic::runtime::keep_memory();
     match commands::run(Cli::parse()) {
         Ok(status) => status.into(),
         Err(error) => report_error(&error),

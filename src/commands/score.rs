@@ -5,7 +5,7 @@ use crate::cli::{GlobalArgs, ScoreArgs};
 use crate::eval::bootstrap::{self, Difference, Interval};
 use crate::eval::readers::{self, Captions, plain};
 use crate::eval::{MetricSet, References, Scores, Segment, tokenize_all};
-use crate::util::fs::write_atomic_with;
+use crate::util::fs::write_renamed_with;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -66,31 +66,26 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
         );
     }
 
-    let mut output = serde_json::Map::new();
-    output.insert("corpus".into(), json!(corpus));
-    output.insert("images".into(), images_json(&prepared, &scored, metrics));
     let mut out = std::io::stdout().lock();
     let resamples = args.bootstrap.unwrap_or(0);
     let intervals = bootstrap::intervals(&prepared, &scored.segments, metrics, resamples, args.seed);
     table(&mut out, &corpus, &intervals)?;
-    if resamples > 0 {
-        output.insert("bootstrap".into(), json!({"resamples": resamples, "seed": args.seed, "intervals": intervals}));
-    }
+    let bootstrap = (resamples > 0).then(|| json!({"resamples": resamples, "seed": args.seed, "intervals": intervals}));
+    let mut compare = None;
     if let (Some(other), Some(captions)) = (&args.compare, &other) {
         let resamples = args.bootstrap.unwrap_or(1000);
         let second = self::scored(&prepared, scored.ids.clone(), captions, metrics, args)?;
         let differences =
             bootstrap::compare(&prepared, &scored.segments, &second.segments, metrics, resamples, args.seed);
         differences_table(&mut out, &args.hypotheses, other, &differences, resamples)?;
-        output.insert(
-            "compare".into(),
-            json!({"with": other, "resamples": resamples, "seed": args.seed, "differences": differences}),
-        );
+        compare = Some(json!({"with": other, "resamples": resamples, "seed": args.seed, "differences": differences}));
     }
     statement(&mut out, &prepared, &scored, metrics, args)?;
     out.flush()?;
     if let Some(path) = &args.out {
-        write_atomic_with(path, |file| {
+        let images = image_scores(&prepared, &scored, metrics);
+        let output = Output { corpus: &corpus, images, bootstrap, compare };
+        write_renamed_with(path, |file| {
             serde_json::to_writer_pretty(&mut *file, &output)?;
             Ok(writeln!(file)?)
         })?;
@@ -184,15 +179,27 @@ fn second_system(path: &Path, images: &[Value], references: &Captions, args: &Sc
     Ok(captions)
 }
 
-fn images_json(prepared: &References, scored: &Scored, metrics: MetricSet) -> Value {
-    #[derive(Serialize)]
-    struct Image<'i> {
-        id: &'i Value,
-        #[serde(flatten)]
-        scores: Scores,
-    }
+/// What `--out` writes.
+#[derive(Serialize)]
+struct Output<'o> {
+    corpus: &'o Scores,
+    images: Vec<Image<'o>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bootstrap: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compare: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Image<'o> {
+    id: &'o Value,
+    #[serde(flatten)]
+    scores: Scores,
+}
+
+fn image_scores<'o>(prepared: &References, scored: &'o Scored, metrics: MetricSet) -> Vec<Image<'o>> {
     let images = scored.ids.iter().zip(&scored.segments);
-    json!(images.map(|(id, segment)| Image { id, scores: prepared.named(segment, metrics) }).collect::<Vec<_>>())
+    images.map(|(id, segment)| Image { id, scores: prepared.named(segment, metrics) }).collect()
 }
 
 fn table(out: &mut impl Write, corpus: &Scores, intervals: &[Interval]) -> Result<()> {

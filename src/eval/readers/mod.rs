@@ -1,14 +1,13 @@
 //! Captions and references from files: coco JSON, JSON lines, plain text.
 
-use anyhow::{Context, Result, anyhow, bail};
-use rustc_hash::FxHashMap;
-use serde_json::{Map, Value};
-use std::path::Path;
+mod record;
 
-/// Names under which a record may carry its image.
-const ID_KEYS: [&str; 6] = ["id", "image_id", "image", "filename", "file", "path"];
-/// Names under which a record may carry several captions.
-const LIST_KEYS: [&str; 4] = ["captions", "references", "refs", "caption"];
+use anyhow::{Context, Result, anyhow, bail};
+use record::{IMAGE_KEYS, Record};
+use rustc_hash::FxHashMap;
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +122,10 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
                 _ => lines = Some((count, path)),
             }
         }
+        if all.items.is_empty() && format != Format::Text {
+            all = captions;
+            continue;
+        }
         for item in captions.items {
             let wanted = |caption: &String| format != Format::Text || !caption.trim().is_empty();
             all.add(item.id, item.captions.into_iter().filter(wanted));
@@ -143,54 +146,77 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
         }
         Format::JsonLines => {
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-                let record: Value =
+                let record =
                     serde_json::from_str(line).map_err(|error| anyhow!("line {number} is not JSON: {error}"))?;
-                record_of(record, &mut captions).with_context(|| format!("line {number}"))?;
+                captions.add_value(record).with_context(|| format!("line {number}"))?;
             }
         }
-        Format::Json => match serde_json::from_str(text).map_err(|error| anyhow!("it is not JSON: {error}"))? {
-            Value::Array(records) => records_of(records, &mut captions)?,
-            Value::Object(mut object) => match object.remove("annotations") {
-                Some(Value::Array(records)) => records_of(records, &mut captions)?,
-                Some(_) => bail!("its 'annotations' are not a list"),
-                None => {
-                    for (id, value) in object {
-                        let list = strings(value).with_context(|| format!("image '{id}'"))?;
-                        captions.add(Value::String(id), list);
-                    }
+        Format::Json => match records(text) {
+            Some(records) => {
+                for (number, record) in (1..).zip(records) {
+                    captions.add_record(record).with_context(|| format!("entry {number}"))?;
                 }
-            },
-            _ => bail!("expected a list of objects with image_id and caption, or an object with 'annotations'"),
+            }
+            None => captions.add_json(text)?,
         },
     }
     Ok(captions)
 }
 
-fn records_of(records: Vec<Value>, captions: &mut Captions) -> Result<()> {
-    for (number, record) in (1..).zip(records) {
-        record_of(record, captions).with_context(|| format!("entry {number}"))?;
+/// The records of a coco file in one pass; nothing where it is written in another way, or has faults to tell of.
+fn records(text: &str) -> Option<Vec<Record>> {
+    #[derive(Deserialize)]
+    struct Annotated {
+        annotations: Vec<Record>,
     }
-    Ok(())
+    match text.trim_start().as_bytes().first()? {
+        b'{' => serde_json::from_str(text).map(|Annotated { annotations }| annotations).ok(),
+        _ => serde_json::from_str(text).ok(),
+    }
 }
 
-/// An object with an image and a caption, or several. In coco annotations `id` is the annotation's, `image_id` the
-/// image's.
-fn record_of(record: Value, captions: &mut Captions) -> Result<()> {
-    let Value::Object(mut record) = record else { bail!("it is not an object") };
-    let id = take(&mut record, &["image_id"]).or_else(|| take(&mut record, &ID_KEYS));
-    let id = id.with_context(|| format!("it names no image (one of {})", ID_KEYS.join(", ")))?;
-    if !(id.is_string() || id.is_number()) {
-        bail!("its image is neither a number nor a string");
+impl Captions {
+    /// Adds any JSON that captions may be written in.
+    fn add_json(&mut self, text: &str) -> Result<()> {
+        match serde_json::from_str(text).map_err(|error| anyhow!("it is not JSON: {error}"))? {
+            Value::Array(records) => self.add_values(records),
+            Value::Object(mut object) => match object.remove("annotations") {
+                Some(Value::Array(records)) => self.add_values(records),
+                Some(_) => bail!("its 'annotations' are not a list"),
+                None => {
+                    for (id, value) in object {
+                        let list = strings(value).with_context(|| format!("image '{id}'"))?;
+                        self.add(Value::String(id), list);
+                    }
+                    Ok(())
+                }
+            },
+            _ => bail!("expected a list of objects with image_id and caption, or an object with 'annotations'"),
+        }
     }
-    let list = take(&mut record, &["caption"]).or_else(|| take(&mut record, &LIST_KEYS));
-    let list = list.with_context(|| format!("image '{}' has no 'caption'", plain(&id)))?;
-    let list = strings(list).with_context(|| format!("image '{}'", plain(&id)))?;
-    captions.add(id, list);
-    Ok(())
-}
 
-fn take(record: &mut Map<String, Value>, keys: &[&str]) -> Option<Value> {
-    keys.iter().find_map(|key| record.remove(*key))
+    fn add_values(&mut self, records: Vec<Value>) -> Result<()> {
+        for (number, record) in (1..).zip(records) {
+            self.add_value(record).with_context(|| format!("entry {number}"))?;
+        }
+        Ok(())
+    }
+
+    fn add_value(&mut self, record: Value) -> Result<()> {
+        self.add_record(Record::deserialize(record).map_err(|_| anyhow!("it is not an object"))?)
+    }
+
+    /// Adds an image's caption, or several.
+    fn add_record(&mut self, record: Record) -> Result<()> {
+        let image = record.image.with_context(|| format!("it names no image (one of {})", IMAGE_KEYS.join(", ")))?;
+        if !(image.is_string() || image.is_number()) {
+            bail!("its image is neither a number nor a string");
+        }
+        let list = record.captions.with_context(|| format!("image '{}' has no 'caption'", plain(&image)))?;
+        let list = strings(list).with_context(|| format!("image '{}'", plain(&image)))?;
+        self.add(image, list);
+        Ok(())
+    }
 }
 
 fn strings(value: Value) -> Result<Vec<String>> {
@@ -205,7 +231,7 @@ fn strings(value: Value) -> Result<Vec<String>> {
 fn one_string(value: Value) -> Result<String> {
     match value {
         Value::String(caption) => Ok(caption),
-        Value::Object(mut object) => match take(&mut object, &["caption", "raw"]) {
+        Value::Object(mut object) => match object.remove("caption").or_else(|| object.remove("raw")) {
             Some(Value::String(caption)) => Ok(caption),
             _ => bail!("one of its captions is not text"),
         },
