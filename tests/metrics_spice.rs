@@ -160,6 +160,17 @@ fn scores_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn captions_have_the_same_tuples_alone_and_together() {
+    let analyser = Analyser::built_in().unwrap();
+    let parsed = parses::read(&golden("spice_parses_rs.json")).unwrap();
+    let mut captions: Vec<&str> = parsed.iter().map(|parsed| parsed.caption.as_str()).collect();
+    captions.extend(["", "house", "a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a"]);
+    let alone: Vec<Vec<Tuple>> = captions.iter().map(|caption| analyser.tuples(caption)).collect();
+    assert_eq!(analyser.all_tuples(&captions), alone);
+    assert!(analyser.all_tuples(&[]).is_empty());
+}
+
+#[test]
 fn the_native_parses_are_as_close_as_the_documentation_says() {
     let analyser = Analyser::built_in().unwrap();
     let own = Analysis::new(analyser, &parses::read(&golden("spice_parses_rs.json")).unwrap());
