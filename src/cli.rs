@@ -208,6 +208,9 @@ pub struct SpiceTrainArgs {
     /// Train on every caption: none is held out to measure with.
     #[arg(long)]
     pub all: bool,
+    /// How often each caption is seen (default: as for the model in the program).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub epochs: Option<u16>,
 }
 
 #[derive(Debug, Args)]
