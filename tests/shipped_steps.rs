@@ -2,7 +2,7 @@
 //! built-in scenes: the whole path from the file to checkpoints, in small sizes. Settings that come to the same small
 //! experiment are one.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 

@@ -114,8 +114,11 @@ impl System {
     }
 }
 
-/// File names and references by image, of a file that `rsic eval` wrote.
-fn inside(path: &Path) -> Result<(BTreeMap<String, String>, BTreeMap<String, Vec<String>>)> {
+/// File names, and references, by image.
+type Inside = (BTreeMap<String, String>, BTreeMap<String, Vec<String>>);
+
+/// What a file that `rsic eval` wrote says of its images.
+fn inside(path: &Path) -> Result<Inside> {
     let (mut files, mut references) = (BTreeMap::new(), BTreeMap::new());
     for line in crate::util::fs::read_text(path)?.lines() {
         let Ok(value) = serde_json::from_str::<Value>(line) else { break };

@@ -60,7 +60,7 @@ fn caption(record: &CaptionRecord, tagger: Option<&Tagger>) -> Value {
     }
     let attributes = &record.shown.attributes;
     if !attributes.is_empty() {
-        let likely = record.shown.likely_attributes().count().max(ATTRIBUTES).min(2 * ATTRIBUTES);
+        let likely = record.shown.likely_attributes().count().clamp(ATTRIBUTES, 2 * ATTRIBUTES);
         let rounded = attributes.iter().take(likely).map(|(word, p)| json!([word, (p * 1e3).round() / 1e3]));
         value["attributes"] = rounded.collect();
     }
