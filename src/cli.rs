@@ -361,7 +361,7 @@ pub enum DataCommand {
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
     /// Make masks of the images that have none, by Segment Anything (--sam WEIGHTS), or by colour alone, a substitute.
-    Masks(MasksArgs),
+    Masks(Box<MasksArgs>),
     /// Print the nouns of the captions with their counts, or the nouns of every caption.
     Nouns(NounsArgs),
     /// The frequent nouns and adjectives of the training captions, which JTTS predicts from images.

@@ -136,7 +136,7 @@ impl RunLengths {
         if object && self.counts.is_empty() {
             self.counts.push(0); // the background comes first, even where there is none
         }
-        let last_is_object = self.counts.len() % 2 == 0;
+        let last_is_object = self.counts.len().is_multiple_of(2);
         match self.counts.last_mut() {
             Some(last) if object == last_is_object => *last += length,
             _ => self.counts.push(length),
