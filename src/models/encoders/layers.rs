@@ -49,7 +49,7 @@ pub struct Conv {
     pub bias: Option<Tensor>,
     pub shape: ConvShape,
     /// In place of weight and bias, where oneDNN computes them: without gradient for good, Float, on a CPU.
-    packed: Option<Packed>,
+    packed: Option<Box<Packed>>,
 }
 
 impl Conv {
@@ -93,7 +93,7 @@ impl Conv {
     fn plain(&self, xs: &Tensor) -> Tensor {
         let ConvShape { stride, padding, groups, .. } = self.shape;
         let own = || (self.weight.shallow_clone(), self.bias.as_ref());
-        let (weight, bias) = self.packed.as_ref().map_or_else(own, Packed::plain);
+        let (weight, bias) = self.packed.as_deref().map_or_else(own, Packed::plain);
         xs.conv2d(
             &weight,
             bias,
@@ -124,7 +124,7 @@ impl Conv {
         self.bias = self.bias.take().map(|bias| bias.detach().to_kind(kind).copy());
         if (self.weight.device(), kind) == (Device::Cpu, Kind::Float) && tch::utils::has_mkldnn() {
             let weight = std::mem::replace(&mut self.weight, Tensor::new());
-            self.packed = Some(Packed::new(weight, self.bias.take(), self.shape));
+            self.packed = Some(Box::new(Packed::new(weight, self.bias.take(), self.shape)));
         }
     }
 }
