@@ -37,7 +37,7 @@ fn compile_switches(lib: &Path) {
         .warnings(false)
         .include(root.join("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .define("NDEBUG", None) // as LibTorch is built: some of its classes have other members without
+        .define("NDEBUG", None) // as LibTorch was: classes of its headers have further members without it
         .files(SOURCES)
         .compile("rsic_libtorch");
 }

@@ -54,6 +54,10 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
     Sweep(SweepArgs),
+    /// One page about finished runs, with scores, curves, captions and what the models saw: rsic report runs/demo/cssa
+    Report(ReportArgs),
+    /// Two runs, or files of captions, on the same images, by paired bootstrap: rsic compare runs/a runs/b
+    Compare(CompareArgs),
     /// Inspect, check and make datasets: rsic data verify datasets/ucm
     #[command(subcommand)]
     Data(DataCommand),
@@ -138,6 +142,10 @@ pub struct CaptionArgs {
     /// Search folders below the given ones too.
     #[arg(short, long)]
     pub recursive: bool,
+    /// Weights of Segment Anything, which makes the masks of images without one for models that look at masks (default: they
+    /// are segmented by colour alone).
+    #[arg(long, value_name = "WEIGHTS")]
+    pub sam: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -200,6 +208,9 @@ pub struct SpiceTrainArgs {
     /// Train on every caption: none is held out to measure with.
     #[arg(long)]
     pub all: bool,
+    /// How often each caption is seen (default: as for the model in the program).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub epochs: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +275,51 @@ pub struct ReproduceArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run folders, or folders with runs below them; seeds of one experiment are taken together.
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Page to write (default: report.html, in the run folder where there is but one).
+    #[arg(short, long)]
+    pub output: Option<PathBuf>,
+    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Run folder, or file of captions as `rsic score` reads them.
+    pub first: PathBuf,
+    /// Another, of the same images.
+    pub second: PathBuf,
+    /// Decoding of run folders, by its name: "beam 3" (default: that of the experiment).
+    #[arg(long)]
+    pub decoding: Option<String>,
+    /// References of files of captions, where those do not hold them.
+    #[arg(long, num_args = 1..)]
+    pub references: Vec<PathBuf>,
+    /// Score by which single images are listed.
+    #[arg(long, default_value = "CIDEr")]
+    pub metric: String,
+    /// Resamples of the images.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub bootstrap: usize,
+    /// Seed of the resamples.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Write the comparison, every image's too, here as JSON.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write a page with both runs' captions here.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
+    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    pub experiments: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct SweepArgs {
     /// Sweep file.
     pub sweep: PathBuf,
@@ -304,8 +360,8 @@ pub enum DataCommand {
     Stats(DataArgs),
     /// Check captions, images and splits; exit 1 and name each fault where there are any.
     Verify(DataArgs),
-    /// Make mask pictures of the images that have none, by unsupervised segmentation (a substitute for Segment Anything).
-    Masks(MasksArgs),
+    /// Make masks of the images that have none, by Segment Anything (--sam WEIGHTS), or by colour alone, a substitute.
+    Masks(Box<MasksArgs>),
     /// Print the nouns of the captions with their counts, or the nouns of every caption.
     Nouns(NounsArgs),
     /// The frequent nouns and adjectives of the training captions, which JTTS predicts from images.
@@ -314,6 +370,7 @@ pub enum DataCommand {
     AugmentText(AugmentTextArgs),
 }
 
+/// A folder of images without captions will do for the dataset.
 #[derive(Debug, Args)]
 pub struct MasksArgs {
     #[command(flatten)]
@@ -324,15 +381,89 @@ pub struct MasksArgs {
     /// Make masks anew that are there.
     #[arg(long)]
     pub overwrite: bool,
-    /// Regions grow larger with it (default: 300).
-    #[arg(long)]
+    /// What a mask's picture shows: flat colours, which a model combines with the image as its settings say; or the colours
+    /// over the image, or the outlines, for masks.mode=picture.
+    #[arg(long, value_enum, default_value_t = MaskPicture::Solid)]
+    pub picture: MaskPicture,
+    /// Make every N-th mask alone, from the I-th on, for N machines: --shard 1/4
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<(usize, usize)>,
+    /// Without --sam: regions grow larger with it (default: 300).
+    #[arg(long, conflicts_with = "sam")]
     pub scale: Option<f64>,
-    /// Width of the Gaussian that smooths the image first, pixels (default: 0.8).
-    #[arg(long)]
+    /// Without --sam: width of the Gaussian that smooths the image first, pixels (default: 0.8).
+    #[arg(long, conflicts_with = "sam")]
     pub sigma: Option<f64>,
-    /// Least part of an image that a region takes (default: 0.002).
-    #[arg(long)]
+    /// Without --sam: least part of an image that a region takes (default: 0.002).
+    #[arg(long, conflicts_with = "sam")]
     pub min_area: Option<f64>,
+    #[command(flatten)]
+    pub sam: SamArgs,
+}
+
+/// Settings of Segment Anything's automatic mask generator, by their public names.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Segment Anything")]
+pub struct SamArgs {
+    /// Weights: a file, or sam_vit_b, sam_vit_l or sam_vit_h for the public one in weights/. Records (JSON) are written
+    /// beside the pictures.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub sam: Option<PathBuf>,
+    /// Points along a side of the grid that is asked at (default: 32).
+    #[arg(long, requires = "sam")]
+    pub points_per_side: Option<usize>,
+    /// Points that are decoded at a time (default: 64).
+    #[arg(long, requires = "sam")]
+    pub points_per_batch: Option<usize>,
+    /// Drop masks that the model expects to fit no better than this IoU; 0 drops none (default: 0.88).
+    #[arg(long, requires = "sam")]
+    pub pred_iou_thresh: Option<f64>,
+    /// Drop masks less stable than this; 0 drops none (default: 0.95).
+    #[arg(long, requires = "sam")]
+    pub stability_score_thresh: Option<f64>,
+    /// How far the threshold of the logits is moved to measure stability (default: 1).
+    #[arg(long, requires = "sam")]
+    pub stability_score_offset: Option<f64>,
+    /// Of masks whose boxes overlap more than this IoU the best stays (default: 0.7).
+    #[arg(long, requires = "sam")]
+    pub box_nms_thresh: Option<f64>,
+    /// Layers of crops that are looked at, too: layer L has 4^L (default: 0).
+    #[arg(long, requires = "sam")]
+    pub crop_n_layers: Option<usize>,
+    /// As --box-nms-thresh, between crops (default: 0.7).
+    #[arg(long, requires = "sam")]
+    pub crop_nms_thresh: Option<f64>,
+    /// How far crops overlap, part of the shorter side (default: 0.341).
+    #[arg(long, requires = "sam")]
+    pub crop_overlap_ratio: Option<f64>,
+    /// The grid has fewer points in each layer, by this factor (default: 1).
+    #[arg(long, requires = "sam")]
+    pub crop_n_points_downscale_factor: Option<usize>,
+    /// Remove islands and holes of fewer pixels (default: 0, none).
+    #[arg(long, requires = "sam")]
+    pub min_mask_region_area: Option<usize>,
+    /// Write run lengths as lists of numbers, not in COCO's compressed form.
+    #[arg(long, requires = "sam")]
+    pub uncompressed: bool,
+    /// Run the image encoder in bfloat16, for GPUs.
+    #[arg(long, requires = "sam")]
+    pub bf16: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MaskPicture {
+    Solid,
+    Overlay,
+    Edges,
+}
+
+/// `2/4`: the second of four.
+fn parse_shard(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(part, all)| Some((part.parse().ok()?, all.parse().ok()?)));
+    match parts {
+        Some((part, all)) if part >= 1 && part <= all => Ok((part, all)),
+        _ => Err("write I/N with 1 <= I <= N, such as 1/4".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -476,9 +607,9 @@ pub enum WeightsCommand {
 
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// An encoder, NAME:VERSION for another than its first version, or glove.6B (default: list what there is).
+    /// An encoder, NAME:VERSION for another than its first version, sam_vit_b (.._l, .._h) or glove.6B (default: list what there is).
     pub names: Vec<String>,
-    /// The first version of every encoder, and the word vectors.
+    /// The first version of every encoder, the word vectors and Segment Anything.
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
     /// Folder to write.

@@ -51,6 +51,8 @@ fn every_command_explains_itself() {
         &["caption"],
         &["score"],
         &["reproduce"],
+        &["report"],
+        &["compare"],
         &["data"],
         &["data", "scenes"],
         &["data", "stats"],
@@ -164,6 +166,7 @@ fn config_show_params_counts_the_parameters_by_part() {
     assert_eq!(code, 0, "{error}");
     let counts: Vec<(&str, usize)> = out
         .lines()
+        .take_while(|line| !line.is_empty()) // what the model computes follows
         .map(|line| line.split_once("  ").unwrap())
         .map(|(name, count)| (name, count.replace(' ', "").parse().unwrap()))
         .collect();
@@ -173,4 +176,5 @@ fn config_show_params_counts_the_parameters_by_part() {
     assert_eq!((count("gru.0"), count("gru.1")), (3 * 256 * (512 + 2), 3 * 256 * (512 + 2)));
     let parts: usize = counts.iter().filter(|(name, _)| *name != "total").map(|(_, count)| count).sum();
     assert_eq!(count("total"), parts);
+    assert!(out.contains("\nmultiply-adds of one image and a caption of "), "{out}");
 }

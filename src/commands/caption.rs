@@ -2,9 +2,11 @@
 
 use super::ExitStatus;
 use super::progress::FeatureProgress;
+use super::sam;
 use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
 use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::is_image_name;
+use crate::data::masks::Finder;
 use crate::features::FeatureSet;
 use crate::runtime::{self, Interrupt};
 use crate::session::{Decoded, Explanation, Session, Trained, look};
@@ -27,7 +29,14 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
-    let features = look(&trained.experiment, &todo, None, device, &mut |p| progress.update(p))?;
+    let finder = match (&args.sam, trained.experiment.model.masks()) {
+        (None, _) => None,
+        (Some(weights), Some(rules)) => {
+            Some(sam::make_missing(Finder::of_images(&rules.folder), &todo, weights, device, &interrupt)?)
+        }
+        (Some(_), None) => bail!("'{}' is a model that looks at no masks; leave out --sam", args.model.display()),
+    };
+    let features = look(&trained.experiment, &todo, finder.as_ref(), device, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
         bail!("'{}' is a model without attributes; leave out --attributes", args.model.display());

@@ -1,7 +1,7 @@
 //! `rsic data`.
 
 use super::ExitStatus;
-use crate::cli::{AttributesArgs, CaptionField, DataArgs, DataCommand, LogFormat, ScenesArgs};
+use crate::cli::{AttributesArgs, CaptionField, DataArgs, DataCommand, GlobalArgs, LogFormat, ScenesArgs};
 use crate::config::schema::{DataConfig, TextField};
 use crate::data::attributes::{Attributes, Rules};
 use crate::data::scenes::{self, CAPTIONS};
@@ -15,17 +15,18 @@ use std::path::Path;
 
 mod augment_text;
 mod masks;
+mod nouns;
 mod text;
 
-pub fn run(command: &DataCommand) -> Result<ExitStatus> {
+pub fn run(global: &GlobalArgs, command: &DataCommand) -> Result<ExitStatus> {
     match command {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),
         DataCommand::Scenes(args) => render_scenes(args),
         DataCommand::Attributes(args) => attributes(args),
         DataCommand::AugmentText(args) => augment_text::run(args),
-        DataCommand::Masks(args) => masks::make_masks(args),
-        DataCommand::Nouns(args) => masks::nouns(args),
+        DataCommand::Masks(args) => masks::make_masks(global, args),
+        DataCommand::Nouns(args) => nouns::nouns(args),
     }
 }
 

@@ -1,17 +1,19 @@
 //! `rsic eval`: captions a split with a trained run and scores it.
 
-use super::ExitStatus;
 use super::progress::FeatureProgress;
+use super::{ExitStatus, record};
 use crate::cli::{EvalArgs, GlobalArgs};
 use crate::config::schema::DecodeConfig;
 use crate::data::Split;
 use crate::eval::Scores;
 use crate::experiments::result::label;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Session, SplitEvaluation, Trained};
+use crate::session::{RunFolder, Session, SplitEvaluation, Trained};
 use crate::train::TrainState;
-use crate::util::fs::write_atomic_with;
-use anyhow::Result;
+use crate::train::checkpoint::STATE;
+use crate::train::checkpoints::LAST;
+use crate::util::fs::{read_text, write_atomic_with};
+use anyhow::{Context, Result};
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
@@ -26,19 +28,32 @@ pub fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
     let output = args.output.clone().unwrap_or_else(|| args.run.clone());
     let decode = session.experiment.decode.clone();
-    evaluate_and_write(&session, split, &decode, &output, None)?;
+    let state = if args.output.is_none() { finished(&args.run)? } else { None };
+    evaluate_and_write(&session, split, &decode, &output, state.as_ref().map(|state| (state, args.run.as_path())))?;
     Ok(ExitStatus::Success)
 }
 
-/// Decodes and scores a split, writes captions and scores under `folder/predictions`, prints the scores.
+/// The end of a training; `None` in a folder that is not a finished run's.
+fn finished(folder: &Path) -> Result<Option<TrainState>> {
+    let path = folder.join("checkpoints").join(LAST).join(STATE);
+    if !RunFolder::is_done(folder) || !path.is_file() {
+        return Ok(None);
+    }
+    let state = serde_json::from_str(&read_text(&path)?);
+    Ok(Some(state.with_context(|| format!("'{}' is no training state", path.display()))?))
+}
+
+/// Decodes and scores a split, writes captions and scores under `folder/predictions`, prints the scores. `run`: how the
+/// training ended, and the folder of the run, whose result takes in the captions of the test split.
 pub(super) fn evaluate_and_write(
     session: &Session,
     split: Split,
     decode: &DecodeConfig,
     folder: &Path,
-    state: Option<&TrainState>,
+    run: Option<(&TrainState, &Path)>,
 ) -> Result<()> {
     let result = session.evaluate(split, decode)?;
+    let state = run.map(|(state, _)| state);
     let stem = format!("{split}-{}", label(decode).replace([' ', ',', '='], "-").replace("--", "-"));
     let captions = folder.join("predictions").join(format!("{stem}.jsonl"));
     write_captions(session, &result, &captions)?;
@@ -54,6 +69,9 @@ pub(super) fn evaluate_and_write(
         "epochs": state.map(|s| s.epoch),
     });
     crate::util::fs::write_atomic(&scores, &serde_json::to_vec_pretty(&summary)?)?;
+    if let (Split::Test, Some((state, run))) = (split, run) {
+        record::add_decoding(session, state, run, record::decoding(session, decode, &result)?)?;
+    }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), label(decode))?;
     print_scores(&mut out, &result.evaluation.corpus)?;

@@ -2,9 +2,11 @@
 
 use crate::cli::{Cli, Command};
 use crate::train::parallel::Launch;
+use crate::util::shell::quoted;
 use anyhow::Result;
 
 mod caption;
+mod compare;
 mod completions;
 mod config;
 mod data;
@@ -14,8 +16,11 @@ mod features;
 mod metrics_data;
 mod pretrain;
 mod progress;
+mod record;
+mod report;
 pub mod reproduce;
 mod runner;
+mod sam;
 mod score;
 mod spice;
 mod status;
@@ -39,7 +44,9 @@ pub fn run(mut cli: Cli) -> Result<ExitStatus> {
         Command::Score(args) => score::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
-        Command::Data(command) => data::run(&command),
+        Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Data(command) => data::run(&cli.global, &command),
         Command::Features(args) => features::run(&cli.global, &args),
         Command::Pretrain(args) => pretrain::run(&cli.global, &args),
         Command::Weights(command) => weights::run(&command),
@@ -49,4 +56,10 @@ pub fn run(mut cli: Cli) -> Result<ExitStatus> {
         Command::Doctor => doctor::run(&cli.global),
         Command::Completions { shell } => completions::run(shell),
     }
+}
+
+/// The command line of this process, as a shell reads it.
+fn this_command() -> String {
+    let words: Vec<String> = std::env::args_os().map(|word| quoted(&word.to_string_lossy())).collect();
+    words.join(" ")
 }

@@ -1,18 +1,17 @@
 //! `rsic reproduce`: trains what a table needs, and prints published, measured and difference.
 
-use super::ExitStatus;
 use super::runner::Trainer;
+use super::{ExitStatus, this_command};
 use crate::cli::{GlobalArgs, ReproduceArgs};
 use crate::config::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
 use crate::experiments::runner::{Executed, Runner, execute};
-use crate::experiments::{Comparison, RunResult, catalog, result};
-use crate::report::html::{self, Curves, Page, Shown};
+use crate::experiments::{Comparison, RunResult, catalog, reported, result};
+use crate::report::html::{self, Curves, Details, Page, Shown};
 use crate::report::{text, write_tables};
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
-use crate::util::shell::quoted;
 use anyhow::{Result, bail};
 use std::io::Write;
 use std::path::Path;
@@ -21,8 +20,7 @@ pub fn run(global: &GlobalArgs, args: &ReproduceArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
     let mut trainer = Trainer { device, interrupt: Interrupt::install()? };
-    let command: Vec<String> = std::env::args_os().map(|arg| quoted(&arg.to_string_lossy())).collect();
-    reproduce(args, &command.join(" "), &load, &mut trainer, &mut std::io::stdout().lock())
+    reproduce(args, &this_command(), &load, &mut trainer, &mut std::io::stdout().lock())
 }
 
 /// The whole command, with the loading of experiments and the making of runs as parameters. `command` is what the page
@@ -126,7 +124,8 @@ fn page<'a>(
     comparison: &'a Comparison,
     command: &'a str,
 ) -> Page<'a> {
-    let mut page = Page { comparison, command, curves: Vec::new(), shown: Vec::new() };
+    let mut page =
+        Page { comparison, command, differences: None, curves: Vec::new(), shown: Vec::new(), details: Vec::new() };
     let mut seen = Vec::new();
     for place in &planned.rows {
         let Some(index) = place.run.filter(|index| !seen.contains(index)) else { continue };
@@ -138,12 +137,24 @@ fn page<'a>(
         let methods: Vec<&str> =
             rows.filter(|(_, other)| other.run == Some(index)).map(|(row, _)| row.method.as_str()).collect();
         let methods = methods.join(" = ");
+        let folder = plan.runs.get(index).map(|run| run.seed_folder(first.seed)).unwrap_or_default();
+        page.details.extend(details(&methods, first.seed, &folder));
         for decoding in place.decodings.iter().filter_map(|decode| first.decoding(decode)) {
             page.shown.push(Shown { methods: methods.clone(), result: first, decoding });
         }
         page.curves.push(Curves { methods, results });
     }
     page
+}
+
+/// What a run folder says of how it was made; `None` where it says nothing.
+pub(super) fn details(methods: &str, seed: u64, folder: &Path) -> Option<Details> {
+    Some(Details {
+        name: format!("{methods}, seed {seed}"),
+        folder: folder.display().to_string(),
+        command: std::fs::read_to_string(folder.join("command.txt")).ok().map(|text| text.trim().to_owned()),
+        config: std::fs::read_to_string(folder.join(reported::CONFIG)).ok()?,
+    })
 }
 
 /// A few images with what was said of them, by the last row's last decoding.

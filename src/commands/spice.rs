@@ -3,18 +3,14 @@
 use super::ExitStatus;
 use crate::cli::{GlobalArgs, SpiceCommand, SpiceEvalArgs, SpiceTrainArgs};
 use crate::eval::meteor::Resources;
-use crate::eval::spice;
-use crate::eval::spice::agreement::{Analysis, Correlation, is_held_out};
+use crate::eval::spice::agreement::{Analysis, Correlation, Given, is_held_out};
 use crate::eval::spice::graph::Graph;
 use crate::eval::spice::model::Analyser;
-use crate::eval::spice::parses::{self, Parsed, Scored};
-use crate::eval::spice::score::{Lists, SpiceStats};
+use crate::eval::spice::parses::{self, Parsed};
 use crate::eval::spice::terms::Terms;
-use crate::eval::spice::train::{Recipe, train};
-use crate::eval::spice::tuples::Tuple;
+use crate::train::caption_parser::{Recipe, train};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
-use rayon::prelude::*;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,12 +45,11 @@ fn train_model(args: &SpiceTrainArgs) -> Result<ExitStatus> {
             }
         }
     }
-    if graphs.is_empty() {
-        bail!("there is no parse to train on");
-    }
+    let mut recipe = Recipe::default();
+    recipe.epochs = args.epochs.map_or(recipe.epochs, usize::from);
     let started = Instant::now();
-    let analyser = train(&graphs, &Recipe::default());
-    let bytes = analyser.to_bytes()?;
+    let on_epoch = |epoch, loss| tracing::info!("epoch {epoch} of {}: loss {loss:.4}", recipe.epochs);
+    let bytes = train(&graphs, &recipe, on_epoch)?.to_bytes();
     write_atomic(&args.output, &bytes)?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{used} captions trained on, {held_out} held out, {:.0} s", started.elapsed().as_secs_f64())?;
@@ -90,8 +85,8 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
     let terms = Terms::new(resources);
     match &args.scores {
         Some(path) => {
-            let pairs = scores(analyser, &parses::read_scores(path)?, &terms);
-            print_correlation(&mut out, "scores against the reference's", &Correlation::new(&pairs))?;
+            let correlation = Correlation::of_groups(analyser, &parses::read_scores(path)?, &terms);
+            print_correlation(&mut out, "scores against the reference's", &correlation)?;
         }
         None => {
             let correlation = Correlation::of_neighbours(analyser, &parsed, &terms);
@@ -104,15 +99,21 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
 
 fn print_analysis(out: &mut impl Write, analysis: &Analysis) -> Result<()> {
     let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
-    let Analysis { captions, words, common, native, reference, .. } = *analysis;
+    let Analysis { captions, words, tuples, kinds, .. } = *analysis;
     writeln!(out, "{captions} captions, {words} words")?;
     writeln!(out, "tags              {:.4}", share(analysis.tags, words))?;
     writeln!(out, "lemmas            {:.4}", share(analysis.lemmas, words))?;
     writeln!(out, "attachment        {:.4}", share(analysis.attached, words))?;
     writeln!(out, "attachment+label  {:.4}", share(analysis.labelled, words))?;
-    writeln!(out, "tuple precision   {:.4}", share(common, native))?;
-    writeln!(out, "tuple recall      {:.4}", share(common, reference))?;
-    writeln!(out, "tuple F1          {:.4}", analysis.tuple_f1())?;
+    writeln!(out, "tuple precision   {:.4}", tuples.precision())?;
+    writeln!(out, "tuple recall      {:.4}", tuples.recall())?;
+    writeln!(out, "tuple F1          {:.4}", tuples.f1())?;
+    for (name, kind) in ["objects", "attributes", "relations"].iter().zip(kinds) {
+        writeln!(out, "  of {name:<15}{:.4}", kind.f1())?;
+    }
+    for ((name, _), overlap) in Given::ALL.iter().zip(analysis.given).skip(1) {
+        writeln!(out, "  given {name:<18}{:.4}", overlap.f1())?;
+    }
     writeln!(out, "all tuples equal  {:.4}", share(analysis.exact, captions))?;
     Ok(())
 }
@@ -124,18 +125,6 @@ fn print_correlation(out: &mut impl Write, title: &str, correlation: &Correlatio
     writeln!(out, "Spearman          {spearman:.4}")?;
     writeln!(out, "corpus            {native:.4} native, {reference:.4} reference, {:+.4}", native - reference)?;
     Ok(())
-}
-
-/// Native and reference scores of each group.
-fn scores(analyser: &Analyser, groups: &[Scored], terms: &Terms) -> Vec<(f64, f64)> {
-    let lists = Lists::new(terms);
-    let score = |group: &Scored| {
-        let references: Vec<Vec<Tuple>> = group.references.iter().map(|caption| analyser.tuples(caption)).collect();
-        let counts =
-            spice::counts(&analyser.tuples(&group.hypothesis), references.iter().map(Vec::as_slice), terms, &lists);
-        (SpiceStats::new(&counts).mean(0), group.spice)
-    };
-    groups.par_iter().map(score).collect()
 }
 
 /// Captions to tuples: the median of five passes, on one thread and on all.
@@ -152,7 +141,8 @@ fn speed(out: &mut impl Write, analyser: &Analyser, parsed: &[Parsed]) -> Result
         times.get(2).copied().unwrap_or(f64::NAN) * 1e6 / parsed.len() as f64
     };
     let one = median(&|| parsed.iter().map(|parsed| analyser.tuples(&parsed.caption).len()).sum());
-    let all = median(&|| parsed.par_iter().map(|parsed| analyser.tuples(&parsed.caption).len()).sum());
+    let captions: Vec<&str> = parsed.iter().map(|parsed| parsed.caption.as_str()).collect();
+    let all = median(&|| analyser.all_tuples(&captions).len());
     let threads = rayon::current_num_threads();
     writeln!(out, "speed             {one:.1} us a caption on 1 thread, {all:.1} us on {threads}")?;
     Ok(())

@@ -10,6 +10,7 @@ use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
 use crate::train::parallel::Launch;
 use crate::train::{Group, Outcome, TrainState};
+use crate::util::shell::quoted;
 use anyhow::Result;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,9 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     }
     if group.leads() {
         let decode = session.experiment.decode.clone();
-        super::eval::evaluate_and_write(&session, Split::Test, &decode, &folder.path, Some(&state))?;
+        let path = &folder.path;
+        super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
+        writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
     }
     group.finish();
     Ok(ExitStatus::Success)

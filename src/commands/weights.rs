@@ -3,6 +3,7 @@
 use super::{ExitStatus, weights_fetch};
 use crate::cli::WeightsCommand;
 use crate::models::encoders::spec;
+use crate::models::sam;
 use crate::models::weights::{self, StateDict};
 use crate::util::fs::{sha256_file, temporary_beside};
 use anyhow::{Context, Result, bail};
@@ -20,8 +21,12 @@ pub fn run(command: &WeightsCommand) -> Result<ExitStatus> {
 }
 
 /// `densenet169`, or that it is none of ours.
-fn encoder(dict: &StateDict) -> &'static str {
-    spec::recognise(|tensor| dict.shape_of(tensor)).map_or("no known encoder", |spec| spec.name)
+fn encoder(dict: &StateDict) -> String {
+    match (spec::recognise(|tensor| dict.shape_of(tensor)), sam::Config::recognise(dict)) {
+        (Some(spec), _) => spec.name.to_owned(),
+        (None, Some(config)) => format!("Segment Anything ({})", config.name()),
+        (None, None) => "no known encoder".to_owned(),
+    }
 }
 
 fn info(file: &Path) -> Result<ExitStatus> {

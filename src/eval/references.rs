@@ -184,6 +184,9 @@ impl References {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
         self.prepare(metrics)?;
+        if metrics.spice {
+            self.spice()?.meet(hypotheses);
+        }
         let mut distinct = Distinct::default();
         let mut different = Vec::new();
         let mut numbers = Vec::with_capacity(hypotheses.len());

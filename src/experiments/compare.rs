@@ -83,6 +83,19 @@ pub enum RunState {
     Absent,
 }
 
+impl RunState {
+    pub fn of(result: &RunResult) -> Self {
+        Self::Finished {
+            best_epoch: result.best_epoch,
+            epochs: result.epochs,
+            selected_by: result.selected_by.clone(),
+            device: result.device.clone(),
+            seconds: result.seconds,
+            encoders: encoders_used(&[result]),
+        }
+    }
+}
+
 impl Measured {
     /// `None` where no value is a number.
     pub fn of(values: &[f64]) -> Option<Self> {
@@ -142,8 +155,11 @@ impl Comparison {
         }
     }
 
-    /// `fe_lws table XI (ucm): Comparison with other methods`.
+    /// `fe_lws table XI (ucm): Comparison with other methods`; of runs that are no table's, the title alone.
     pub fn heading(&self) -> String {
+        if self.table.is_empty() {
+            return format!("{} ({})", self.title, self.dataset);
+        }
         format!("{} table {} ({}): {}", self.paper, self.table, self.dataset, self.title)
     }
 
@@ -164,10 +180,10 @@ pub fn mark(index: usize) -> String {
 
 /// Footnotes by first appearance; the same text is one footnote.
 #[derive(Debug, Default)]
-struct Footnotes(Vec<String>);
+pub(super) struct Footnotes(pub(super) Vec<String>);
 
 impl Footnotes {
-    fn add(&mut self, text: String) -> usize {
+    pub(super) fn add(&mut self, text: String) -> usize {
         self.0.iter().position(|known| *known == text).unwrap_or_else(|| {
             self.0.push(text);
             self.0.len() - 1
@@ -335,14 +351,7 @@ impl<'a> View<'a> {
             for seed in &self.planned.seeds {
                 let state =
                     match (self.executed.results.get(&(index, *seed)), self.executed.failures.get(&(index, *seed))) {
-                        (Some(result), _) => RunState::Finished {
-                            best_epoch: result.best_epoch,
-                            epochs: result.epochs,
-                            selected_by: result.selected_by.clone(),
-                            device: result.device.clone(),
-                            seconds: result.seconds,
-                            encoders: encoders_used(&[result]),
-                        },
+                        (Some(result), _) => RunState::of(result),
                         (None, Some(reason)) => RunState::Failed(reason.clone()),
                         (None, None) => RunState::Absent,
                     };
@@ -354,7 +363,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn measured_row(
+pub(super) fn measured_row(
     decode: &DecodeConfig,
     results: &[&RunResult],
     columns: &[String],
@@ -385,7 +394,7 @@ fn names(encoders: &[EncoderUsed]) -> Vec<&str> {
 }
 
 /// `densenet169 (weights/densenet169_imagenet.safetensors, sha256 1a2b3c4d)`; fused encoders joined by `+`.
-fn encoders_used(results: &[&RunResult]) -> String {
+pub(super) fn encoders_used(results: &[&RunResult]) -> String {
     let describe = |encoder: &EncoderUsed| {
         let hash = encoder.sha256.as_deref().and_then(|hash| hash.get(..8));
         match hash {

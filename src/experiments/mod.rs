@@ -10,6 +10,8 @@ pub mod encoders;
 pub mod environment;
 pub mod lock;
 pub mod plan;
+pub mod published;
+pub mod reported;
 pub mod result;
 pub mod runner;
 pub mod sweep;

@@ -39,6 +39,9 @@ pub struct RunResult {
     pub encoders: Vec<EncoderUsed>,
     /// Training and validation, one entry an epoch.
     pub curve: Vec<EpochRecord>,
+    /// The first training stage, where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_stage: Vec<EpochRecord>,
     /// The images that were captioned, in the order of the dataset.
     pub images: Vec<ImageRecord>,
     /// Images of the scored split that could not be used.
@@ -77,6 +80,9 @@ pub struct ImageRecord {
     /// Where the file lies, for thumbnails.
     pub path: PathBuf,
     pub references: Vec<String>,
+    /// The mask picture that the model saw beside the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +111,10 @@ pub struct CaptionRecord {
     /// This image's own scores.
     #[serde(default)]
     pub scores: Scores,
-    /// Attributes of the image and where the model looked, of the first images of models that have such.
+    /// Nouns that the model predicts of the image, where it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nouns: Vec<String>,
+    /// Attributes of the image and where the model looked, of the worst and best images of models that have such.
     #[serde(default, skip_serializing_if = "Explanation::is_empty")]
     pub shown: Explanation,
 }

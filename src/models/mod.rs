@@ -12,6 +12,7 @@ pub mod jtts;
 pub mod layers;
 pub mod losses;
 pub mod s2cpnet;
+pub mod sam;
 pub mod tuned;
 pub mod weights;
 

@@ -9,6 +9,7 @@ pub mod markdown;
 pub mod sweep;
 pub mod tensorboard;
 pub mod text;
+pub mod wording;
 
 use crate::experiments::Comparison;
 use crate::util::fs::write_atomic;

@@ -25,7 +25,8 @@ pub fn look(
         let pictures = masks::prepare(images, finder.unwrap_or(&loose), rules, &cache_dir()?)?;
         if pictures.segmented > 0 {
             tracing::warn!(
-                "{} of {} images have no mask and were segmented without supervision",
+                "{} of {} images have no mask and were segmented by colour alone; Segment Anything makes better ones (--sam of \
+                 `rsic data masks` and `rsic caption`)",
                 pictures.segmented,
                 images.len()
             );

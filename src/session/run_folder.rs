@@ -93,9 +93,9 @@ impl RunFolder {
         write_atomic(&self.path.join(STATUS), format!("{status}\n").as_bytes())
     }
 
-    /// Whether training has come to its end.
-    pub fn is_done(&self) -> bool {
-        fs::read_to_string(self.path.join(STATUS)).is_ok_and(|status| status.trim() == DONE)
+    /// Whether the training in a run folder has come to its end.
+    pub fn is_done(folder: &Path) -> bool {
+        fs::read_to_string(folder.join(STATUS)).is_ok_and(|status| status.trim() == DONE)
     }
 
     pub fn set_done(&self) -> Result<()> {

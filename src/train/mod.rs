@@ -1,5 +1,6 @@
 //! The training loop, optimisers, schedules, checkpoints and early stopping.
 
+pub mod caption_parser;
 pub mod checkpoint;
 pub mod checkpoints;
 mod guard;

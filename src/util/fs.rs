@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Reads a text file; the error names it.
 pub fn read_text(path: &Path) -> Result<String> {
@@ -50,10 +51,11 @@ fn replace(path: &Path, sync: bool, write: impl FnOnce(&mut BufWriter<File>) -> 
         .with_context(|| format!("cannot write '{}'", path.display()))
 }
 
-/// A name beside `path` that no other process uses.
+/// A name beside `path` that no other process uses, and no other call in this one: threads may write the same file.
 pub fn temporary_beside(path: &Path) -> PathBuf {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
+    name.push(format!(".{}.{}.tmp", std::process::id(), CALLS.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
 

@@ -99,6 +99,7 @@ impl Fake {
                             ("BLEU-4".into(), f64::from(image as u32 % 5) * 0.2),
                             ("CIDEr".into(), f64::from((image as u32 * 7) % 12) * 0.4),
                         ]),
+                        nouns: Vec::new(),
                         shown: Explanation::default(),
                     })
                     .collect(),
@@ -142,6 +143,7 @@ impl Fake {
                     }
                 })
                 .collect(),
+            first_stage: Vec::new(),
             images: (0..12)
                 .map(|image| ImageRecord {
                     name: format!("{image}.png"),
@@ -151,6 +153,7 @@ impl Fake {
                         "some airplanes <parked> & waiting".into(),
                         "some airplanes <parked> & waiting".into(),
                     ],
+                    mask: None,
                 })
                 .collect(),
             skipped: if request.seed == 2 {

@@ -1,107 +1,214 @@
-//! `rsic data masks` and `rsic data nouns`.
+//! `rsic data masks`.
 
 use super::super::ExitStatus;
-use crate::cli::{LogFormat, MasksArgs, NounsArgs};
+use super::super::sam::{find_weights, labels, load};
+use crate::cli::{GlobalArgs, MaskPicture, MasksArgs, SamArgs};
 use crate::data::image::decode_file;
-use crate::data::masks::{Finder, SegmenterRules, segment, write_solid};
-use crate::data::nouns::{NounRules, Nouns};
-use crate::data::{Dataset, Split};
+use crate::data::masks::{Finder, MaskMode, SegmenterRules, parse_records, records_text, segment, write_drawn};
+use crate::data::masks::{Labels, read};
+use crate::data::{Dataset, is_image_name};
+use crate::logging;
+use crate::models::sam::{GeneratorRules, Sam, generate};
+use crate::runtime::{self, Interrupt};
+use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use std::io::{Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-/// Segments the images of a dataset that have no mask.
-pub(super) fn make_masks(args: &MasksArgs) -> Result<ExitStatus> {
-    let config = super::settings(&args.data)?;
-    let dataset = Dataset::load(&config)?;
-    let folder = args.output.clone().unwrap_or_else(|| config.root.join("masks"));
-    let folder =
-        std::path::absolute(&folder).with_context(|| format!("cannot find the folder '{}'", folder.display()))?;
-    let finder = Finder::of_dataset(&folder, &config.root, &dataset.images_dir);
-    let defaults = SegmenterRules::default();
-    let rules = SegmenterRules {
-        scale: args.scale.unwrap_or(defaults.scale),
-        sigma: args.sigma.unwrap_or(defaults.sigma),
-        min_area: args.min_area.unwrap_or(defaults.min_area),
-        ..defaults
+/// Makes the masks of images that have none.
+pub(super) fn make_masks(global: &GlobalArgs, args: &MasksArgs) -> Result<ExitStatus> {
+    let weights = args.sam.sam.as_deref().map(find_weights).transpose()?; // before anything is looked at
+    let (images, finder, folder) = images(args)?;
+    let (part, parts) = args.shard.unwrap_or((1, 1));
+    let mine: Vec<&PathBuf> = images.iter().skip(part - 1).step_by(parts).collect();
+    let is_made = |image: &Path| match (finder.find(image), &weights) {
+        // Records without a picture: their picture is to be drawn yet.
+        (Some(found), Some(_)) => Some(found) != finder.records_target(image),
+        (found, _) => found.is_some(),
     };
-    let todo: Vec<&Path> = dataset
-        .images
-        .iter()
-        .map(|image| image.path.as_path())
-        .filter(|image| args.overwrite || finder.find(image).is_none())
-        .collect();
-    let bar = ProgressBar::new(todo.len() as u64); // drawn on standard error, and only where that is a terminal
-    bar.set_style(ProgressStyle::with_template("{pos}/{len} images segmented  {bar:40}  {per_sec}  eta {eta}")?);
-    let made: Vec<Result<usize>> = todo
-        .par_iter()
-        .map(|image| {
-            let labels = segment(&decode_file(image)?, &rules)?;
-            let path = finder.target(image).with_context(|| format!("'{}' is no file name", image.display()))?;
-            write_solid(&path, &labels)?;
-            bar.inc(1);
-            Ok(labels.objects())
-        })
-        .collect();
-    bar.finish_and_clear();
-    let regions: usize = made.iter().flatten().sum();
+    let todo: Vec<&Path> =
+        mine.iter().map(|image| image.as_path()).filter(|image| args.overwrite || !is_made(image)).collect();
+    let job = Job { finder: &finder, args, todo: &todo };
+    let start = Instant::now();
+    let (made, how) = match &weights {
+        Some(weights) => job.by_sam(global, weights)?,
+        None => (job.by_colour()?, "unsupervised segmentation".to_owned()),
+    };
+    let objects: usize = made.iter().flatten().sum();
     let (written, failed) = (made.iter().flatten().count(), made.iter().filter(|mask| mask.is_err()).count());
     for error in made.iter().filter_map(|mask| mask.as_ref().err()) {
         eprintln!("error: {error:#}");
     }
-    writeln!(
-        stdout().lock(),
-        "{}: {written} masks made by unsupervised segmentation, {:.1} regions each; {} were there",
+    let mut out = stdout().lock();
+    write!(
+        out,
+        "{}: {written} masks made by {how}, {:.1} regions each; {} were there",
         folder.display(),
-        regions as f64 / written.max(1) as f64,
-        dataset.images.len() - todo.len()
+        objects as f64 / written.max(1) as f64,
+        mine.len() - todo.len()
     )?;
-    Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::Failure })
+    if failed > 0 {
+        write!(out, "; {failed} images failed")?;
+    }
+    if weights.is_some() && written > 0 {
+        write!(out, "; {:.3} images/s", written as f64 / start.elapsed().as_secs_f64())?;
+    }
+    writeln!(out)?;
+    Ok(match (made.len() < todo.len(), failed) {
+        (true, _) => {
+            tracing::warn!("interrupted; the same command goes on from there");
+            ExitStatus::Interrupted
+        }
+        (_, 0) => ExitStatus::Success,
+        _ => ExitStatus::Failure,
+    })
 }
 
-/// Prints the nouns of a dataset, or those of every caption.
-pub(super) fn nouns(args: &NounsArgs) -> Result<ExitStatus> {
-    let dataset = Dataset::load_captions(&super::settings(&args.data)?)?;
-    let mut rules = NounRules { tagger: args.tagger.clone(), ..NounRules::default() };
-    if let Some(count) = args.min_count {
-        rules.min_count = count;
+/// The images that are meant, where their masks lie, and the folder of those.
+fn images(args: &MasksArgs) -> Result<(Vec<PathBuf>, Finder, PathBuf)> {
+    let absolute = |folder: PathBuf| {
+        std::path::absolute(&folder).with_context(|| format!("cannot find the folder '{}'", folder.display()))
+    };
+    let given = &args.data.dataset;
+    if let Some(images) = loose_images(given)? {
+        let folder = absolute(args.output.clone().unwrap_or_else(|| given.join("masks")))?;
+        let finder = Finder::of_dataset(&folder, given, given);
+        return Ok((images, finder, folder));
     }
-    if args.all_splits {
-        rules.splits = Split::ALL.map(|split| split.name().to_owned()).into();
+    let config = super::settings(&args.data)?;
+    let dataset = Dataset::load(&config)?;
+    let folder = absolute(args.output.clone().unwrap_or_else(|| config.root.join("masks")))?;
+    let finder = Finder::of_dataset(&folder, &config.root, &dataset.images_dir);
+    Ok((dataset.images.into_iter().map(|image| image.path).collect(), finder, folder))
+}
+
+/// The images of a folder that is no dataset: it holds images and no file that might be of captions.
+fn loose_images(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
+    if !folder.is_dir() {
+        return Ok(None);
     }
-    let nouns = Nouns::build(&dataset, &rules)?;
-    let mut out = stdout().lock();
-    if args.captions {
-        for (image, of_image) in dataset.images.iter().zip(nouns.of_dataset(&dataset)) {
-            for (caption, nouns) in image.captions.iter().zip(of_image) {
-                match args.data.format {
-                    LogFormat::Json => {
-                        let line = serde_json::json!({
-                            "file": image.file_name, "caption": caption.words.join(" "), "nouns": nouns,
-                        });
-                        writeln!(out, "{line}")?;
-                    }
-                    LogFormat::Text => {
-                        writeln!(out, "{}\t{}\t{}", image.file_name, caption.words.join(" "), nouns.join(" "))?;
-                    }
-                }
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let entries = entries.with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
+    let files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let captions = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|e| ["json", "jsonl", "csv", "tsv"].iter().any(|known| e.eq_ignore_ascii_case(known)))
+    };
+    let has_captions = files.iter().any(captions);
+    let mut images: Vec<PathBuf> = files.into_iter().filter(|path| is_image_name(path)).collect();
+    images.sort();
+    Ok((!has_captions && !images.is_empty()).then_some(images))
+}
+
+struct Job<'a> {
+    finder: &'a Finder,
+    args: &'a MasksArgs,
+    todo: &'a [&'a Path],
+}
+
+impl Job<'_> {
+    fn mode(&self) -> MaskMode {
+        match self.args.picture {
+            MaskPicture::Solid => MaskMode::Solid,
+            MaskPicture::Overlay => MaskMode::Overlay,
+            MaskPicture::Edges => MaskMode::Edges,
+        }
+    }
+
+    /// Regions of even colour, on all cores: the number of each image's.
+    fn by_colour(&self) -> Result<Vec<Result<usize>>> {
+        let defaults = SegmenterRules::default();
+        let rules = SegmenterRules {
+            scale: self.args.scale.unwrap_or(defaults.scale),
+            sigma: self.args.sigma.unwrap_or(defaults.sigma),
+            min_area: self.args.min_area.unwrap_or(defaults.min_area),
+            ..defaults
+        };
+        let bar = logging::progress(self.todo.len(), "images segmented");
+        let made = self.todo.par_iter().map(|image| {
+            let pixels = decode_file(image)?;
+            let labels = segment(&pixels, &rules)?;
+            write_drawn(&self.picture(image)?, &pixels, &labels, self.mode())?;
+            bar.advance(1);
+            Ok(labels.objects())
+        });
+        Ok(made.collect())
+    }
+
+    /// Objects by Segment Anything, image by image until the process is asked to stop: the number of each image's, and
+    /// which model it was.
+    fn by_sam(&self, global: &GlobalArgs, weights: &Path) -> Result<(Vec<Result<usize>>, String)> {
+        let settings = &self.args.sam;
+        let rules = rules(settings);
+        rules.check()?;
+        if self.todo.is_empty() {
+            return Ok((Vec::new(), "Segment Anything".into()));
+        }
+        let device = runtime::device(&global.device)?;
+        runtime::set_threads(global.threads)?;
+        let interrupt = Interrupt::install()?;
+        let sam = load(weights, device, settings.bf16)?;
+        let bar = logging::progress(self.todo.len(), "masks by Segment Anything");
+        let mut made = Vec::new();
+        for image in self.todo {
+            if interrupt.requested() {
+                break;
             }
+            made.push(self.one(&sam, image, &rules));
+            bar.advance(1);
         }
-        return Ok(ExitStatus::Success);
+        Ok((made, format!("Segment Anything ({}, '{}')", sam.config.name(), weights.display())))
     }
-    match args.data.format {
-        LogFormat::Json => {
-            let counts: serde_json::Map<String, serde_json::Value> =
-                nouns.counts().into_iter().map(|(noun, count)| (noun.to_owned(), count.into())).collect();
-            writeln!(out, "{}", serde_json::to_string_pretty(&counts)?)?;
-        }
-        LogFormat::Text => {
-            for (noun, count) in nouns.counts() {
-                writeln!(out, "{count:>7}  {noun}")?;
-            }
-        }
+
+    /// Records first, then the picture: where there is a picture, all is there.
+    fn one(&self, sam: &Sam, image: &Path, rules: &GeneratorRules) -> Result<usize> {
+        let records =
+            self.finder.records_target(image).with_context(|| format!("'{}' is no file name", image.display()))?;
+        let pixels = decode_file(image)?;
+        let labels = if records.is_file() && !self.args.overwrite {
+            from_records(&records, pixels.dimensions())?
+        } else {
+            let found = generate(&mut sam.predictor(), &pixels, rules)
+                .with_context(|| format!("cannot find the objects of '{}'", image.display()))?;
+            write_atomic(&records, records_text(&found, !self.args.sam.uncompressed).as_bytes())?;
+            labels(&pixels, &found).with_context(|| format!("in the masks of '{}'", image.display()))?
+        };
+        write_drawn(&self.picture(image)?, &pixels, &labels, self.mode())?;
+        Ok(labels.objects())
     }
-    Ok(ExitStatus::Success)
+
+    fn picture(&self, image: &Path) -> Result<PathBuf> {
+        self.finder.target(image).with_context(|| format!("'{}' is no file name", image.display()))
+    }
+}
+
+/// Labels of a file of records that a stopped run has left.
+fn from_records(path: &Path, (width, height): (u32, u32)) -> Result<Labels> {
+    match parse_records(&read_text(path)?) {
+        Ok(records) if records.is_empty() => {
+            Ok(Labels { width, height, ranks: vec![0; width as usize * height as usize] })
+        }
+        _ => read(path),
+    }
+}
+
+fn rules(settings: &SamArgs) -> GeneratorRules {
+    let defaults = GeneratorRules::default();
+    GeneratorRules {
+        points_per_side: settings.points_per_side.unwrap_or(defaults.points_per_side),
+        points_per_batch: settings.points_per_batch.unwrap_or(defaults.points_per_batch),
+        pred_iou_thresh: settings.pred_iou_thresh.unwrap_or(defaults.pred_iou_thresh),
+        stability_score_thresh: settings.stability_score_thresh.unwrap_or(defaults.stability_score_thresh),
+        stability_score_offset: settings.stability_score_offset.unwrap_or(defaults.stability_score_offset),
+        box_nms_thresh: settings.box_nms_thresh.unwrap_or(defaults.box_nms_thresh),
+        crop_n_layers: settings.crop_n_layers.unwrap_or(defaults.crop_n_layers),
+        crop_nms_thresh: settings.crop_nms_thresh.unwrap_or(defaults.crop_nms_thresh),
+        crop_overlap_ratio: settings.crop_overlap_ratio.unwrap_or(defaults.crop_overlap_ratio),
+        crop_n_points_downscale_factor: settings
+            .crop_n_points_downscale_factor
+            .unwrap_or(defaults.crop_n_points_downscale_factor),
+        min_mask_region_area: settings.min_mask_region_area.unwrap_or(defaults.min_mask_region_area),
+    }
 }

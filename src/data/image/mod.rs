@@ -5,7 +5,7 @@ mod resize;
 mod tiff;
 
 pub use decode::{MAX_BYTES, MAX_SIDE, decode, decode_file};
-pub use resize::{MEAN, STD, normalize, resize};
+pub use resize::{MEAN, STD, normalize, resize, resize_to};
 
 use anyhow::{Context, Result};
 use std::path::Path;

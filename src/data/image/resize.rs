@@ -14,16 +14,22 @@ pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// `resize((S, S), BILINEAR)` and torchvision's `Resize((S, S), antialias=True)` to within 1 of 255. Gives bytes by row,
 /// column, then red, green, blue.
 pub fn resize(image: &RgbImage, size: u32) -> Result<Vec<u8>> {
-    if size == 0 || size > super::MAX_SIDE {
-        bail!("the image size is {size}; it must be 1 to {}", super::MAX_SIDE);
+    resize_to(image, size, size)
+}
+
+/// [`resize`] to a width and a height of their own.
+pub fn resize_to(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>> {
+    for side in [width, height] {
+        if side == 0 || side > super::MAX_SIDE {
+            bail!("the image size is {side}; it must be 1 to {}", super::MAX_SIDE);
+        }
     }
-    let (width, height) = image.dimensions();
-    if (width, height) == (size, size) {
+    if (width, height) == image.dimensions() {
         return Ok(image.as_raw().clone());
     }
-    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)?;
-    let mut resized = vec![0; size as usize * size as usize * 3];
-    let mut target = Image::from_slice_u8(size, size, &mut resized, PixelType::U8x3)?;
+    let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)?;
+    let mut resized = vec![0; width as usize * height as usize * 3];
+    let mut target = Image::from_slice_u8(width, height, &mut resized, PixelType::U8x3)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
     Resizer::new().resize(&source, &mut target, &options).context("cannot resize the image")?;
     Ok(resized)

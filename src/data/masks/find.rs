@@ -1,6 +1,7 @@
 //! Where the mask of an image lies.
 
 use crate::data::IMAGE_EXTENSIONS;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Looks the mask files of images up: the image's name with an image's extension, PNG first, or with `json`.
@@ -9,27 +10,40 @@ pub struct Finder {
     folder: PathBuf,
     /// Folder of the images of a dataset, below which they may lie in folders; masks then lie likewise, or side by side.
     images: Option<PathBuf>,
+    /// Masks that lie elsewhere.
+    made: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Finder {
     /// For the images of a dataset: `folder` is inside `root` unless it is absolute.
     pub fn of_dataset(folder: &Path, root: &Path, images: &Path) -> Self {
-        Self { folder: root.join(folder), images: Some(images.to_owned()) }
+        Self { folder: root.join(folder), images: Some(images.to_owned()), made: BTreeMap::new() }
     }
 
     /// For images anywhere: their masks lie in `folder` beside them or beside their folder.
     pub fn of_images(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), images: None }
+        Self { folder: folder.to_owned(), images: None, made: BTreeMap::new() }
+    }
+
+    /// From now on, this is the mask file of an image that has none in the folder.
+    pub fn remember(&mut self, image: &Path, mask: PathBuf) {
+        self.made.insert(image.to_owned(), mask);
     }
 
     /// The mask file of an image, if there is one.
     pub fn find(&self, image: &Path) -> Option<PathBuf> {
-        self.candidates(image).into_iter().find_map(|place| with_extension(&place))
+        let in_folder = self.candidates(image).into_iter().find_map(|place| with_extension(&place));
+        in_folder.or_else(|| self.made.get(image).cloned())
     }
 
     /// Where a mask picture of an image is to be written.
     pub fn target(&self, image: &Path) -> Option<PathBuf> {
         Some(append(self.candidates(image).first()?, "png"))
+    }
+
+    /// Where the records of an image's masks are to be written.
+    pub fn records_target(&self, image: &Path) -> Option<PathBuf> {
+        Some(append(self.candidates(image).first()?, "json"))
     }
 
     /// Places without extension, best first.
@@ -91,5 +105,11 @@ mod tests {
         let loose = Finder::of_images(Path::new("masks"));
         assert_eq!(loose.find(&root.join("imgs/b.jpg")), Some(root.join("masks/b.png")));
         assert_eq!(loose.find(&root.join("b.jpg")), Some(root.join("masks/b.png")));
+        let mut made = loose.clone();
+        made.remember(&root.join("b.jpg"), root.join("cached.png"));
+        made.remember(&root.join("d.jpg"), root.join("cached.png"));
+        assert_eq!(made.find(&root.join("b.jpg")), Some(root.join("masks/b.png")));
+        assert_eq!(made.find(&root.join("d.jpg")), Some(root.join("cached.png")));
+        assert_eq!(finder.records_target(&root.join("imgs/z.tif")), Some(root.join("masks/z.json")));
     }
 }

@@ -10,16 +10,17 @@ mod find;
 mod labels;
 mod pictures;
 mod records;
+mod regions;
 mod rle;
 mod segment;
 
 pub use draw::draw;
 pub use find::Finder;
 pub use labels::Labels;
-pub(crate) use pictures::write_solid;
 pub use pictures::{Pictures, prepare};
-pub use records::{Record, parse_records};
-pub use rle::{Rle, RleError};
+pub(crate) use pictures::{write_drawn, write_solid};
+pub use records::{Found, Record, parse_records, records_text};
+pub use rle::{Rle, RleError, RunLengths};
 pub use segment::{SegmenterRules, segment};
 
 use crate::data::image::decode_file;

@@ -93,6 +93,14 @@ pub(crate) fn write_solid(path: &Path, labels: &Labels) -> Result<()> {
     write_png(path, &draw(&black, labels, MaskMode::Solid, 1.0))
 }
 
+/// Writes a picture of labels over their image.
+pub(crate) fn write_drawn(path: &Path, image: &RgbImage, labels: &Labels, mode: MaskMode) -> Result<()> {
+    match mode {
+        MaskMode::Solid => write_solid(path, labels),
+        _ => write_png(path, &draw(image, labels, mode, MaskRules::default().opacity)),
+    }
+}
+
 fn write_png(path: &Path, picture: &RgbImage) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder '{}'", folder.display()))?;

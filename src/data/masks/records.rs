@@ -3,6 +3,46 @@
 use super::rle::Rle;
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// One object as Segment Anything found it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub rle: Rle,
+    /// First and last column and row of its pixels: left, upper, right, lower.
+    pub bounds: [i64; 4],
+    /// How well the model expects the mask to fit.
+    pub iou: f32,
+    /// The point that it was asked at, `(x, y)`, pixels.
+    pub point: [f64; 2],
+    /// IoU of the mask at a higher threshold with that at a lower one.
+    pub stability: f32,
+    /// The crop that was looked at: left, upper, right, lower edge.
+    pub crop: [i64; 4],
+}
+
+impl Found {
+    /// The record as Segment Anything writes it; boxes are left, upper, width, height.
+    pub fn to_json(&self, compressed: bool) -> Value {
+        let sized = |[left, top, right, bottom]: [i64; 4]| [left, top, right - left, bottom - top];
+        let counts = if compressed { json!(self.rle.compressed()) } else { json!(self.rle.counts) };
+        json!({
+            "segmentation": {"size": [self.rle.height, self.rle.width], "counts": counts},
+            "area": self.rle.area(),
+            "bbox": sized(self.bounds),
+            "predicted_iou": f64::from(self.iou),
+            "point_coords": [self.point],
+            "stability_score": f64::from(self.stability),
+            "crop_box": sized(self.crop),
+        })
+    }
+}
+
+/// The records of an image as the text of a JSON file, one a line.
+pub fn records_text(found: &[Found], compressed: bool) -> String {
+    let lines: Vec<String> = found.iter().map(|found| found.to_json(compressed).to_string()).collect();
+    if lines.is_empty() { "[]\n".into() } else { format!("[\n{}\n]\n", lines.join(",\n")) }
+}
 
 /// One object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +109,21 @@ mod tests {
         assert_eq!(list[0].mask.area(), 3);
         let whole = parse_records(&format!(r#"{{"image": {{"width": 4}}, "annotations": [{plain}]}}"#)).unwrap();
         assert_eq!(whole, list[..1]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let rle = Rle::new(3, 4, vec![1, 1, 3, 2, 5]).unwrap();
+        let [bounds, crop] = [[0, 0, 2, 2], [0, 0, 4, 3]];
+        let found = Found { rle: rle.clone(), bounds, iou: 0.9, point: [1.5, 0.5], stability: 1.0, crop };
+        for compressed in [false, true] {
+            let text = records_text(&[found.clone(), found.clone()], compressed);
+            assert_eq!(parse_records(&text).unwrap(), [Record { mask: rle.clone() }, Record { mask: rle.clone() }]);
+        }
+        assert!(parse_records(&records_text(&[], true)).unwrap().is_empty());
+        let record = found.to_json(true).to_string();
+        let expected = r#"{"segmentation":{"size":[3,4],"counts":"11312"},"area":3,"bbox":[0,0,2,2],"predicted_iou":0.8999999761581421,"point_coords":[[1.5,0.5]],"stability_score":1.0,"crop_box":[0,0,4,3]}"#;
+        assert_eq!(record, expected);
     }
 
     #[test]

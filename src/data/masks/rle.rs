@@ -63,9 +63,48 @@ impl Rle {
         Self::new(height, width, counts)
     }
 
+    /// The compressed form, as pycocotools writes it.
+    pub fn compressed(&self) -> String {
+        let mut text = String::new();
+        for (index, &count) in self.counts.iter().enumerate() {
+            let before = index.checked_sub(2).filter(|_| index > 2).and_then(|index| self.counts.get(index));
+            let mut value = i64::from(count) - before.map_or(0, |&before| i64::from(before));
+            loop {
+                let digit = (value & 31) as u8;
+                value >>= 5;
+                // The last digit's fifth bit is the sign.
+                let more = if digit & 16 != 0 { value != -1 } else { value != 0 };
+                text.push(char::from(48 + (digit | if more { 32 } else { 0 })));
+                if !more {
+                    break;
+                }
+            }
+        }
+        text
+    }
+
     /// Pixels of the object.
     pub fn area(&self) -> u64 {
         self.counts.iter().skip(1).step_by(2).map(|&count| u64::from(count)).sum()
+    }
+
+    /// First and last column and row of the object: left, upper, right, lower; `None` where it has no pixel.
+    pub fn bounds(&self) -> Option<[i64; 4]> {
+        let height = u64::from(self.height).max(1);
+        let mut bounds: Option<[u64; 4]> = None;
+        let mut start = 0;
+        for (index, &count) in self.counts.iter().enumerate() {
+            let end = start + u64::from(count);
+            if index % 2 == 1 && count > 0 {
+                let (first, last) = (start / height, (end - 1) / height);
+                // A run that reaches the next column touches both ends of the columns.
+                let (top, bottom) = if first == last { (start % height, (end - 1) % height) } else { (0, height - 1) };
+                let old = bounds.unwrap_or([first, top, last, bottom]);
+                bounds = Some([old[0], old[1].min(top), last, old[3].max(bottom)]);
+            }
+            start = end;
+        }
+        bounds.map(|bounds| bounds.map(|edge| edge as i64))
     }
 
     /// Calls `paint` with the place, row by row, of every pixel of the object.
@@ -82,6 +121,35 @@ impl Rle {
     }
 }
 
+/// Counts of a mask that comes run by run, column by column.
+#[derive(Debug, Default)]
+pub struct RunLengths {
+    counts: Vec<u64>,
+}
+
+impl RunLengths {
+    /// `length` more pixels of the background or of the object.
+    pub fn push(&mut self, object: bool, length: u64) {
+        if length == 0 {
+            return;
+        }
+        if object && self.counts.is_empty() {
+            self.counts.push(0); // the background comes first, even where there is none
+        }
+        let last_is_object = self.counts.len().is_multiple_of(2);
+        match self.counts.last_mut() {
+            Some(last) if object == last_is_object => *last += length,
+            _ => self.counts.push(length),
+        }
+    }
+
+    /// The mask; an error where the runs do not fill it.
+    pub fn finish(self, height: u32, width: u32) -> Result<Rle, RleError> {
+        let counts = self.counts.into_iter().map(u32::try_from).collect::<Result<_, _>>();
+        Rle::new(height, width, counts.unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +160,7 @@ mod tests {
         for (height, width, text, counts) in KNOWN {
             let rle = Rle::parse(*height, *width, text).unwrap();
             assert_eq!(rle.counts, *counts, "{text}");
+            assert_eq!(rle.compressed(), *text);
         }
     }
 
@@ -121,11 +190,34 @@ mod tests {
     ];
 
     #[test]
+    fn runs_of_one_kind_are_joined() {
+        let counts = |runs: &[(bool, u64)]| {
+            let mut lengths = RunLengths::default();
+            runs.iter().for_each(|&(object, length)| lengths.push(object, length));
+            lengths.finish(1, 9).map(|rle| rle.counts)
+        };
+        assert_eq!(counts(&[(true, 2), (true, 1), (false, 0), (true, 1), (false, 5)]).unwrap(), [0, 4, 5]);
+        assert_eq!(counts(&[(false, 4), (false, 5)]).unwrap(), [9]);
+        assert_eq!(counts(&[(false, 4), (true, 2), (false, 1), (true, 2)]).unwrap(), [4, 2, 1, 2]);
+        assert!(counts(&[(true, 3)]).is_err());
+    }
+
+    #[test]
     fn objects_lie_column_by_column() {
         let rle = Rle::new(2, 3, vec![1, 2, 3]).unwrap();
         let mut places = Vec::new();
         rle.for_each(|place| places.push(place));
         assert_eq!((places, rle.area()), (vec![3, 1], 2));
+        assert_eq!(rle.bounds(), Some([0, 0, 1, 1]));
+    }
+
+    #[test]
+    fn bounds_are_those_of_every_pixel() {
+        let bounds = |counts: &[u32]| Rle::new(4, 5, counts.to_vec()).unwrap().bounds();
+        assert_eq!(bounds(&[20]), None);
+        assert_eq!(bounds(&[5, 2, 2, 1, 10]), Some([1, 1, 2, 2]));
+        assert_eq!(bounds(&[6, 3, 11]), Some([1, 0, 2, 3]));
+        assert_eq!(bounds(&[0, 20]), Some([0, 0, 4, 3]));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! How well the native analysis agrees with the reference's: on words, arcs, tuples and scores.
 
-use super::convert;
+use super::cleanup::clean_up;
+use super::convert::{self, Arc};
 use super::counts;
+use super::graph::{Graph, Word};
 use super::model::Analyser;
-use super::parses::Parsed;
+use super::parses::{Parsed, Scored};
 use super::score::{Lists, SpiceStats};
 use super::terms::Terms;
-use super::tuples::Tuple;
+use super::tuples::{Tuple, tuples};
 use rayon::prelude::*;
 
 /// Whether a caption belongs to the tenth that training leaves out: by a hash of its text (FNV-1a), so that it depends
@@ -16,6 +18,90 @@ pub fn is_held_out(caption: &str) -> bool {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     (hash ^ (hash >> 32)).is_multiple_of(10)
+}
+
+/// What of an analysis is taken from the reference instead, to learn which part loses tuples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Given {
+    pub lemmas: bool,
+    pub tags: bool,
+    pub governors: bool,
+    pub labels: bool,
+}
+
+impl Given {
+    /// What [`Analysis`] tries, with names; nothing given comes first.
+    pub const ALL: [(&'static str, Self); 7] = {
+        const NONE: Given = Given { lemmas: false, tags: false, governors: false, labels: false };
+        [
+            ("nothing", NONE),
+            ("lemmas", Given { lemmas: true, ..NONE }),
+            ("tags, lemmas", Given { lemmas: true, tags: true, ..NONE }),
+            ("labels", Given { labels: true, ..NONE }),
+            ("governors", Given { governors: true, ..NONE }),
+            ("governors, labels", Given { governors: true, labels: true, ..NONE }),
+            ("everything", Given { lemmas: true, tags: true, governors: true, labels: true }),
+        ]
+    };
+
+    /// The tuples of a sentence of which a part is the reference's.
+    fn tuples(self, (words, tree): &(Vec<Word>, Vec<Arc>), theirs: &Graph) -> Vec<Tuple> {
+        let (mut words, mut tree) = (words.clone(), tree.clone());
+        for (ours, theirs) in words.iter_mut().zip(&theirs.words) {
+            if self.lemmas {
+                ours.lemma.clone_from(&theirs.lemma);
+            }
+            if self.tags {
+                ours.tag.clone_from(&theirs.tag);
+            }
+        }
+        for (ours, theirs) in tree.iter_mut().zip(convert::tree(theirs)) {
+            if self.governors {
+                ours.0 = theirs.0;
+            }
+            if self.labels {
+                ours.1 = theirs.1;
+            }
+        }
+        let mut graph = convert::graph(words, &tree);
+        clean_up(&mut graph);
+        tuples(&graph)
+    }
+}
+
+/// Distinct tuples of some captions: in common, native, the reference's.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    pub common: usize,
+    pub native: usize,
+    pub reference: usize,
+}
+
+impl Overlap {
+    /// Of sorted lists without repetition.
+    fn new(ours: &[Tuple], theirs: &[Tuple], fits: impl Fn(&Tuple) -> bool) -> Self {
+        let common = ours.iter().filter(|tuple| fits(tuple) && theirs.binary_search(tuple).is_ok()).count();
+        let count = |tuples: &[Tuple]| tuples.iter().filter(|tuple| fits(tuple)).count();
+        Self { common, native: count(ours), reference: count(theirs) }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.common += other.common;
+        self.native += other.native;
+        self.reference += other.reference;
+    }
+
+    pub fn precision(&self) -> f64 {
+        self.common as f64 / self.native.max(1) as f64
+    }
+
+    pub fn recall(&self) -> f64 {
+        self.common as f64 / self.reference.max(1) as f64
+    }
+
+    pub fn f1(&self) -> f64 {
+        2.0 * self.common as f64 / (self.native + self.reference).max(1) as f64
+    }
 }
 
 /// Counts over some captions.
@@ -28,10 +114,11 @@ pub struct Analysis {
     /// Words with the right governor, and with the right governor and relation.
     pub attached: usize,
     pub labelled: usize,
-    /// Distinct tuples: in common, native, the reference's.
-    pub common: usize,
-    pub native: usize,
-    pub reference: usize,
+    pub tuples: Overlap,
+    /// Objects, attributes, relations.
+    pub kinds: [Overlap; 3],
+    /// With parts of the analysis from the reference, in the order of [`Given::ALL`].
+    pub given: [Overlap; Given::ALL.len()],
     /// Captions with exactly the reference's tuples.
     pub exact: usize,
 }
@@ -40,38 +127,41 @@ impl Analysis {
     /// Compares captions, in parallel.
     pub fn new(analyser: &Analyser, parses: &[Parsed]) -> Self {
         let each: Vec<Self> = parses.par_iter().map(|parsed| Self::of(analyser, parsed)).collect();
-        each.iter().fold(Self::default(), |sum, one| sum.plus(one))
+        let mut sum = Self::default();
+        each.iter().for_each(|one| sum.add(one));
+        sum
     }
 
-    fn plus(self, other: &Self) -> Self {
-        Self {
-            captions: self.captions + other.captions,
-            words: self.words + other.words,
-            tags: self.tags + other.tags,
-            lemmas: self.lemmas + other.lemmas,
-            attached: self.attached + other.attached,
-            labelled: self.labelled + other.labelled,
-            common: self.common + other.common,
-            native: self.native + other.native,
-            reference: self.reference + other.reference,
-            exact: self.exact + other.exact,
-        }
+    fn add(&mut self, other: &Self) {
+        self.captions += other.captions;
+        self.words += other.words;
+        self.tags += other.tags;
+        self.lemmas += other.lemmas;
+        self.attached += other.attached;
+        self.labelled += other.labelled;
+        self.exact += other.exact;
+        self.tuples.add(&other.tuples);
+        self.kinds.iter_mut().zip(&other.kinds).for_each(|(sum, more)| sum.add(more));
+        self.given.iter_mut().zip(&other.given).for_each(|(sum, more)| sum.add(more));
     }
 
     fn of(analyser: &Analyser, parsed: &Parsed) -> Self {
         let mut counts = Self { captions: 1, ..Self::default() };
+        let mut given = [const { Vec::new() }; Given::ALL.len()];
         for sentence in &parsed.sentences {
             let text: Vec<&str> = sentence.words.iter().map(|word| word.text.as_str()).collect();
-            let native = analyser.graph(&text.join(" "));
+            let Some(native) = analyser.trees(&[&text.join(" ")]).pop() else { continue };
             counts.words += text.len();
-            let words = native.words.iter().zip(&sentence.words);
-            for (ours, theirs) in words {
+            for (ours, theirs) in native.0.iter().zip(&sentence.words) {
                 counts.tags += usize::from(ours.tag == theirs.tag);
                 counts.lemmas += usize::from(ours.lemma == theirs.lemma);
             }
-            for (ours, theirs) in convert::tree(&native).iter().zip(convert::tree(sentence)) {
+            for (ours, theirs) in native.1.iter().zip(convert::tree(sentence)) {
                 counts.attached += usize::from(ours.0 == theirs.0);
                 counts.labelled += usize::from(*ours == theirs);
+            }
+            for (tuples, (_, given)) in given.iter_mut().zip(Given::ALL) {
+                tuples.extend(given.tuples(&native, sentence));
             }
         }
         let distinct = |mut tuples: Vec<Tuple>| {
@@ -80,15 +170,15 @@ impl Analysis {
             tuples
         };
         let (ours, theirs) = (distinct(analyser.tuples(&parsed.caption)), distinct(parsed.tuples.clone()));
-        counts.common = ours.iter().filter(|tuple| theirs.binary_search(tuple).is_ok()).count();
-        (counts.native, counts.reference) = (ours.len(), theirs.len());
         counts.exact = usize::from(ours == theirs);
+        counts.tuples = Overlap::new(&ours, &theirs, |_| true);
+        counts.kinds = [
+            Overlap::new(&ours, &theirs, |tuple| matches!(tuple, Tuple::Object(_))),
+            Overlap::new(&ours, &theirs, |tuple| matches!(tuple, Tuple::Attribute(..))),
+            Overlap::new(&ours, &theirs, |tuple| matches!(tuple, Tuple::Relation(..))),
+        ];
+        counts.given = given.map(|tuples| Overlap::new(&distinct(tuples), &theirs, |_| true));
         counts
-    }
-
-    /// F1 of the native tuples.
-    pub fn tuple_f1(&self) -> f64 {
-        2.0 * self.common as f64 / (self.native + self.reference).max(1) as f64
     }
 }
 
@@ -117,11 +207,24 @@ impl Correlation {
         }
     }
 
+    /// Scores groups from native tuples, against the reference's scores.
+    pub fn of_groups(analyser: &Analyser, groups: &[Scored], terms: &Terms) -> Self {
+        let lists = Lists::new(terms);
+        let score = |group: &Scored| {
+            let references: Vec<Vec<Tuple>> = group.references.iter().map(|caption| analyser.tuples(caption)).collect();
+            let references = references.iter().map(Vec::as_slice);
+            let counts = counts(&analyser.tuples(&group.hypothesis), references, terms, &lists);
+            (SpiceStats::new(&counts).mean(0), group.spice)
+        };
+        Self::new(&groups.par_iter().map(score).collect::<Vec<_>>())
+    }
+
     /// Scores each caption against the five after it (the first ones for the last), from native tuples and from the
     /// reference's: where parses come without groups of references.
     pub fn of_neighbours(analyser: &Analyser, parses: &[Parsed], terms: &Terms) -> Self {
         let lists = Lists::new(terms);
-        let native: Vec<Vec<Tuple>> = parses.par_iter().map(|parsed| analyser.tuples(&parsed.caption)).collect();
+        let captions: Vec<&str> = parses.iter().map(|parsed| parsed.caption.as_str()).collect();
+        let native = analyser.all_tuples(&captions);
         let reference: Vec<Vec<Tuple>> = parses.iter().map(|parsed| parsed.tuples.clone()).collect();
         let score = |tuples: &[Vec<Tuple>], at: usize| {
             let others = (1..=5).filter_map(|by| tuples.get((at + by) % tuples.len())).map(Vec::as_slice);

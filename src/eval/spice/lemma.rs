@@ -1,6 +1,6 @@
 //! Base forms: what training showed of a word, else of its longest known ending.
 
-use super::linear::Hash;
+use super::features::number;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ fn inflected(tag: &str) -> bool {
 }
 
 fn key(tag: &str, text: &str, whole: bool) -> u32 {
-    Hash::new(u32::from(whole)).and(Hash::of(tag)).and(Hash::of(text)).finish()
+    number(64 + u8::from(whole), &[tag, text])
 }
 
 fn edit(word: &str, lemma: &str) -> Edit {

@@ -4,25 +4,26 @@
 //! ([`tuples`]), merging by WordNet synset ([`scene`]) and F1 ([`score`]). From the reference's own parses scores are
 //! equal; `tests/metrics_spice.rs` shows it.
 //!
-//! Deviation: the parse. The reference runs the Stanford PCFG parser of 2015; here a tagger, a lemmatiser and a
-//! transition parser ([`model`]), learnt from that parser's output on captions, stand in for it. Scores therefore agree
+//! Deviation: the parse. The reference runs the Stanford PCFG parser of 2015; here a small network
+//! and a lemmatiser ([`model`]), learnt from that parser's output on captions, stand in for it. Scores therefore agree
 //! closely, not exactly, and are printed as `SPICE (native)`; `docs/spice.md` states how closely.
 
 pub mod agreement;
-pub mod beam;
+pub mod bytes;
 pub mod cleanup;
 pub mod convert;
+pub mod dense;
+pub mod features;
 pub mod graph;
+pub mod gru;
 pub mod lemma;
-pub mod linear;
 pub mod model;
-pub mod parser;
+pub mod network;
 pub mod parses;
 pub mod scene;
 pub mod score;
-pub mod tagger;
 pub mod terms;
-pub mod train;
+pub mod tree;
 pub mod tuples;
 
 pub use score::{KINDS, SpiceStats};
@@ -30,10 +31,11 @@ pub use score::{KINDS, SpiceStats};
 use crate::eval::meteor::Resources;
 use anyhow::Result;
 use model::Analyser;
-use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use scene::Scene;
 use score::{Counts, Lists};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 use terms::Terms;
 use tuples::Tuple;
 
@@ -43,7 +45,9 @@ pub struct SpiceReferences {
     terms: Terms,
     lists: Lists,
     /// The tuples of each caption.
-    captions: Vec<Vec<Tuple>>,
+    captions: Vec<Arc<[Tuple]>>,
+    /// Those of hypotheses met so far: systems repeat themselves.
+    met: RwLock<FxHashMap<Box<str>, Arc<[Tuple]>>>,
 }
 
 impl SpiceReferences {
@@ -55,8 +59,9 @@ impl SpiceReferences {
         let analyser = Analyser::built_in()?;
         let terms = Terms::new(resources);
         let lists = Lists::new(&terms);
-        let captions = captions.par_iter().map(|caption| analyser.tuples(caption)).collect();
-        Ok(Self { analyser, terms, lists, captions })
+        let captions: Vec<&str> = captions.iter().map(String::as_str).collect();
+        let captions = analyser.all_tuples(&captions).into_iter().map(Into::into).collect();
+        Ok(Self { analyser, terms, lists, captions, met: RwLock::default() })
     }
 
     pub fn has_resources(&self) -> bool {
@@ -65,9 +70,31 @@ impl SpiceReferences {
 
     /// Compares a cleaned caption with some of the references taken together.
     pub fn score(&self, hypothesis: &str, captions: impl IntoIterator<Item = usize>) -> SpiceStats {
-        let references = captions.into_iter().filter_map(|caption| self.captions.get(caption)).map(Vec::as_slice);
-        let hypothesis = self.analyser.tuples(hypothesis);
+        let references = captions.into_iter().filter_map(|caption| self.captions.get(caption)).map(|tuples| &**tuples);
+        let hypothesis = self.tuples(hypothesis);
         SpiceStats::new(&counts(&hypothesis, references, &self.terms, &self.lists))
+    }
+
+    /// Analyses hypotheses together, which is quicker than one by one; [`score`](Self::score) then finds them.
+    pub fn meet(&self, hypotheses: &[String]) {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let new = hypotheses.iter().map(String::as_str).filter(|hypothesis| !met.contains_key(*hypothesis));
+        let new: Vec<&str> = new.collect::<BTreeSet<_>>().into_iter().collect();
+        drop(met);
+        let tuples = self.analyser.all_tuples(&new);
+        let mut met = self.met.write().unwrap_or_else(PoisonError::into_inner);
+        met.extend(new.into_iter().map(Box::from).zip(tuples.into_iter().map(Arc::from)));
+    }
+
+    fn tuples(&self, hypothesis: &str) -> Arc<[Tuple]> {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tuples) = met.get(hypothesis) {
+            return Arc::clone(tuples);
+        }
+        drop(met);
+        let tuples: Arc<[Tuple]> = self.analyser.tuples(hypothesis).into();
+        self.met.write().unwrap_or_else(PoisonError::into_inner).insert(hypothesis.into(), Arc::clone(&tuples));
+        tuples
     }
 }
 

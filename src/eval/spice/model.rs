@@ -1,89 +1,35 @@
-//! The tagger, lemmatiser and parser together, and the file that holds them.
+//! The network, the lemmatiser and the names of tags and labels together, and the file that holds them.
 
-use super::beam::search;
+use super::bytes::{strings, take, take_strings, take_u32, take_words, words};
 use super::cleanup;
 use super::convert::{self, Arc};
-use super::graph::{Graph, Label, Word};
+use super::dense::ROWS;
+use super::graph::{Label, Word};
 use super::lemma::Lemmas;
-use super::linear::{ACTIONS, Packed, take};
-use super::parser::{Kinds, Parser, Tagged};
-use super::tagger::{Lexicon, Tagger, Tokens};
+use super::network::{Analysed, Network};
 use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result};
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use rayon::prelude::*;
 use std::sync::OnceLock;
 
 /// Words of a caption that are read; no caption of a dataset comes near.
-const LONGEST: usize = 500;
+const LONGEST: usize = 250;
 
-const MAGIC: &[u8; 8] = b"RSICSPC1";
-
-/// Beam widths of the tagger and the parser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Widths {
-    pub tagger: usize,
-    pub parser: usize,
-}
-
-impl Default for Widths {
-    fn default() -> Self {
-        Self { tagger: 4, parser: 8 }
-    }
-}
+const MAGIC: &[u8; 8] = b"RSICSPC2";
 
 /// What analyses captions.
 #[derive(Debug, Default)]
 pub struct Analyser {
     pub tags: Vec<String>,
-    pub lexicon: Lexicon,
+    pub labels: Vec<Label>,
     pub lemmas: Lemmas,
-    pub parser: Parser,
-    pub tag_weights: Packed,
-    pub parse_weights: Packed,
-    pub widths: Widths,
+    pub network: Network,
 }
 
-/// What the parser needs to know of the tags.
-pub fn kinds(tags: &[String]) -> Kinds {
-    let bits = |names: &[&str]| {
-        tags.iter().enumerate().filter(|(_, tag)| names.contains(&tag.as_str())).map(|(place, _)| 1u64 << place).sum()
-    };
-    Kinds {
-        finite: bits(&["VBZ", "VBP", "VBD", "MD"]),
-        conjunctions: bits(&["CC"]),
-        open: bits(&[
-            "NN", "NNS", "NNP", "NNPS", "JJ", "JJR", "JJS", "VB", "VBD", "VBG", "VBN", "VBP", "VBZ", "CD", "FW",
-        ]),
-    }
-}
-
-impl Analyser {
-    /// The tags of some words, as places in the list of tags.
-    pub fn tag(&self, words: &[&str]) -> Vec<u8> {
-        let tokens = Tokens::new(words, &self.lexicon, Vec::new());
-        search(&Tagger, &tokens, &self.tag_weights, self.widths.tagger).tags
-    }
-
-    pub fn parse(&self, words: &[&str], tags: &[u8]) -> Vec<Arc> {
-        let tagged = Tagged::new(words, tags, kinds(&self.tags), Vec::new());
-        search(&self.parser, &tagged, &self.parse_weights, self.widths.parser).tree()
-    }
-
-    /// The graph of a cleaned caption.
-    pub fn graph(&self, caption: &str) -> Graph {
-        let words: Vec<&str> = caption.split_whitespace().take(LONGEST).collect();
-        let tags = self.tag(&words);
-        let tree = self.parse(&words, &tags);
-        let words = words.iter().zip(&tags).map(|(word, &tag)| {
-            let tag = self.tags.get(usize::from(tag)).cloned().unwrap_or_default();
-            Word { text: (*word).to_owned(), lemma: self.lemmas.lemma(word, &tag), tag }
-        });
-        convert::graph(words.collect(), &tree)
-    }
+fn of_tree(words: Vec<Word>, tree: &[Arc]) -> Vec<Tuple> {
+    let mut graph = convert::graph(words, tree);
+    cleanup::clean_up(&mut graph);
+    tuples(&graph)
 }
 
 impl Analyser {
@@ -97,99 +43,81 @@ impl Analyser {
         read.as_ref().context("the SPICE model in this program is damaged")
     }
 
-    /// The tuples of a cleaned caption.
-    pub fn tuples(&self, caption: &str) -> Vec<Tuple> {
-        let mut graph = self.graph(caption);
-        cleanup::clean_up(&mut graph);
-        tuples(&graph)
+    /// The words of cleaned captions with tags and lemmas, and their trees.
+    pub fn trees(&self, captions: &[&str]) -> Vec<(Vec<Word>, Vec<Arc>)> {
+        let texts: Vec<Vec<&str>> =
+            captions.iter().map(|caption| caption.split_whitespace().take(LONGEST).collect()).collect();
+        let analysed = self.network.analyse(&texts);
+        texts.iter().zip(analysed).map(|(texts, analysed)| self.named(texts, &analysed)).collect()
     }
 
-    /// The model file: magic, then everything else, deflated.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut plain = Vec::new();
-        plain.extend([self.widths.tagger as u8, self.widths.parser as u8]);
-        strings(&mut plain, self.tags.iter().map(String::as_str));
-        plain.extend(self.lexicon.open.to_le_bytes());
-        let known: BTreeMap<u32, u64> = self.lexicon.known.iter().map(|(word, tags)| (*word, *tags)).collect();
-        plain.extend((known.len() as u32).to_le_bytes());
-        known.keys().for_each(|word| plain.extend(word.to_le_bytes()));
-        known.values().for_each(|tags| plain.extend(tags.to_le_bytes()));
+    fn named(&self, texts: &[&str], analysed: &Analysed) -> (Vec<Word>, Vec<Arc>) {
+        let words = texts.iter().zip(&analysed.tags).map(|(text, &tag)| {
+            let tag = self.tags.get(tag).map(String::as_str).unwrap_or_default();
+            Word { text: (*text).to_owned(), lemma: self.lemmas.lemma(text, tag), tag: tag.to_owned() }
+        });
+        let arcs = analysed.governors.iter().zip(&analysed.labels).map(|(&governor, &label)| {
+            let label = self.labels.get(label).copied().unwrap_or(Label::DEP);
+            // The root's label and no governor go together.
+            match (governor, label) {
+                (0, _) => (0, Label::ROOT),
+                (governor, Label::ROOT) => (governor, Label::DEP),
+                arc => arc,
+            }
+        });
+        (words.collect(), arcs.collect())
+    }
+
+    /// The tuples of a cleaned caption.
+    pub fn tuples(&self, caption: &str) -> Vec<Tuple> {
+        self.trees(&[caption]).into_iter().flat_map(|(words, tree)| of_tree(words, &tree)).collect()
+    }
+
+    /// The tuples of cleaned captions, in parallel; a few at a time, of like lengths, share the work.
+    pub fn all_tuples(&self, captions: &[&str]) -> Vec<Vec<Tuple>> {
+        let mut order: Vec<usize> = (0..captions.len()).collect();
+        order.sort_by_cached_key(|&at| captions[at].split_whitespace().count()); // stable
+        let groups: Vec<Vec<Vec<Tuple>>> = order
+            .par_chunks(ROWS)
+            .map(|group| {
+                let trees = self.trees(&group.iter().map(|&at| captions[at]).collect::<Vec<_>>());
+                trees.into_iter().map(|(words, tree)| of_tree(words, &tree)).collect()
+            })
+            .collect();
+        let mut all = vec![Vec::new(); captions.len()];
+        order.into_iter().zip(groups.into_iter().flatten()).for_each(|(at, tuples)| all[at] = tuples);
+        all
+    }
+
+    /// The model file. It is read without being unpacked.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        strings(&mut out, self.tags.iter().map(String::as_str));
+        strings(&mut out, self.labels.iter().map(|label| label.name()));
         let (edits, keys) = self.lemmas.parts();
-        plain.push(edits.len() as u8);
-        edits.iter().for_each(|(cut, _)| plain.push(*cut));
-        strings(&mut plain, edits.iter().map(|(_, add)| add.as_str()));
-        plain.extend((keys.len() as u32).to_le_bytes());
-        keys.keys().for_each(|key| plain.extend(key.to_le_bytes()));
-        plain.extend(keys.values());
-        for side in [&self.parser.left, &self.parser.right] {
-            strings(&mut plain, side.iter().map(|label| label.name()));
-        }
-        self.tag_weights.write(&mut plain);
-        self.parse_weights.write(&mut plain);
-        let mut deflated = DeflateEncoder::new(MAGIC.to_vec(), Compression::best());
-        deflated.write_all(&plain)?;
-        Ok(deflated.finish()?)
+        out.push(edits.len() as u8);
+        edits.iter().for_each(|(cut, _)| out.push(*cut));
+        strings(&mut out, edits.iter().map(|(_, add)| add.as_str()));
+        out.extend((keys.len() as u32).to_le_bytes());
+        words(&mut out, &keys.keys().copied().collect::<Vec<_>>());
+        out.extend(keys.values());
+        self.network.write(&mut out);
+        out
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) made; `None` where it is damaged.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut plain = Vec::new();
-        DeflateDecoder::new(bytes.strip_prefix(MAGIC)?).read_to_end(&mut plain).ok()?;
-        let from = &mut plain.as_slice();
-        let widths = take(from, 2)?;
-        let widths = Widths { tagger: usize::from(widths[0].max(1)), parser: usize::from(widths[1].max(1)) };
-        let tags = read_strings(from)?;
-        let open = u64::from_le_bytes(take(from, 8)?.try_into().ok()?);
-        let count = u32::from_le_bytes(take(from, 4)?.try_into().ok()?) as usize;
-        let words = take(from, count.checked_mul(4)?)?.chunks_exact(4);
-        let bits = take(from, count.checked_mul(8)?)?.chunks_exact(8);
-        let known = words
-            .zip(bits)
-            .map(|(word, bits)| {
-                Some((u32::from_le_bytes(word.try_into().ok()?), u64::from_le_bytes(bits.try_into().ok()?)))
-            })
-            .collect::<Option<_>>()?;
+        let from = &mut bytes.strip_prefix(MAGIC)?;
+        let tags = take_strings(from)?;
+        let labels = take_strings(from)?.iter().map(|name| Label::named(name)).collect::<Option<Vec<_>>>()?;
         let count = usize::from(take(from, 1)?[0]);
         let cuts = take(from, count)?;
-        let edits = cuts.iter().copied().zip(read_strings(from)?).collect();
-        let count = u32::from_le_bytes(take(from, 4)?.try_into().ok()?) as usize;
-        let keys = take(from, count.checked_mul(4)?)?.chunks_exact(4);
-        let keys = keys.map(|key| Some(u32::from_le_bytes(key.try_into().ok()?))).collect::<Option<Vec<u32>>>()?;
-        let numbers = take(from, count)?.iter().copied();
-        let mut sides = [Vec::new(), Vec::new()];
-        for side in &mut sides {
-            *side = read_strings(from)?.iter().map(|name| Label::named(name)).collect::<Option<_>>()?;
-        }
-        let [left, right] = sides;
-        if tags.len() > ACTIONS || 1 + left.len() + right.len() > ACTIONS || !right.contains(&Label::ROOT) {
-            return None;
-        }
-        Some(Self {
-            tags,
-            lexicon: Lexicon { known, open },
-            lemmas: Lemmas::from_parts(edits, keys.into_iter().zip(numbers)),
-            parser: Parser { left, right },
-            tag_weights: Packed::read(from)?,
-            parse_weights: Packed::read(from)?,
-            widths,
-        })
+        let edits = cuts.iter().copied().zip(take_strings(from)?).collect();
+        let count = take_u32(from)? as usize;
+        let keys = take_words(from, count)?;
+        let lemmas = Lemmas::from_parts(edits, keys.into_iter().zip(take(from, count)?.iter().copied()));
+        let network = Network::read(from)?;
+        let fits = network.tag.outputs() == tags.len() && network.label.outputs() == labels.len() && from.is_empty();
+        fits.then_some(Self { tags, labels, lemmas, network })
     }
-}
-
-/// Count, then each with its length.
-fn strings<'s>(out: &mut Vec<u8>, strings: impl ExactSizeIterator<Item = &'s str>) {
-    out.push(strings.len() as u8);
-    for string in strings {
-        out.push(string.len() as u8);
-        out.extend(string.bytes());
-    }
-}
-
-fn read_strings(from: &mut &[u8]) -> Option<Vec<String>> {
-    let count = take(from, 1)?[0];
-    let string = |_| {
-        let length = usize::from(take(from, 1)?[0]);
-        String::from_utf8(take(from, length)?.to_vec()).ok()
-    };
-    (0..count).map(string).collect()
 }

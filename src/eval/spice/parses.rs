@@ -1,7 +1,8 @@
 //! Files of parses: what the reference parser said of some captions, to train on and to compare with.
 
+use super::cleanup::clean_up;
 use super::graph::{Edge, Graph, Word};
-use super::tuples::Tuple;
+use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -22,7 +23,8 @@ pub struct Parsed {
 struct RawCaption {
     caption: String,
     sentences: Vec<RawSentence>,
-    tuples: Vec<Vec<String>>,
+    /// Read off the dependencies where the file has none.
+    tuples: Option<Vec<Vec<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -48,16 +50,26 @@ pub fn read(path: &Path) -> Result<Vec<Parsed>> {
 }
 
 fn parsed(raw: RawCaption) -> Result<Parsed> {
-    let sentences = raw.sentences.into_iter().map(graph).collect::<Result<_>>()?;
+    let sentences = raw.sentences.into_iter().map(graph).collect::<Result<Vec<_>>>()?;
     let tuple = |mut parts: Vec<String>| {
         let mut next = || if parts.is_empty() { String::new() } else { parts.remove(0) };
-        Ok(match (next(), next(), next()) {
+        match (next(), next(), next()) {
             (object, attribute, relation) if !relation.is_empty() => Tuple::Relation(object, attribute, relation),
             (object, attribute, _) if !attribute.is_empty() => Tuple::Attribute(object, attribute),
             (object, _, _) => Tuple::Object(object),
-        })
+        }
     };
-    Ok(Parsed { caption: raw.caption, sentences, tuples: raw.tuples.into_iter().map(tuple).collect::<Result<_>>()? })
+    let tuples = match raw.tuples {
+        Some(tuples) => tuples.into_iter().map(tuple).collect(),
+        None => sentences.iter().flat_map(of_graph).collect(),
+    };
+    Ok(Parsed { caption: raw.caption, sentences, tuples })
+}
+
+fn of_graph(graph: &Graph) -> Vec<Tuple> {
+    let mut graph = graph.clone();
+    clean_up(&mut graph);
+    tuples(&graph)
 }
 
 fn graph(raw: RawSentence) -> Result<Graph> {

@@ -45,6 +45,7 @@ struct Block {
 
 /// The two linear layers over the channels, and the scale of the branch.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a few dozen in a model
 enum Mlp {
     Separate {
         up: Linear,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
-    /// The encoder whose weights it holds, or the word vectors: `resnet101`, `glove.6B`.
+    /// The encoder whose weights it holds, the word vectors or the segmenter: `resnet101`, `glove.6B`, `sam_vit_b`.
     pub name: String,
     /// `V1`, `V2` (torchvision's two trainings), `timm-a1`, ...
     pub version: String,
@@ -80,10 +80,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_manifest_names_weights_of_every_encoder_and_word_vectors() {
+    fn the_manifest_names_weights_of_every_encoder_and_word_vectors_and_segment_anything() {
         let manifest = manifest().unwrap();
         let named: BTreeSet<&str> = manifest.iter().map(|published| published.name.as_str()).collect();
-        assert_eq!(named, spec::names().chain(["glove.6B"]).collect());
+        let others = ["glove.6B", "sam_vit_b", "sam_vit_l", "sam_vit_h"];
+        assert_eq!(named, spec::names().chain(others).collect());
         let unique: BTreeSet<_> = manifest.iter().map(|p| (&p.name, &p.version)).collect();
         assert_eq!(unique.len(), manifest.len());
     }

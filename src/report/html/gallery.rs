@@ -1,9 +1,8 @@
-//! The gallery: every image with its captions, references and scores, as data that the page's script shows.
+//! The gallery: every image with its captions, references and scores, shown by the page's scripts.
 
-use super::{Shown, escape, thumbnail};
+use super::{Shown, data, escape};
 use crate::experiments::result::ImageRecord;
-use rayon::prelude::*;
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Most images on a page, so that it stays quick to open; beyond it the worst and the best are kept.
 const MOST: usize = 300;
@@ -11,42 +10,56 @@ const MOST: usize = 300;
 /// Metrics by which single images are sorted, best known first.
 const SORT_BY: [&str; 4] = ["CIDEr", "BLEU-4", "ROUGE_L", "METEOR"];
 
-/// The section with its controls; empty where nothing has been captioned.
-pub(super) fn section(shown: &[Shown]) -> String {
+/// The sections of worst cases and of all captions; empty where nothing has been captioned. `against`: the page compares
+/// its first two sources.
+pub(super) fn section(shown: &[Shown], against: bool) -> String {
     let (images, total) = chosen(shown);
     if images.is_empty() {
         return String::new();
     }
     let note = if total > images.len() {
-        format!(
-            "<p class=\"hint\">The {} worst and best of {total} images by the first run's scores.</p>",
-            images.len()
-        )
+        format!("The {} worst and best of {total} images by the first run's scores. ", images.len())
     } else {
         String::new()
     };
-    let options = |values: &mut dyn Iterator<Item = (String, String)>| -> String {
-        values.map(|(value, text)| format!("<option value=\"{}\">{}</option>", escape(&value), escape(&text))).collect()
+    let option = |value: &str, text: &str, selected: bool| {
+        let selected = if selected { " selected" } else { "" };
+        format!("<option value=\"{}\"{selected}>{}</option>", escape(value), escape(text))
     };
-    let sources = options(&mut shown.iter().enumerate().map(|(index, one)| (index.to_string(), label(one))));
-    let metrics = options(&mut metrics(shown).into_iter().map(|name| (name.clone(), name)));
+    let source = |(index, one): (usize, &Shown)| option(&index.to_string(), &one.label(), false);
+    let sources: String = shown.iter().enumerate().map(source).collect();
+    let other = |(index, one): (usize, &Shown)| option(&index.to_string(), &one.label(), against && index == 1);
+    let others: String =
+        std::iter::once(option("", "none", !against)).chain(shown.iter().enumerate().map(other)).collect();
+    let metrics: String = metrics(shown).iter().map(|name| option(name, name, false)).collect();
+    let orders = [("worst", "worst first"), ("best", "best first"), ("dataset", "dataset")];
+    let mut orders: String = orders.iter().map(|(value, text)| option(value, text, false)).collect();
+    let looks = shown.iter().flat_map(|one| &one.decoding.captions).any(|caption| !caption.shown.attention.is_empty());
+    let looks = if looks {
+        " Pointing at a word shows where the model looked when it said it: clear there, dark elsewhere. Nouns are underlined, \
+         prepositions dotted."
+    } else {
+        ""
+    };
+    let hidden = if shown.len() > 1 { "" } else { " hidden" };
+    if shown.len() > 1 {
+        orders.push_str(&option("gain", "largest gain over the other", against));
+        orders.push_str(&option("loss", "largest loss to the other", false));
+    }
     format!(
-        "<section id=\"gallery\"><h2>Captions</h2>{note}\n<form class=\"controls\" aria-label=\"Gallery\">\
-         <label>Run <select id=\"source\">{sources}</select></label>\
-         <label>Score <select id=\"metric\">{metrics}</select></label>\
-         <label>Order <select id=\"order\"><option value=\"worst\">worst first</option>\
-         <option value=\"best\">best first</option><option value=\"dataset\">dataset</option></select></label>\
-         <label class=\"grow\">Filter <input id=\"filter\" type=\"search\" placeholder=\"word in a caption, reference \
-         or file name\"></label><output id=\"count\"></output></form>\n<div id=\"cards\" class=\"cards\"></div>\n\
-         <noscript><p>The gallery needs JavaScript.</p></noscript>\n\
+        "<section id=\"worst-cases\"><h2>Worst cases</h2><p class=\"hint\">The six images with the lowest score of the \
+         captions chosen below.</p><div id=\"worst\" class=\"cards few\"></div></section>\n\
+         <section id=\"gallery\"><h2>Captions</h2><p class=\"hint\">{note}Arrow keys move between images, Enter opens \
+         one, Escape closes it; in an open image the arrows turn the pages.{looks}</p>\n\
+         <form class=\"controls\" aria-label=\"Gallery\"><label class=\"wide\">Captions of <select id=\"source\">{sources}\
+         </select></label><label class=\"wide\"{hidden}>Beside <select id=\"against\">{others}</select></label>\
+         <label>Score <select id=\"metric\">{metrics}</select></label><label>Order <select id=\"order\">{orders}</select>\
+         </label><label class=\"grow\">Filter <input id=\"filter\" type=\"search\" placeholder=\"word in a caption, \
+         reference or file name\"></label><output id=\"count\"></output></form>\n<div id=\"cards\" class=\"cards\"></div>\n\
+         <noscript><p>The gallery needs JavaScript.</p></noscript>\n<dialog id=\"detail\" aria-label=\"Image\"></dialog>\n\
          <script type=\"application/json\" id=\"data\">{}</script></section>\n",
-        data(shown, &images)
+        data::json(shown, &images)
     )
-}
-
-/// `FE-LWS, beam 5, seed 1`.
-fn label(shown: &Shown) -> String {
-    format!("{}, {}, seed {}", shown.methods, shown.decoding.name, shown.result.seed)
 }
 
 fn metrics(shown: &[Shown]) -> Vec<String> {
@@ -65,7 +78,7 @@ fn metrics(shown: &[Shown]) -> Vec<String> {
 
 /// Images in the order of the dataset, and how many there were before the worst and best were chosen.
 fn chosen<'a>(shown: &[Shown<'a>]) -> (Vec<&'a ImageRecord>, usize) {
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     let mut images: Vec<&ImageRecord> =
         shown.iter().flat_map(|one| &one.result.images).filter(|image| names.insert(&image.name)).collect();
     let total = images.len();
@@ -81,53 +94,8 @@ fn chosen<'a>(shown: &[Shown<'a>]) -> (Vec<&'a ImageRecord>, usize) {
         scored.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
         let worst = scored.iter().take(MOST / 2);
         let best = scored.iter().skip(scored.len().saturating_sub(MOST / 2));
-        let kept: std::collections::BTreeSet<&str> = worst.chain(best).map(|(_, name)| *name).collect();
+        let kept: BTreeSet<&str> = worst.chain(best).map(|(_, name)| *name).collect();
         images.retain(|image| kept.contains(image.name.as_str()));
     }
     (images, total)
-}
-
-/// JSON that is safe inside a script element: no `<` is left, so that no text can end the element.
-fn data(shown: &[Shown], images: &[&ImageRecord]) -> String {
-    let pictures: Vec<Value> = images
-        .par_iter()
-        .map(|image| {
-            json!({
-                "name": image.name,
-                "picture": thumbnail::data_uri(&image.path),
-                "references": image.references,
-            })
-        })
-        .collect();
-    let sources: Vec<Value> = shown
-        .iter()
-        .map(|one| {
-            let by_name: std::collections::BTreeMap<&str, usize> =
-                one.result.images.iter().enumerate().map(|(index, image)| (image.name.as_str(), index)).collect();
-            let captions: Vec<Value> = images
-                .iter()
-                .map(|image| {
-                    let index = by_name.get(image.name.as_str());
-                    index.and_then(|index| one.decoding.captions.get(*index)).map_or(Value::Null, |caption| {
-                        let rounded: serde_json::Map<String, Value> = caption
-                            .scores
-                            .0
-                            .iter()
-                            .map(|(name, value)| (name.clone(), json!((value * 1e4).round() / 1e4)))
-                            .collect();
-                        let mut shown = json!({ "text": caption.caption, "scores": rounded });
-                        if let (false, Some(object)) = (caption.shown.is_empty(), shown.as_object_mut()) {
-                            let likely: Vec<_> = caption.shown.likely_attributes().collect();
-                            object.insert("attributes".into(), json!(likely));
-                            object.insert("attention".into(), json!(caption.shown.attention));
-                        }
-                        shown
-                    })
-                })
-                .collect();
-            json!({ "label": label(one), "captions": captions })
-        })
-        .collect();
-    let text = json!({ "images": pictures, "sources": sources }).to_string();
-    text.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }

@@ -1,0 +1,91 @@
+//! Training, epoch by epoch.
+
+use super::chart::{self, Series};
+use super::{Curves, escape};
+use crate::experiments::result::{EpochRecord, RunResult};
+
+/// Validation score and training loss by epoch, one pair of charts a run.
+pub(super) fn section(curves: &[Curves]) -> String {
+    let figures: String = curves.iter().map(figure).collect();
+    if figures.is_empty() {
+        return String::new();
+    }
+    format!("<section id=\"curves\"><h2>Training</h2><div class=\"figures\">{figures}</div></section>\n")
+}
+
+/// The score by which a first stage is drawn.
+fn first_stage_metric(results: &[&RunResult]) -> String {
+    let names: Vec<&str> =
+        results.iter().flat_map(|result| &result.first_stage).flat_map(|record| record.validation.names()).collect();
+    let known = names.iter().find(|name| ["R_mean", "F1"].contains(name));
+    known.or(names.first()).copied().unwrap_or_default().to_owned()
+}
+
+fn figure(curves: &Curves) -> String {
+    let metric = curves.results.first().map_or("", |result| result.selected_by.as_str());
+    let results = &curves.results;
+    let first = first_stage_metric(results);
+    let unmarked = |series: Vec<Series>| series.into_iter().map(|series| Series { marked: None, ..series }).collect();
+    let before =
+        |value: &dyn Fn(&EpochRecord) -> Option<f64>| unmarked(series(results, |r| &r.first_stage, |_, e| value(e)));
+    let charts: [(String, Vec<Series>); 4] = [
+        (format!("first stage: {first}"), before(&|epoch| epoch.validation.get(&first))),
+        ("first stage: training loss".into(), before(&|epoch| epoch.loss)),
+        (
+            format!("validation {metric}"),
+            series(results, |r| &r.curve, |result, epoch| epoch.validation.get(&result.selected_by)),
+        ),
+        ("training loss".into(), unmarked(series(results, |r| &r.curve, |_, epoch| epoch.loss))),
+    ];
+    let name = escape(&curves.methods);
+    let charts = charts.map(|(title, series)| {
+        let svg = chart::lines(&format!("{}: {title}", curves.methods), "epoch", &series);
+        (title, svg)
+    });
+    let drawn: String = charts
+        .iter()
+        .filter(|(_, svg)| !svg.is_empty())
+        .map(|(title, svg)| format!("<div><h4>{}</h4>{svg}</div>", escape(title)))
+        .collect();
+    if drawn.is_empty() {
+        return String::new();
+    }
+    let best: Vec<String> = curves
+        .results
+        .iter()
+        .enumerate()
+        .map(|(index, result)| {
+            format!(
+                "<span><i class=\"key s{}\"></i>seed {}: best epoch {} of {}</span>",
+                index % 6,
+                result.seed,
+                result.best_epoch,
+                result.epochs
+            )
+        })
+        .collect();
+    format!(
+        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div class=\"legend\">{}</div></figure>",
+        best.concat()
+    )
+}
+
+fn series<'r>(
+    results: &[&'r RunResult],
+    curve: impl Fn(&'r RunResult) -> &'r Vec<EpochRecord>,
+    value: impl Fn(&RunResult, &EpochRecord) -> Option<f64>,
+) -> Vec<Series> {
+    results
+        .iter()
+        .map(|result| {
+            let points: Vec<(f64, f64)> =
+                curve(result).iter().filter_map(|record| Some((record.epoch as f64, value(result, record)?))).collect();
+            let best = result.best_epoch as f64;
+            let marked = points
+                .iter()
+                .find(|(epoch, _)| *epoch == best)
+                .map(|(x, y)| (*x, *y, format!("seed {}: {y:.4} at epoch {best}", result.seed)));
+            Series { label: format!("seed {}", result.seed), points, marked }
+        })
+        .collect()
+}
