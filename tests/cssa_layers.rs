@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use rsic::models::layers::attention::{attention, probabilities};
-use rsic::models::layers::transformer::{Beams, DecoderLayer, EncoderLayer, Sizes};
-use rsic::models::layers::{Mask, PackedLayout};
+use rsic::models::layers::transformer::{DecoderLayer, EncoderLayer, Sizes};
+use rsic::models::layers::{ImageRows, Mask, PackedLayout};
 use serde_json::Value;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -76,10 +76,10 @@ fn the_decoder_layer_equals_pytorchs_packed_and_word_by_word() {
     let memory = layer.memory(&memory);
     let (packed, layout) = packed(&xs);
     close(&layout.pad(&layer.packed(&packed, &layout, Some(&memory), true)), &expected, 1e-5);
-    let beams = Beams::new(&Tensor::from_slice(&[0i64, 1]), 2);
+    let images = ImageRows::new(&Tensor::from_slice(&[0i64, 1]), 2);
     let mut words = None;
     for time in 0..4 {
-        let out = layer.step(&xs.select(1, time), &mut words, &memory, &beams);
+        let out = layer.step(&xs.select(1, time), &mut words, &memory, &images);
         close(&out, &expected.select(1, time), 1e-5);
     }
 }
@@ -95,10 +95,10 @@ fn the_cache_changes_nothing_when_images_have_unequal_numbers_of_rows() {
     let rows = Tensor::from_slice(&[0i64, 0, 0, 2]);
     let (packed, layout) = packed(&xs);
     let expected = layout.pad(&layer.packed(&packed, &layout, Some(&memory.select(&rows)), false));
-    let beams = Beams::new(&rows, 3);
+    let images = ImageRows::new(&rows, 3);
     let mut words = None;
     for time in 0..5 {
-        close(&layer.step(&xs.select(1, time), &mut words, &memory, &beams), &expected.select(1, time), 1e-5);
+        close(&layer.step(&xs.select(1, time), &mut words, &memory, &images), &expected.select(1, time), 1e-5);
     }
     let (looks, out) = layer.looks(&xs.narrow(0, 3, 1), &memory.select(&Tensor::from_slice(&[2i64])));
     close(&out.squeeze_dim(0), &expected.get(3), 1e-5);

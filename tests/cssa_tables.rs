@@ -1,6 +1,9 @@
 //! CSSA's table files: their numbers, and the runs that they plan.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::published_tables;
 use rsic::experiments::catalog::{Found, find, of_paper};
 use rsic::experiments::encoders::Sources;
 use rsic::experiments::plan::{Options, Plan};
@@ -22,11 +25,7 @@ fn plan(tables: Vec<Found>) -> Plan {
 
 #[test]
 fn published_numbers_equal_the_papers_digit_for_digit() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
-    if !shared.is_dir() {
-        println!("skipped: no folder ../shared");
-        return;
-    }
+    let Some(shared) = published_tables() else { return };
     let mut compared = 0;
     for Found { table, path } in all().iter().filter(|found| !found.table.table.starts_with("fig")) {
         let theirs = std::fs::read_to_string(shared.join(format!("cssa_{}.yaml", table.table))).unwrap();

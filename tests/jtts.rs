@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{rsic, succeeds};
+use common::{published_tables, rsic, succeeds};
 use rsic::config::schema::{DataConfig, Examples, ModelConfig, OptimizerKind};
 use rsic::data::Dataset;
 use rsic::data::attributes::{Attributes, Rules};
@@ -247,11 +247,7 @@ fn real_datasets_have_attributes_within_the_known_bounds() {
 
 #[test]
 fn published_numbers_equal_the_papers() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
-    if !shared.is_dir() {
-        eprintln!("skipped: there is no '{}'", shared.display());
-        return;
-    }
+    let Some(shared) = published_tables() else { return };
     let (mut rows, mut numbers) = (0, 0);
     for found in of_paper(Path::new("experiments"), "jtts").unwrap() {
         let table = found.table;

@@ -3,9 +3,8 @@
 
 mod common;
 
-use common::{rsic, succeeds, text};
+use common::{greedy, rsic, succeeds, text};
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
-use rsic::data::{END, PAD, START, UNK};
 use rsic::decode::{BeamOptions, beam_search};
 use rsic::models::s2cpnet::{Config, Decoder, Fusion, Preset, S2cpNet, SpatialPool, Unit};
 use rsic::models::{Captioner, Inputs};
@@ -151,31 +150,12 @@ fn a_beam_of_one_is_greedy_search_for_words_and_nouns_and_prepared_features_chan
             assert_eq!(found, beam_search(captioner, &prepared, &options(1)));
             for (image, hypotheses) in found.iter().enumerate() {
                 let own: Vec<Tensor> = features.iter().map(|view| view.narrow(0, image as i64, 1)).collect();
-                assert_eq!(hypotheses[0].tokens, greedy(captioner, &own));
+                assert_eq!(hypotheses[0].tokens, greedy(captioner, &own, 6));
             }
             let wide = beam_search(captioner, &features, &options(3));
             assert!(wide.iter().zip(&found).all(|(wide, one)| wide[0].log_prob >= one[0].log_prob - 1e-4));
         }
     }
-}
-
-/// Greedy search written on its own.
-fn greedy(model: &dyn Captioner, features: &[Tensor]) -> Vec<i64> {
-    tch::no_grad(|| {
-        let mut state = model.start(features);
-        let (mut tokens, mut last) = (Vec::new(), START);
-        while tokens.len() < 6 {
-            let mut logits =
-                Vec::<f32>::try_from(model.step(&Tensor::from_slice(&[last]), &mut state).view([-1])).unwrap();
-            [PAD, START, UNK].iter().for_each(|&id| logits[id as usize] = f32::NEG_INFINITY);
-            last = (0..VOCABULARY).max_by(|&a, &b| logits[a as usize].total_cmp(&logits[b as usize])).unwrap();
-            if last == END {
-                break;
-            }
-            tokens.push(last);
-        }
-        tokens
-    })
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The shipped experiments and tables of S2CPNet: settings, published digits, planned runs.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{digits, published_tables};
 use rsic::config::{self, schema::Experiment, schema::ModelConfig, schema::ScheduleConfig, schema::ScoredAs};
 use rsic::experiments::catalog::of_paper;
 use rsic::models::s2cpnet::{Config, Preset};
@@ -63,11 +66,7 @@ fn rows_of_the_tables_are_valid_runs_and_different_models() {
 
 #[test]
 fn published_numbers_equal_the_papers_digit_for_digit() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
-    if !shared.is_dir() {
-        println!("skipped: no folder ../shared");
-        return;
-    }
+    let Some(shared) = published_tables() else { return };
     let mut compared = 0;
     for number in NUMBERS {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
@@ -85,9 +84,6 @@ fn published_numbers_equal_the_papers_digit_for_digit() {
         for (theirs, (method, numbers)) in theirs.iter().zip(rows) {
             assert!(theirs.contains(&format!("\"method\": \"{}\"", method.trim_matches('"'))), "{method}: {theirs}");
             for metric in ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE_L", "CIDEr", "Sm"] {
-                let digits = |line: &str, key: &str| {
-                    line.split(key).nth(1).unwrap().split([',', '}']).next().unwrap().trim().to_owned()
-                };
                 let pair = (digits(numbers, &format!("{metric}: ")), digits(theirs, &format!("\"{metric}\": ")));
                 assert_eq!(pair.0, pair.1, "table {number}, {method}, {metric}");
                 compared += 1;

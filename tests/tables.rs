@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, too, may stop at what cannot be
 
+mod common;
 mod report_fakes;
 
+use common::{digits, published_tables};
 use rsic::experiments::catalog::{Found, find, of_paper, papers};
 use rsic::experiments::encoders::Sources;
 use rsic::experiments::plan::{Options, Plan};
@@ -49,11 +51,7 @@ fn every_table_of_the_paper_is_there_in_order_and_complete() {
 
 #[test]
 fn published_numbers_equal_the_papers_digit_for_digit() {
-    let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
-    if !shared.is_dir() {
-        println!("skipped: no folder ../shared");
-        return;
-    }
+    let Some(shared) = published_tables() else { return };
     let mut compared = 0;
     for number in NUMBERS {
         let theirs = std::fs::read_to_string(shared.join(format!("felws_{number}.yaml"))).unwrap();
@@ -66,10 +64,6 @@ fn published_numbers_equal_the_papers_digit_for_digit() {
         for ((theirs, method), numbers) in theirs.iter().zip(methods).zip(numbers) {
             assert!(theirs.contains(&format!("\"method\": \"{}\"", method.trim_matches('"'))), "{theirs}");
             for metric in METRICS {
-                let digits = |line: &str, key: &str| {
-                    let rest = line.split(key).nth(1).unwrap();
-                    rest.split([',', '}']).next().unwrap().trim().to_owned()
-                };
                 assert_eq!(
                     digits(numbers, &format!("{metric}: ")),
                     digits(theirs, &format!("\"{metric}\": ")),

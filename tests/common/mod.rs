@@ -1,9 +1,13 @@
-//! What tests through the real binary share: a folder with small built-in scenes, and commands run in it.
-#![allow(dead_code, clippy::unwrap_used, clippy::unreachable)] // each test file uses a part of it
+//! What test files share: a folder with small built-in scenes and commands run in it; greedy search to hold others
+//! against; what was published.
+#![allow(dead_code, clippy::unwrap_used, clippy::unreachable, clippy::print_stdout)] // each test file uses a part of it
 
+use rsic::data::{END, PAD, START, UNK};
+use rsic::models::Captioner;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use tch::Tensor;
 
 /// A folder of that name with 51 scenes of 64 pixels in `scenes`, made anew, and a feature cache of its own.
 pub fn workplace(name: &str) -> PathBuf {
@@ -44,4 +48,38 @@ pub fn refused(output: &Output, says: &[&str]) {
     for part in says {
         assert!(error.contains(part), "'{part}' is not in: {error}");
     }
+}
+
+/// Greedy search written on its own: the tokens of one image.
+pub fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> Vec<i64> {
+    tch::no_grad(|| {
+        let mut state = model.start(features);
+        let (mut tokens, mut last) = (Vec::new(), START);
+        while tokens.len() < max_length {
+            let mut logits =
+                Vec::<f32>::try_from(model.step(&Tensor::from_slice(&[last]), &mut state).view([-1])).unwrap();
+            [PAD, START, UNK].iter().for_each(|&id| logits[id as usize] = f32::NEG_INFINITY);
+            last = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap() as i64;
+            if last == END {
+                break;
+            }
+            tokens.push(last);
+        }
+        tokens
+    })
+}
+
+/// The folder of published tables, where a copy lies beside the crate.
+pub fn published_tables() -> Option<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
+    if !folder.is_dir() {
+        println!("skipped: there is no '{}'", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+/// The digits after a key of a line of YAML, as they are written.
+pub fn digits(line: &str, key: &str) -> String {
+    line.split(key).nth(1).unwrap().split([',', '}']).next().unwrap().trim().to_owned()
 }

@@ -2,8 +2,8 @@
 
 use crate::data::START;
 use crate::models::State;
-use crate::models::layers::transformer::{Beams, DecoderLayer, Sizes};
-use crate::models::layers::{KeyValues, PackedLayout, dense, dropout, linear, sinusoidal};
+use crate::models::layers::transformer::{DecoderLayer, Sizes};
+use crate::models::layers::{ImageRows, KeyValues, PackedLayout, dense, dropout, linear, sinusoidal};
 use tch::nn::{self, Init, Module};
 use tch::{Device, Kind, Tensor};
 
@@ -93,8 +93,7 @@ impl Decoder {
     pub(super) fn step(&self, words: &Tensor, state: &mut State) -> Tensor {
         let time = Tensor::full([1], state.length, (Kind::Int64, words.device()));
         let mut xs = self.embed(words, &time, state.length + 1);
-        let images = state.shared.first().map_or(0, |keys| keys.size()[0]);
-        let beams = Beams::new(&state.tensors[0], images);
+        let images = ImageRows::new(&state.tensors[0], state.shared.first().map_or(0, |keys| keys.size()[0]));
         let mut caches = state.tensors.drain(1..).collect::<Vec<_>>().into_iter();
         for (layer, memory) in self.layers.iter().zip(state.shared.chunks_exact(2)) {
             let memory = KeyValues { keys: memory[0].shallow_clone(), values: memory[1].shallow_clone() };
@@ -102,7 +101,7 @@ impl Decoder {
                 (Some(keys), Some(values)) => Some(KeyValues { keys, values }),
                 _ => None,
             };
-            xs = layer.step(&xs, &mut before, &memory, &beams);
+            xs = layer.step(&xs, &mut before, &memory, &images);
             if let Some(KeyValues { keys, values }) = before {
                 state.tensors.extend([keys, values]);
             }

@@ -47,21 +47,19 @@ at::Tensor *rsic_conv_pack(const at::Tensor *weight, std::int64_t padding, std::
   }
 }
 
-// Convolution of channels-last images with a plain or laid out weight, then ReLU where that is asked.
-at::Tensor *rsic_conv(const at::Tensor *images, const at::Tensor *weight, const at::Tensor *bias, std::int64_t padding,
-                      std::int64_t stride, std::int64_t groups, bool relu) {
+// Convolution of channels-last images with a plain or laid out weight. Without a sum: then ReLU where that is asked. With
+// one: added to it in place, then ReLU.
+at::Tensor *rsic_conv(at::Tensor *sum, const at::Tensor *images, const at::Tensor *weight, const at::Tensor *bias,
+                      std::int64_t padding, std::int64_t stride, std::int64_t groups, bool relu) {
   const auto optional_bias = bias ? IValue(*bias) : IValue();
+  const c10::List<std::optional<at::Scalar>> none;
+  if (sum) {
+    return call("binary", true,
+                {*sum, *images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, "add", IValue(),
+                 "relu", none, IValue()});
+  }
   return call("", false,
               {*images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, relu ? "relu" : "none",
-               c10::List<std::optional<at::Scalar>>(), ""});
-}
-
-// The same, added to `sum` in place, then ReLU.
-at::Tensor *rsic_conv_add_relu(at::Tensor *sum, const at::Tensor *images, const at::Tensor *weight,
-                               const at::Tensor *bias, std::int64_t padding, std::int64_t stride, std::int64_t groups) {
-  const auto optional_bias = bias ? IValue(*bias) : IValue();
-  return call("binary", true,
-              {*sum, *images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, "add", IValue(),
-               "relu", c10::List<std::optional<at::Scalar>>(), IValue()});
+               none, ""});
 }
 }

@@ -3,10 +3,11 @@
 use super::layers::ConvShape;
 use std::cell::RefCell;
 use tch::Tensor;
+use torch_sys::C_tensor;
 
 /// `onednn.cpp`.
 mod shim {
-    use torch_sys::C_tensor;
+    use super::C_tensor;
 
     unsafe extern "C" {
         pub(super) fn rsic_conv_pack(
@@ -17,15 +18,6 @@ mod shim {
             sizes: *const i64,
         ) -> *mut C_tensor;
         pub(super) fn rsic_conv(
-            images: *const C_tensor,
-            weight: *const C_tensor,
-            bias: *const C_tensor,
-            padding: i64,
-            stride: i64,
-            groups: i64,
-            relu: bool,
-        ) -> *mut C_tensor;
-        pub(super) fn rsic_conv_add_relu(
             sum: *const C_tensor,
             images: *const C_tensor,
             weight: *const C_tensor,
@@ -33,6 +25,7 @@ mod shim {
             padding: i64,
             stride: i64,
             groups: i64,
+            relu: bool,
         ) -> *mut C_tensor;
     }
 }
@@ -60,50 +53,28 @@ impl Packed {
 
     /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`, after ReLU where `relu` says so. `None` where this LibTorch cannot.
     pub(super) fn forward(&self, images: &Tensor, relu: bool) -> Option<Tensor> {
-        let ConvShape { padding, stride, groups, .. } = self.shape;
-        self.with(images, |weight, bias| {
-            // SAFETY: all point to live tensors or are null where that is allowed; the result is a new tensor or null.
-            unsafe { owned(shim::rsic_conv(images.as_ptr(), weight, bias, padding, stride, groups, relu)) }
-        })
+        self.convolve(images, std::ptr::null(), relu)
     }
 
     /// `relu(sum + convolution)`, which may use the memory of `sum`; gives `sum` back where this LibTorch cannot.
     pub(super) fn add_relu(&self, images: &Tensor, sum: Tensor) -> Result<Tensor, Tensor> {
-        let ConvShape { padding, stride, groups, .. } = self.shape;
-        let done = self.with(images, |weight, bias| {
-            let (sum, images) = (sum.as_ptr(), images.as_ptr());
-            // SAFETY: as above; `sum` is this function's own.
-            unsafe { owned(shim::rsic_conv_add_relu(sum, images, weight, bias, padding, stride, groups)) }
-        });
-        done.ok_or(sum)
+        self.convolve(images, sum.as_ptr(), true).ok_or(sum)
     }
 
     /// The weight as it is, for LibTorch's own convolution.
     pub(super) fn plain(&self) -> (Tensor, Option<&Tensor>) {
-        let weight = match &*self.weight.borrow() {
-            Weight::Plain(weight) => weight.shallow_clone(),
-            Weight::Packed(weight) => weight.to_dense(None, false),
-        };
-        (weight, self.bias.as_ref())
+        (self.weight.borrow().plain(), self.bias.as_ref())
     }
 
     /// Weight and bias as they were given.
     pub(super) fn into_plain(self) -> (Tensor, Option<Tensor>) {
-        let weight = match self.weight.into_inner() {
-            Weight::Plain(weight) => weight,
-            Weight::Packed(weight) => weight.to_dense(None, false),
-        };
-        (weight, self.bias)
+        (self.weight.into_inner().plain(), self.bias)
     }
 
-    fn with<T>(
-        &self,
-        images: &Tensor,
-        work: impl FnOnce(*const torch_sys::C_tensor, *const torch_sys::C_tensor) -> Option<T>,
-    ) -> Option<T> {
+    fn convolve(&self, images: &Tensor, sum: *const C_tensor, relu: bool) -> Option<Tensor> {
+        let ConvShape { padding, stride, groups, .. } = self.shape;
         let mut weight = self.weight.borrow_mut();
         if let (Weight::Plain(plain), &[_, _, _, _]) = (&*weight, images.size().as_slice()) {
-            let ConvShape { padding, stride, groups, .. } = self.shape;
             let sizes = images.size();
             // SAFETY: a live tensor and four numbers; the result is a new tensor or null.
             let packed =
@@ -113,13 +84,24 @@ impl Packed {
             }
         }
         let (Weight::Plain(tensor) | Weight::Packed(tensor)) = &*weight;
-        work(tensor.as_ptr(), self.bias.as_ref().map_or(std::ptr::null(), Tensor::as_ptr))
+        let (weight, bias) = (tensor.as_ptr(), self.bias.as_ref().map_or(std::ptr::null(), Tensor::as_ptr));
+        // SAFETY: all point to live tensors or are null where that is allowed; the result is a new tensor or null.
+        unsafe { owned(shim::rsic_conv(sum, images.as_ptr(), weight, bias, padding, stride, groups, relu)) }
+    }
+}
+
+impl Weight {
+    fn plain(&self) -> Tensor {
+        match self {
+            Self::Plain(weight) => weight.shallow_clone(),
+            Self::Packed(weight) => weight.to_dense(None, false),
+        }
     }
 }
 
 /// # Safety
 /// The pointer is null or that of a tensor that nobody else owns.
-unsafe fn owned(tensor: *mut torch_sys::C_tensor) -> Option<Tensor> {
+unsafe fn owned(tensor: *mut C_tensor) -> Option<Tensor> {
     // SAFETY: the caller's promise.
     (!tensor.is_null()).then(|| unsafe { Tensor::from_ptr(tensor) })
 }

@@ -7,6 +7,7 @@ pub mod linear;
 pub mod lstm;
 pub mod packed;
 pub mod positions;
+pub mod rows;
 pub mod transformer;
 
 pub use attention::{KeyValues, Mask, MultiHeadAttention};
@@ -15,3 +16,4 @@ pub use gru::Gru;
 pub use linear::{dense, linear};
 pub use packed::PackedLayout;
 pub use positions::sinusoidal;
+pub use rows::ImageRows;

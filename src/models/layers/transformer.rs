@@ -2,7 +2,7 @@
 
 use super::attention::{KeyValues, Mask, MultiHeadAttention, glorot};
 use super::dropout::{add_dropout, dropout};
-use super::{PackedLayout, dense, linear};
+use super::{ImageRows, PackedLayout, dense, linear};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 
@@ -124,8 +124,8 @@ impl DecoderLayer {
     }
 
     /// One word of every row, `[R, D]` -> `[R, D]`, without dropout. `words` holds the words before it, `None` at the first,
-    /// and gets this one; `memory` has one entry an image, and `beams` tells the rows of each.
-    pub fn step(&self, xs: &Tensor, words: &mut Option<KeyValues>, memory: &KeyValues, beams: &Beams) -> Tensor {
+    /// and gets this one; `memory` has one entry an image, and `images` tells the rows of each.
+    pub fn step(&self, xs: &Tensor, words: &mut Option<KeyValues>, memory: &KeyValues, images: &ImageRows) -> Tensor {
         let (queries, new) = self.self_attn.queries_keys_values(&xs.unsqueeze(1));
         match words {
             Some(words) => words.append(&new),
@@ -136,8 +136,8 @@ impl DecoderLayer {
             attended = self.self_attn.attend(&queries, words, Mask::None, false).squeeze_dim(1);
         }
         let xs = self.norm1.forward(&(xs + self.self_attn.output(&attended)));
-        let queries = self.multihead_attn.queries(&beams.spread(&xs));
-        let attended = beams.gather(&self.multihead_attn.attend(&queries, memory, Mask::None, false));
+        let queries = self.multihead_attn.queries(&images.spread(&xs));
+        let attended = images.gather(&self.multihead_attn.attend(&queries, memory, Mask::None, false));
         let xs = self.norm2.forward(&(&xs + self.multihead_attn.output(&attended)));
         self.norm3.forward(&(&xs + self.feed_forward.forward(&xs, false)))
     }
@@ -152,53 +152,5 @@ impl DecoderLayer {
         let xs = self.norm2.forward(&(&xs + self.multihead_attn.output(&attended)));
         let xs = self.norm3.forward(&(&xs + self.feed_forward.forward(&xs, false)));
         (looks.mean_dim([0i64, 1].as_slice(), false, Kind::Float), xs)
-    }
-}
-
-/// Which rows of a search belong to which image, so that the beams of an image share one memory instead of a copy each.
-#[derive(Debug)]
-pub struct Beams {
-    images: i64,
-    /// Most rows of an image.
-    width: i64,
-    /// `[R]` Int64: place of each row among `images * width`; `None` where row `i` is at place `i`.
-    places: Option<Tensor>,
-}
-
-impl Beams {
-    /// `rows`, `[R]` Int64: the image of each row, of `images` in all.
-    pub fn new(rows: &Tensor, images: i64) -> Self {
-        let of: Vec<i64> = Vec::try_from(rows.to_device(tch::Device::Cpu)).unwrap_or_default();
-        let mut used = vec![0i64; images as usize];
-        let slots: Vec<i64> = of
-            .iter()
-            .map(|&image| {
-                let slot = used[image as usize];
-                used[image as usize] += 1;
-                slot
-            })
-            .collect();
-        let width = used.iter().copied().max().unwrap_or(0).max(1);
-        let places: Vec<i64> = of.iter().zip(&slots).map(|(image, slot)| image * width + slot).collect();
-        let full = places.len() as i64 == images * width && (0..).zip(&places).all(|(row, &place)| row == place);
-        Self { images, width, places: (!full).then(|| Tensor::from_slice(&places).to_device(rows.device())) }
-    }
-
-    /// `[R, D]` -> `[I, W, D]`, zero where an image has fewer rows.
-    fn spread(&self, xs: &Tensor) -> Tensor {
-        let shape = [self.images, self.width, xs.size()[1]];
-        match &self.places {
-            None => xs.view(shape),
-            Some(places) => {
-                let zeros = Tensor::zeros([self.images * self.width, shape[2]], (xs.kind(), xs.device()));
-                zeros.index_copy(0, places, xs).view(shape)
-            }
-        }
-    }
-
-    /// `[I, W, D]` -> `[R, D]`.
-    fn gather(&self, xs: &Tensor) -> Tensor {
-        let flat = xs.flatten(0, 1);
-        self.places.as_ref().map_or_else(|| flat.shallow_clone(), |places| flat.index_select(0, places))
     }
 }

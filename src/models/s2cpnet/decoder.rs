@@ -1,8 +1,7 @@
 //! The decoder layers of words, Eq. (6), and of nouns.
 
 use super::config::{Config, Decoder};
-use super::layout::ImageLayout;
-use crate::models::layers::{KeyValues, Mask, MultiHeadAttention, PackedLayout, dense, dropout, linear};
+use crate::models::layers::{ImageRows, KeyValues, Mask, MultiHeadAttention, PackedLayout, dense, dropout, linear};
 use tch::Tensor;
 use tch::nn::{self, Init, Module};
 
@@ -74,7 +73,7 @@ impl Layer {
         xs: &Tensor,
         words: &PackedLayout,
         memory: &KeyValues,
-        images: &ImageLayout,
+        images: &ImageRows,
         train: bool,
     ) -> Tensor {
         let looked_back = match &self.self_attn {
@@ -91,7 +90,7 @@ impl Layer {
 
     /// The next word of every row, `[R, D]` -> `[R, D]`. `words` are the keys and values of the words before it, to which
     /// it is added.
-    pub(super) fn step(&self, xs: &Tensor, words: &mut KeyValues, memory: &KeyValues, images: &ImageLayout) -> Tensor {
+    pub(super) fn step(&self, xs: &Tensor, words: &mut KeyValues, memory: &KeyValues, images: &ImageRows) -> Tensor {
         let looked_back = match &self.self_attn {
             Some((attention, norm)) => {
                 let (queries, new) = attention.queries_keys_values(&xs.unsqueeze(1));
@@ -105,7 +104,7 @@ impl Layer {
     }
 
     /// `xs` are words that looked back, `[R, D]`.
-    fn finish(&self, xs: &Tensor, memory: &KeyValues, images: &ImageLayout, train: bool) -> Tensor {
+    fn finish(&self, xs: &Tensor, memory: &KeyValues, images: &ImageRows, train: bool) -> Tensor {
         let queries = self.cross_attn.queries(&images.spread(xs));
         let attended = images.gather(&self.cross_attn.attend(&queries, memory, Mask::None, train));
         let seen = dropout(&self.cross_attn.output(&attended), self.dropout, train);

@@ -11,22 +11,20 @@ mod decoder;
 mod enhance;
 mod fusion;
 mod init;
-mod layout;
 mod unit;
 mod words;
 
 pub use config::{Config, Decoder, Fusion, Preset, SpatialPool, Unit};
 pub use fusion::{Encoder, Stages};
 
-use super::layers::{KeyValues, PackedLayout, dropout};
+use super::layers::{ImageRows, KeyValues, PackedLayout, dropout};
 use super::losses::Losses;
 use super::{Captioner, Inputs, State};
 use crate::data::START;
 use crate::data::batch::{Batch, PackedCaptions};
 use decoder::Layer;
-use layout::ImageLayout;
+use tch::Tensor;
 use tch::nn::{self, Module};
-use tch::{Device, Tensor};
 use words::Places;
 
 /// Predicts the words of a sequence one after the other, or its nouns.
@@ -97,10 +95,8 @@ impl S2cpNet {
         memory: &Tensor,
         train: bool,
     ) -> Tensor {
-        let device = memory.device();
-        let layout = PackedLayout::new(&sequences.batch_sizes, device);
-        let of: Vec<i64> = host(&image_rows.index_select(0, &sequences.rows));
-        let images = ImageLayout::new(&of, memory.size()[0], device);
+        let layout = PackedLayout::new(&sequences.batch_sizes, memory.device());
+        let images = ImageRows::new(&image_rows.index_select(0, &sequences.rows), memory.size()[0]);
         let xs = branch.places.add(&self.embedding.forward(&sequences.inputs), &layout.times, train);
         let xs = branch.layer.packed(&xs, &layout, &branch.layer.memory(memory), &images, train);
         branch.scores.forward(&dropout(&xs, branch.dropout, train))
@@ -129,7 +125,7 @@ impl S2cpNet {
     fn step_branch(&self, branch: &Branch, tokens: &Tensor, state: &mut State) -> Tensor {
         let memory = KeyValues { keys: state.shared[0].shallow_clone(), values: state.shared[1].shallow_clone() };
         let mut before = KeyValues { keys: state.tensors[1].shallow_clone(), values: state.tensors[2].shallow_clone() };
-        let images = ImageLayout::new(&host(&state.tensors[0]), memory.keys.size()[0], tokens.device());
+        let images = ImageRows::new(&state.tensors[0], memory.keys.size()[0]);
         let xs = branch.places.add_at(&self.embedding.forward(tokens), state.length);
         let xs = branch.layer.step(&xs, &mut before, &memory, &images);
         state.tensors[1] = before.keys;
@@ -137,11 +133,6 @@ impl S2cpNet {
         state.length += 1;
         branch.scores.forward(&xs)
     }
-}
-
-/// Int64 values on the host.
-fn host(tensor: &Tensor) -> Vec<i64> {
-    Vec::try_from(tensor.to_device(Device::Cpu)).unwrap_or_default()
 }
 
 impl Captioner for S2cpNet {
