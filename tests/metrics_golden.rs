@@ -141,7 +141,7 @@ fn assert_meteor_identical(golden: &Golden, resources: Arc<Resources>) {
         assert_eq!(best.numbers(), item.statistics(), "{:?}", item.hyp);
         assert_eq!(best.score().to_bits(), item.scores["METEOR"].as_f64().unwrap().to_bits(), "{:?}", item.hyp);
     }
-    let references = References::from_tokenized(cleaned).with_resources(Some(resources));
+    let references = References::from_tokenized(&cleaned).with_resources(Some(resources));
     let hypotheses: Vec<String> = golden.items.iter().map(|item| item.hyp_tok.clone()).collect();
     let evaluation = references.score_tokenized(&hypotheses, MetricSet::ALL).unwrap();
     assert_eq!(evaluation.corpus.get("METEOR").unwrap().to_bits(), golden.corpus["METEOR"].to_bits());

@@ -111,7 +111,7 @@ fn empty_huge_and_non_ascii_captions_give_finite_scores() {
 
 #[test]
 fn no_references_and_no_images_give_zeros() {
-    let none = References::new(&[]).score(&[], MetricSet::ALL).unwrap();
+    let none = References::new::<Vec<String>>(&[]).score(&[], MetricSet::ALL).unwrap();
     assert!(none.images.is_empty() && none.corpus.0.iter().all(|(_, value)| value.is_finite()));
     let empty_group = References::new(&[vec![]]).score(&["a road".into()], MetricSet::ALL).unwrap();
     assert_eq!(empty_group.corpus.get("ROUGE_L"), Some(0.0));

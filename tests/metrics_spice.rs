@@ -150,7 +150,7 @@ fn scores_do_not_depend_on_the_number_of_threads() {
     let metrics = MetricSet { spice_details: true, ..MetricSet::SPICE };
     let score = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| References::from_tokenized(references.clone()).score_tokenized(&hypotheses, metrics).unwrap())
+        pool.install(|| References::from_tokenized(&references).score_tokenized(&hypotheses, metrics).unwrap())
     };
     let bits = |evaluation: rsic::eval::Evaluation| -> Vec<u64> {
         let all = evaluation.images.iter().chain([&evaluation.corpus]);

@@ -7,7 +7,9 @@ use crate::eval::readers::{self, Captions, plain};
 use crate::eval::{MetricSet, References, Scores, Segment, tokenize_all};
 use crate::util::fs::write_renamed_with;
 use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -25,8 +27,8 @@ pub fn run(args: &ScoreArgs, global: &GlobalArgs) -> Result<ExitStatus> {
 }
 
 /// One system's captions against the references.
-struct Scored {
-    ids: Vec<Value>,
+struct Scored<'c> {
+    ids: Vec<&'c Value>,
     segments: Vec<Segment>,
 }
 
@@ -49,9 +51,10 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let (hypotheses, references) =
         rayon::join(|| readers::read_hypotheses(&args.hypotheses), || readers::read_references(&args.references));
     let (hypotheses, references) = (hypotheses?, references?);
-    let images = matched(&args.hypotheses, &hypotheses, &references, args.subset)?;
+    let groups = matched(&args.hypotheses, &hypotheses, &references, args.subset)?;
+    let images: Vec<&Value> = hypotheses.items().iter().map(|item| &item.id).collect();
     let other = args.compare.as_ref().map(|path| second_system(path, &images, &references, args)).transpose()?;
-    let prepared = prepare(&images, &references, args)?;
+    let prepared = prepare(&images, &groups, args.ids)?;
     let scored = scored(&prepared, images, &hypotheses, metrics, args)?;
     let corpus = prepared.corpus(&scored.segments, metrics);
     if scored.ids.len() == 1 && metrics.cider {
@@ -83,13 +86,15 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     statement(&mut out, &prepared, &scored, metrics, args)?;
     out.flush()?;
     if let Some(path) = &args.out {
-        let images = image_scores(&prepared, &scored, metrics);
+        let images = image_scores(&prepared, &scored, metrics)?;
         let output = Output { corpus: &corpus, images, bootstrap, compare };
         write_renamed_with(path, |file| {
             serde_json::to_writer_pretty(&mut *file, &output)?;
             Ok(writeln!(file)?)
         })?;
     }
+    // The process ends here; giving back thousands of captions one by one would take a tenth of its time.
+    std::mem::forget((hypotheses, references, prepared, other));
     Ok(ExitStatus::Success)
 }
 
@@ -100,12 +105,17 @@ fn chosen(names: &[String]) -> Result<MetricSet> {
     names.iter().try_fold(MetricSet::NONE, |set, name| Ok(set.union(name.trim().parse()?)))
 }
 
-/// The images to score, in the order of the hypotheses; every one has references.
-fn matched(path: &Path, hypotheses: &Captions, references: &Captions, subset: bool) -> Result<Vec<Value>> {
-    let mut images = Vec::with_capacity(hypotheses.items().len());
+/// The references of each image to score, in the order of the hypotheses.
+fn matched<'r>(
+    path: &Path,
+    hypotheses: &Captions,
+    references: &'r Captions,
+    subset: bool,
+) -> Result<Vec<&'r [String]>> {
+    let mut groups = Vec::with_capacity(hypotheses.items().len());
     for item in hypotheses.items() {
         match references.get(&item.id) {
-            Some(captions) if !captions.is_empty() => images.push(item.id.clone()),
+            Some(captions) if !captions.is_empty() => groups.push(captions),
             _ => bail!(
                 "image '{}' of '{}' has no references: give the references that belong to these captions",
                 plain(&item.id),
@@ -113,8 +123,11 @@ fn matched(path: &Path, hypotheses: &Captions, references: &Captions, subset: bo
             ),
         }
     }
-    if !subset && let Some(missing) = references.items().iter().find(|item| hypotheses.get(&item.id).is_none()) {
-        let (all, ours) = (references.items().len(), images.len());
+    let all = references.items().len() == groups.len(); // every image comes once
+    if !(subset || all)
+        && let Some(missing) = references.items().iter().find(|item| hypotheses.get(&item.id).is_none())
+    {
+        let (all, ours) = (references.items().len(), groups.len());
         bail!(
             "image '{}' has references but no caption in '{}' ({ours} captions, {all} images with references): caption \
              every image, or score these alone with --subset",
@@ -122,30 +135,29 @@ fn matched(path: &Path, hypotheses: &Captions, references: &Captions, subset: bo
             path.display()
         );
     }
-    Ok(images)
+    Ok(groups)
 }
 
-fn prepare(images: &[Value], references: &Captions, args: &ScoreArgs) -> Result<References> {
-    let groups: Vec<Vec<String>> = images.iter().map(|id| references.get(id).unwrap_or_default().to_vec()).collect();
-    if !args.ids {
-        return Ok(References::new(&groups));
+fn prepare(images: &[&Value], groups: &[&[String]], ids: bool) -> Result<References> {
+    if !ids {
+        return Ok(References::new(groups));
     }
-    let captions = images.iter().zip(&groups).flat_map(|(id, group)| group.iter().map(move |caption| (id, caption)));
+    let captions = images.iter().zip(groups).flat_map(|(id, group)| group.iter().map(move |caption| (*id, caption)));
     only_ids(captions)?;
     Ok(References::from_tokenized(groups))
 }
 
-fn scored(
+fn scored<'c>(
     prepared: &References,
-    images: Vec<Value>,
+    images: Vec<&'c Value>,
     hypotheses: &Captions,
     metrics: MetricSet,
     args: &ScoreArgs,
-) -> Result<Scored> {
+) -> Result<Scored<'c>> {
     let captions: Vec<&String> =
         images.iter().filter_map(|id| hypotheses.get(id).and_then(<[String]>::first)).collect();
     if args.ids {
-        only_ids(images.iter().zip(captions.iter().copied()))?;
+        only_ids(images.iter().copied().zip(captions.iter().copied()))?;
     }
     let captions = if args.ids { captions.into_iter().cloned().collect() } else { tokenize_all(&captions) };
     Ok(Scored { ids: images, segments: prepared.segments(&captions, metrics)? })
@@ -162,7 +174,7 @@ fn only_ids<'c>(captions: impl Iterator<Item = (&'c Value, &'c String)>) -> Resu
 }
 
 /// The captions to compare with: of the same images.
-fn second_system(path: &Path, images: &[Value], references: &Captions, args: &ScoreArgs) -> Result<Captions> {
+fn second_system(path: &Path, images: &[&Value], references: &Captions, args: &ScoreArgs) -> Result<Captions> {
     let captions = readers::read_hypotheses(path)?;
     let others = matched(path, &captions, references, args.subset)?;
     if let Some(missing) = images.iter().find(|id| captions.get(id).is_none()) {
@@ -183,7 +195,7 @@ fn second_system(path: &Path, images: &[Value], references: &Captions, args: &Sc
 #[derive(Serialize)]
 struct Output<'o> {
     corpus: &'o Scores,
-    images: Vec<Image<'o>>,
+    images: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bootstrap: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,9 +209,11 @@ struct Image<'o> {
     scores: Scores,
 }
 
-fn image_scores<'o>(prepared: &References, scored: &'o Scored, metrics: MetricSet) -> Vec<Image<'o>> {
-    let images = scored.ids.iter().zip(&scored.segments);
-    images.map(|(id, segment)| Image { id, scores: prepared.named(segment, metrics) }).collect()
+/// Each image's scores as JSON on one line, made in parallel.
+fn image_scores(prepared: &References, scored: &Scored<'_>, metrics: MetricSet) -> Result<Vec<Box<RawValue>>> {
+    let images = scored.ids.par_iter().zip(&scored.segments);
+    let json = images.map(|(id, segment)| to_raw_value(&Image { id, scores: prepared.named(segment, metrics) }));
+    Ok(json.collect::<Result<_, _>>()?)
 }
 
 fn table(out: &mut impl Write, corpus: &Scores, intervals: &[Interval]) -> Result<()> {
@@ -233,7 +247,7 @@ fn differences_table(
 fn statement(
     out: &mut impl Write,
     prepared: &References,
-    scored: &Scored,
+    scored: &Scored<'_>,
     metrics: MetricSet,
     args: &ScoreArgs,
 ) -> Result<()> {

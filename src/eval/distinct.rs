@@ -27,20 +27,30 @@ impl<K: Hash + Eq> Distinct<K> {
     }
 }
 
-/// Cleans raw captions, in parallel.
-pub fn tokenize_all<S: AsRef<str> + Sync>(captions: &[S]) -> Vec<String> {
-    let mut distinct = Distinct::default();
-    let mut different: Vec<&str> = Vec::new();
-    let mut numbers = Vec::with_capacity(captions.len());
-    for caption in captions {
-        let (number, new) = distinct.number(caption.as_ref());
+/// The different ones among some texts, in the order in which they first come, and each text's place among them.
+pub(super) fn different<S: AsRef<str>>(texts: &[S]) -> (Vec<&str>, Vec<usize>) {
+    let (mut distinct, mut different) = (Distinct::default(), Vec::new());
+    let places = texts.iter().map(|text| {
+        let (place, new) = distinct.number(text.as_ref());
         if new {
-            different.push(caption.as_ref());
+            different.push(text.as_ref());
         }
-        numbers.push(number);
-    }
-    let cleaned: Vec<String> = different.par_iter().map(|caption| tokenize(caption)).collect();
-    numbers.into_iter().filter_map(|number| cleaned.get(number).cloned()).collect()
+        place
+    });
+    let places = places.collect();
+    (different, places)
+}
+
+/// Cleans raw captions, in parallel: the different raw ones, and each caption's place among them.
+pub(super) fn tokenize_different<S: AsRef<str>>(captions: &[S]) -> (Vec<String>, Vec<usize>) {
+    let (different, places) = different(captions);
+    (different.par_iter().map(|caption| tokenize(caption)).collect(), places)
+}
+
+/// Cleans raw captions, in parallel.
+pub fn tokenize_all<S: AsRef<str>>(captions: &[S]) -> Vec<String> {
+    let (cleaned, places) = tokenize_different(captions);
+    places.into_iter().filter_map(|place| cleaned.get(place).cloned()).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::bleu::BleuStats;
 use super::cider::CiderWeights;
-use super::distinct::{Distinct, tokenize_all};
+use super::distinct::{Distinct, different, tokenize_all, tokenize_different};
 use super::meteor::{MeteorReferences, MeteorStats, Resources};
 use super::metric_set::MetricSet;
 use super::ngrams::{Counts, HypothesisCounts, NgramIndex, split_unicode};
@@ -98,32 +98,29 @@ pub struct Segment {
 
 impl References {
     /// Tokenises the captions of each image once.
-    pub fn new(groups: &[Vec<String>]) -> Self {
-        let captions: Vec<&String> = groups.iter().flatten().collect();
-        let mut cleaned = tokenize_all(&captions).into_iter();
-        Self::from_tokenized(groups.iter().map(|group| cleaned.by_ref().take(group.len()).collect()).collect())
+    pub fn new<G: AsRef<[String]>>(groups: &[G]) -> Self {
+        let captions: Vec<&String> = groups.iter().flat_map(AsRef::as_ref).collect();
+        let (cleaned, places) = tokenize_different(&captions);
+        Self::prepared(&cleaned, &places, groups.iter().map(|group| group.as_ref().len()))
     }
 
     /// Takes captions as they are, words between single spaces: cleaned text, or word ids.
-    pub fn from_tokenized(groups: Vec<Vec<String>>) -> Self {
+    pub fn from_tokenized<G: AsRef<[String]>>(groups: &[G]) -> Self {
+        let captions: Vec<&String> = groups.iter().flat_map(AsRef::as_ref).collect();
+        let places: Vec<usize> = (0..captions.len()).collect();
+        Self::prepared(&captions, &places, groups.iter().map(|group| group.as_ref().len()))
+    }
+
+    /// `cleaned`: captions, some of them equal; `places`: of the captions of one image after the other, among `cleaned`;
+    /// `sizes`: how many captions each image has.
+    fn prepared<S: AsRef<str>>(cleaned: &[S], places: &[usize], sizes: impl Iterator<Item = usize>) -> Self {
+        let (captions, numbers) = different(cleaned);
         let mut index = NgramIndex::default();
-        let (mut distinct, mut places) = (Distinct::default(), Vec::with_capacity(groups.len()));
-        let (mut captions, mut words) = (Vec::new(), Vec::new());
-        for group in groups {
-            let mut group_places = Vec::with_capacity(group.len());
-            for caption in group {
-                let (place, new) = distinct.number(caption.clone());
-                if new {
-                    words.push(Words::new(&caption, |word| index.add_word(word)));
-                    captions.push(caption);
-                }
-                group_places.push(place);
-            }
-            places.push(group_places);
-        }
+        let words = captions.iter().map(|caption| Words::new(caption, |word| index.add_word(word))).collect();
+        let mut places = places.iter().filter_map(|&place| numbers.get(place).copied());
         Self {
-            groups: places,
-            captions,
+            groups: sizes.map(|size| places.by_ref().take(size).collect()).collect(),
+            captions: captions.into_iter().map(str::to_owned).collect(),
             index,
             words,
             counts: OnceLock::new(),

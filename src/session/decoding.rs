@@ -189,9 +189,9 @@ impl Session {
         };
         let of = |&image: &usize| {
             let captions = self.dataset.images[image].captions.iter();
-            captions.map(|caption| ids(&mut caption.words.iter().map(String::as_str))).collect()
+            captions.map(|caption| ids(&mut caption.words.iter().map(String::as_str))).collect::<Vec<_>>()
         };
-        let references = References::from_tokenized(images.iter().map(of).collect());
+        let references = References::from_tokenized(&images.iter().map(of).collect::<Vec<_>>());
         let captions: Vec<String> = captions.iter().map(|caption| ids(&mut caption.split_whitespace())).collect();
         Ok(references.score_tokenized(&captions, MetricSet::ALL)?.corpus)
     }

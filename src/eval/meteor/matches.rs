@@ -32,6 +32,9 @@ pub(super) struct Matches {
     pub reference: Vec<Word>,
     test_numbers: Vec<u16>,
     reference_numbers: Vec<u16>,
+    /// The list before it is sorted, and where the next match of each place goes.
+    found: Vec<Match>,
+    next: Vec<u32>,
 }
 
 impl Matches {
@@ -91,11 +94,8 @@ impl Matches {
         }
     }
 
-    /// Sorts by place in the reference (stable), and counts coverage.
+    /// Sorts by place in the reference, equal places as they were found, and counts coverage.
     fn arrange(&mut self, test_len: usize) {
-        if !self.list.is_sorted_by_key(|found| found.reference_start) {
-            self.list.sort_by_key(|found| found.reference_start);
-        }
         let reference_len = self.reference.len();
         self.starts.clear();
         self.starts.resize(reference_len + 1, 0);
@@ -112,6 +112,16 @@ impl Matches {
         for start in &mut self.starts {
             sum += *start;
             *start = sum;
+        }
+        if !self.list.is_sorted_by_key(|found| found.reference_start) {
+            self.next.clear();
+            self.next.extend_from_slice(&self.starts);
+            self.found.clone_from(&self.list);
+            for &found in &self.found {
+                let place = &mut self.next[found.reference_start as usize];
+                self.list[*place as usize] = found;
+                *place += 1;
+            }
         }
     }
 

@@ -69,6 +69,9 @@ pub struct Source {
 pub struct Resources {
     map: Mmap,
     sections: [Range<usize>; SECTIONS],
+    /// Of each word number, the node of the trie that it leads to from the root; 0 where there is none. Nearly every word
+    /// of a caption is asked for, and the root has thousands of children.
+    first_nodes: Vec<u32>,
 }
 
 impl Resources {
@@ -97,10 +100,27 @@ impl Resources {
         if u32_at(&map, 2) != Some(VERSION) || u32_at(&map, 3) != Some(SECTIONS as u32) {
             bail!("'{}' was made for another version of rsic; {mend}", path.display());
         }
-        match sections(&map) {
-            Some(sections) => Ok(Self { map, sections }),
-            None => bail!("'{}' is damaged (cut short or overwritten); {mend}", path.display()),
+        let Some(sections) = sections(&map) else {
+            bail!("'{}' is damaged (cut short or overwritten); {mend}", path.display());
+        };
+        let mut resources = Self { map, sections, first_nodes: Vec::new() };
+        resources.first_nodes = resources.first_nodes();
+        Ok(resources)
+    }
+
+    fn first_nodes(&self) -> Vec<u32> {
+        let (children, words) = (self.section(Section::TrieChildren), self.section(Section::TrieWords));
+        let (from, to) = (u32_at(children, 0).unwrap_or(0), u32_at(children, 1).unwrap_or(0));
+        let mut nodes = Vec::new();
+        for node in from..to {
+            let Some(word) = u16_at(words, node as usize) else { break };
+            let word = usize::from(word);
+            if nodes.len() <= word {
+                nodes.resize(word + 1, 0);
+            }
+            nodes[word] = node;
         }
+        nodes
     }
 
     /// SHA-256 of the sources, hexadecimal: METEOR's jar, the paraphrase table.
@@ -154,17 +174,22 @@ impl Resources {
 
     /// Finds every source phrase in a caption: by position, the shorter first.
     pub fn sources_in(&self, words: &[u16], out: &mut Vec<Source>) {
-        for start in 0..words.len() {
-            let mut node = 0;
-            for (len, &word) in (1..).zip(words.iter().skip(start)) {
-                let Some(child) = self.child(node, word) else { break };
-                node = child;
-                let targets = self.section(Section::TrieTargets);
+        let targets = self.section(Section::TrieTargets);
+        for (start, &first) in words.iter().enumerate() {
+            let mut node = match self.first_nodes.get(usize::from(first)) {
+                None | Some(0) => continue,
+                Some(&node) => node as usize,
+            };
+            for len in 1.. {
                 if let (Some(from), Some(to)) = (u32_at(targets, node), u32_at(targets, node + 1))
                     && from < to
                 {
                     out.push(Source { start: start as u32, len, targets: (from, to) });
                 }
+                let Some(child) = words.get(start + len as usize).and_then(|&word| self.child(node, word)) else {
+                    break;
+                };
+                node = child;
             }
         }
     }
@@ -255,6 +280,9 @@ impl Phrase<'_> {
     /// Calls `found` with each place in `words` where the phrase occurs.
     pub fn each_in(&self, words: &[u16], mut found: impl FnMut(usize)) {
         let Some(first) = u16_at(self.0, 0) else { return };
+        if !words.contains(&first) {
+            return; // as almost always
+        }
         for (at, &word) in words.iter().enumerate() {
             if word == first
                 && words.len() - at >= self.len()

@@ -66,6 +66,10 @@ impl Captions {
 
     /// Adds captions to an image.
     fn add(&mut self, id: Value, captions: impl IntoIterator<Item = String>) {
+        // The captions of an image mostly follow one another.
+        if let Some(last) = self.items.last_mut().filter(|last| last.id == id) {
+            return last.captions.extend(captions);
+        }
         let place = *self.places.entry(plain(&id)).or_insert_with(|| {
             self.items.push(Item { id, captions: Vec::new() });
             self.items.len() - 1
