@@ -1,11 +1,12 @@
 //! Training through the real binary on a small set of built-in scenes: it learns, survives and comes back.
 #![allow(clippy::unwrap_used)]
 
-use rsic::util::rng::Rng;
-use std::collections::BTreeSet;
 mod common;
 
 use common::{command, refused, rsic, text};
+use rsic::experiments::lock::RunLock;
+use rsic::util::rng::Rng;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -227,6 +228,17 @@ fn faults_before_training_are_one_sentence_with_exit_code_2() {
     refused(&rsic(place, &["eval", "nowhere"]), &["nowhere"]);
     refused(&rsic(place, &["caption", "--model", "nowhere", "x.png"]), &["nowhere"]);
     assert!(!place.join("never/checkpoints").exists());
+}
+
+/// Not even to be replaced.
+#[test]
+fn a_folder_that_another_process_trains_in_is_refused() {
+    let place = workplace();
+    let _other = RunLock::take(&place.join("taken")).unwrap();
+    for more in ["--resume", "--overwrite"] {
+        let again = rsic(place, &["train", "small.yaml", "--output", "taken", more]);
+        refused(&again, &["another process trains in 'taken'", "--output"]);
+    }
 }
 
 /// A limit on the size of files stands for a full disk: the checkpoint of before stays, and the run continues.

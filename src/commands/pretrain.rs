@@ -5,6 +5,7 @@ use super::progress::FeatureProgress;
 use crate::cli::{GlobalArgs, PretrainArgs};
 use crate::config::schema::EncoderConfig;
 use crate::data::{Split, scenes};
+use crate::experiments::lock::RunLock;
 use crate::logging;
 use crate::models::encoders::{Precision, RANDOM, Trainable};
 use crate::models::weights;
@@ -126,6 +127,7 @@ fn train(
     args: &PretrainArgs,
 ) -> Result<ExitStatus> {
     let yaml = serde_yaml::to_string(config)?;
+    let _lock = RunLock::take(folder)?;
     let resume = open(folder, &yaml, args)?;
     let _log = logging::attach_run(folder)?;
     let store = VarStore::new(device);

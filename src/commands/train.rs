@@ -5,6 +5,7 @@ use super::progress::FeatureProgress;
 use crate::cli::{GlobalArgs, TrainArgs};
 use crate::config::{self, Experiment};
 use crate::data::Split;
+use crate::experiments::lock::RunLock;
 use crate::logging;
 use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
@@ -34,7 +35,11 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     let group = Group::join(&launch, device)?;
-    let open = || RunFolder::open(&path, &experiment, args.resume, args.overwrite).map(|folder| folder.resume);
+    let mut lock = None;
+    let open = || {
+        lock = Some(RunLock::take(&path)?);
+        RunFolder::open(&path, &experiment, args.resume, args.overwrite).map(|folder| folder.resume)
+    };
     let folder = RunFolder { resume: group.share(open)?, path };
     let _log = group.leads().then(|| logging::attach_run(&folder.path)).transpose()?;
     let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
@@ -51,6 +56,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
         writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
     }
+    drop(lock);
     group.finish();
     Ok(ExitStatus::Success)
 }

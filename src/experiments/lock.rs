@@ -12,6 +12,17 @@ const FILE: &str = "lock";
 pub struct RunLock(#[allow(dead_code, reason = "held, not read")] File);
 
 impl RunLock {
+    /// Takes a run folder, making it where it is not there.
+    ///
+    /// # Errors
+    /// Another process has it.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let shown = folder.display();
+        Self::try_take(folder)?.with_context(|| {
+            format!("another process trains in '{shown}'; wait until it ends, or choose another folder with --output")
+        })
+    }
+
     /// Takes a run folder, making it where it is not there; `None` where another process has it.
     pub fn try_take(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILE);
