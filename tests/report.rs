@@ -224,4 +224,7 @@ fn the_page_escapes_what_comes_from_files_and_needs_no_network() {
     }
     assert!(page.contains("image not found"), "a picture that is not there has a placeholder");
     assert!(page.contains(COMMAND));
+    for line in ["val, before</th><td>0.125</td>", "val, after</th><td>0.750</td>"] {
+        assert!(page.contains(line), "what the first stage was worth");
+    }
 }

@@ -8,7 +8,7 @@ use crate::experiments::plan::identity;
 use crate::experiments::result::{
     CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped, canonical, label,
 };
-use crate::session::{Explanation, Session, SplitEvaluation};
+use crate::session::{Explanation, Session, SplitEvaluation, StageScores};
 use crate::train::{self, TrainState};
 use crate::util::fs::{cache_dir, read_text, sha256_file};
 use anyhow::{Context, Result};
@@ -38,6 +38,7 @@ pub(super) fn result(
         encoders: session.experiment.encoders.iter().map(encoder).collect::<Result<_>>()?,
         curve: state.history.iter().map(epoch).collect(),
         first_stage: first_stage.iter().map(epoch).collect(),
+        stage_scores: StageScores::load(folder)?,
         images: images(session)?,
         skipped: session.skipped(Split::Test).into_iter().map(|(image, reason)| Skipped { image, reason }).collect(),
         decodings,

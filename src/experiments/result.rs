@@ -3,7 +3,7 @@
 use super::environment::Environment;
 use crate::config::schema::{ComparisonConfig, ComparisonPool, DecodeConfig, DecodeMethod};
 use crate::eval::Scores;
-use crate::session::Explanation;
+use crate::session::{Explanation, StageScores};
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct RunResult {
     /// The first training stage, where there was one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_stage: Vec<EpochRecord>,
+    /// What it was worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_scores: Option<StageScores>,
     /// The images that were captioned, in the order of the dataset.
     pub images: Vec<ImageRecord>,
     /// Images of the scored split that could not be used.

@@ -14,6 +14,7 @@ mod trained;
 pub use decoding::{Decoded, SplitEvaluation};
 pub use explain::{Explanation, Look, is_frozen};
 pub use looking::{look, look_at};
+pub use pretraining::StageScores;
 pub use run_folder::RunFolder;
 pub use trained::Trained;
 

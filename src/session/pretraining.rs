@@ -12,16 +12,36 @@ use crate::models::FirstStage;
 use crate::models::first_stage::{InFirstStage, PretrainingExamples};
 use crate::runtime::Interrupt;
 use crate::train::{Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
-use crate::util::fs::write_atomic;
+use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Tensor;
 
 /// Images scored at a time.
 const BATCH: usize = 64;
-/// File of the scores before and after the stage.
+/// File of the scores before and after the stage, in its folder.
 const SCORES: &str = "scores.json";
+
+/// What a first stage is worth: scores by split, before it and with the parameters that it kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageScores {
+    pub before: BTreeMap<String, Scores>,
+    pub after: BTreeMap<String, Scores>,
+}
+
+impl StageScores {
+    /// Those of a run folder; `None` where there was no first stage.
+    pub fn load(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(PRETRAIN).join(SCORES);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let scores = serde_json::from_str(&read_text(&path)?);
+        scores.map(Some).with_context(|| format!("'{}' holds no scores of a first stage", path.display()))
+    }
+}
 
 impl Session {
     /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves the
@@ -86,9 +106,8 @@ impl Session {
         .train(resume)?;
         if ended.1 == Outcome::Finished {
             group.share(|| {
-                let after = self.stage_scores(stage)?;
-                show(&before, &after);
-                let scores = serde_json::json!({"before": before, "after": after});
+                let scores = StageScores { before, after: self.stage_scores(stage)? };
+                show(&scores);
                 write_atomic(&path.join(SCORES), &serde_json::to_vec_pretty(&scores)?)
             })?;
             restore(made);
@@ -105,10 +124,10 @@ impl Session {
     }
 
     /// Scores of the validation and, where there is one, the test split.
-    fn stage_scores(&self, stage: &dyn FirstStage) -> Result<BTreeMap<&'static str, Scores>> {
-        let mut scores = BTreeMap::from([("val", self.scores_of(stage, Split::Val)?)]);
+    fn stage_scores(&self, stage: &dyn FirstStage) -> Result<BTreeMap<String, Scores>> {
+        let mut scores = BTreeMap::from([("val".to_owned(), self.scores_of(stage, Split::Val)?)]);
         if !self.split(Split::Test).is_empty() {
-            scores.insert("test", self.scores_of(stage, Split::Test)?);
+            scores.insert("test".to_owned(), self.scores_of(stage, Split::Test)?);
         }
         Ok(scores)
     }
@@ -120,7 +139,7 @@ impl Session {
     }
 }
 
-fn show(before: &BTreeMap<&str, Scores>, after: &BTreeMap<&str, Scores>) {
+fn show(StageScores { before, after }: &StageScores) {
     for (split, after) in after {
         let pairs = after.0.iter().map(|(name, value)| {
             let first = before.get(split).and_then(|scores| scores.get(name)).unwrap_or(f64::NAN);

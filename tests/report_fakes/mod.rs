@@ -11,7 +11,7 @@ use rsic::experiments::result::{
     CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped, label,
 };
 use rsic::experiments::runner::{Outcome, Request, Runner};
-use rsic::session::Explanation;
+use rsic::session::{Explanation, StageScores};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -144,6 +144,10 @@ impl Fake {
                 })
                 .collect(),
             first_stage: Vec::new(),
+            stage_scores: Some(StageScores {
+                before: BTreeMap::from([("val".into(), Scores(vec![("R_mean".into(), 0.125)]))]),
+                after: BTreeMap::from([("val".into(), Scores(vec![("R_mean".into(), 0.75)]))]),
+            }),
             images: (0..12)
                 .map(|image| ImageRecord {
                     name: format!("{image}.png"),

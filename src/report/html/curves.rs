@@ -2,6 +2,7 @@
 
 use super::chart::{self, Series};
 use super::{Curves, escape};
+use crate::eval::Scores;
 use crate::experiments::result::{EpochRecord, RunResult};
 
 /// Validation score and training loss by epoch, one pair of charts a run.
@@ -65,8 +66,36 @@ fn figure(curves: &Curves) -> String {
         })
         .collect();
     format!(
-        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div class=\"legend\">{}</div></figure>",
-        best.concat()
+        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div class=\"legend\">{}</div>{}</figure>",
+        best.concat(),
+        stage_scores(&curves.results)
+    )
+}
+
+/// What a first stage was worth, before and after it: retrieval for CSSA, found attributes for JTTS; of the first seed that says.
+fn stage_scores(results: &[&RunResult]) -> String {
+    let Some((result, scores)) = results.iter().find_map(|result| Some((result, result.stage_scores.as_ref()?))) else {
+        return String::new();
+    };
+    let names: Vec<&str> = scores.after.values().next().map_or(Vec::new(), |scores| scores.names().collect());
+    let head: String = names.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+    let line = |split: &str, when: &str, scores: &Scores| {
+        let cell =
+            |name: &&str| scores.get(name).map_or_else(|| "<td></td>".into(), |value| format!("<td>{value:.3}</td>"));
+        let cells: String = names.iter().map(cell).collect();
+        format!("<tr><th scope=\"row\">{}, {when}</th>{cells}</tr>", escape(split))
+    };
+    let rows: String = (scores.after.iter())
+        .flat_map(|(split, after)| {
+            let before = scores.before.get(split).map(|before| line(split, "before", before));
+            before.into_iter().chain([line(split, "after", after)])
+        })
+        .collect();
+    format!(
+        "<div><h4>first stage, before and after it (seed {})</h4><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"First stage\"><table class=\"plain\"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody>\
+         </table></div></div>",
+        result.seed
     )
 }
 
