@@ -2,7 +2,7 @@
 """The peer of `benches/s2cpnet.rs`: the published S2CPNet program, timed on random pictures.
 
     git clone https://github.com/CVer-Yang/SSCPNet && git -C SSCPNet checkout ea07a9e
-    OMP_WAIT_POLICY=PASSIVE python benches/s2cpnet_published.py SSCPNet [steps] [images]
+    python benches/s2cpnet_published.py SSCPNet [steps] [images]
 
 Training: its modules, losses, clamping and optimisers on batches of 8 images, masks, captions and nouns. Captions: its own
 `evaluate_transformer`, beam 3, on single images; its data set is replaced by random pictures, and its parameters are
@@ -54,7 +54,7 @@ class Pictures(torch.utils.data.Dataset):
 
 
 def main():
-    program = sys.argv[1]
+    program = os.path.abspath(sys.argv[1])
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     Pictures.images = int(sys.argv[3]) if len(sys.argv) > 3 else 2
     sys.path.insert(0, program)
@@ -120,15 +120,15 @@ def main():
         words.update({"<unk>": VOCABULARY - 3, "<start>": VOCABULARY - 2, "<end>": VOCABULARY - 1})
         with open(f"{folder}/WORDMAP_x.json", "w") as file:
             json.dump(words, file)
+        os.makedirs(f"{folder}/predictions/UCM")  # it writes its captions below the folder where it runs
+        os.chdir(folder)
         args = types.SimpleNamespace(data_folder=folder, data_name="x", Split="TEST", beam_size=3)
         eval7_UCM.save_captions = lambda *_: None
         eval7_UCM.get_eval_score = lambda *_, **__: {"METEOR": 0.0}
         start = time.perf_counter()
-        try:
-            eval7_UCM.evaluate_transformer(args, encoder, semantic, spatial, fusion, decoder)
-        except (AssertionError, IndexError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
-            print(f"(after the last image: {type(error).__name__})", file=sys.stderr)
+        eval7_UCM.evaluate_transformer(args, encoder, semantic, spatial, fusion, decoder)
         seconds = time.perf_counter() - start
+        os.chdir(program)
     print(f"published  {Pictures.images / seconds:.3f} images captioned a second", flush=True)
 
 
