@@ -150,3 +150,21 @@ fn paraphrases_are_listed_checked_merged_and_used() {
     assert_eq!(broken.status.code(), Some(2));
     assert!(text(&broken.stderr).contains("'bad.tsv', line"), "{}", text(&broken.stderr));
 }
+
+/// The views are augmented pixels then; the parts that are not tuned stay as they are.
+#[test]
+fn both_stages_train_an_encoder_that_is_tuned() {
+    let place = workplace();
+    let short = ["pretrain.epochs=1", "train.epochs=1", "encoders.0.tune.stages=[layer4]", "--output", "tuned"];
+    succeeds(&rsic(place, &[&["train", "small.yaml"][..], &short].concat()));
+    let (first, second) = (weights(place, "tuned/pretrain/checkpoints/last"), weights(place, "tuned/checkpoints/last"));
+    let name = |layer: &str| format!("encoder.{layer}.0.conv1.weight");
+    assert_ne!(first[&name("layer4")], second[&name("layer4")]);
+    assert_eq!(first[&name("layer3")], second[&name("layer3")]);
+    let untrained = ["pretrain.optimizer.lr=1e-12", "pretrain.epochs=1", "train.epochs=1"];
+    let still = ["encoders.0.tune.stages=[layer4]", "--output", "still"];
+    succeeds(&rsic(place, &[&["train", "small.yaml"][..], &untrained, &still].concat()));
+    let still = weights(place, "still/pretrain/checkpoints/last");
+    let change = |layer: &str| (&first[&name(layer)] - &still[&name(layer)]).abs().max().double_value(&[]);
+    assert!(change("layer4") > 1e-4 && change("layer3") == 0.0, "{} {}", change("layer4"), change("layer3"));
+}

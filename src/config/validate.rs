@@ -88,9 +88,6 @@ fn encoders(experiment: &Experiment, checks: &mut Checks) {
             checks.require(experiment.model.features() == Kind::Grid, &path("tune"), || {
                 "not for this model, which sees pooled features of frozen encoders (expected nothing here)".into()
             });
-            checks.require(experiment.pretrain.is_none(), &path("tune"), || {
-                "not together with 'pretrain', whose views are cached features (expected nothing here)".into()
-            });
             checks.require(experiment.decode.method != DecodeMethod::Comparison, &path("tune"), || {
                 "not with decode.method comparison, which compares cached features (expected nothing here)".into()
             });

@@ -79,6 +79,12 @@ struct Features {
     pixels: Option<Pixels>,
 }
 
+impl Features {
+    fn of_pixels(pixels: Pixels, counts: Counts) -> Self {
+        Self { counts, hashes: Vec::new(), rows: None, resident: None, pixels: Some(pixels) }
+    }
+}
+
 /// Images by where their features came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -149,8 +155,14 @@ impl FeatureSet {
             failures.extend(faults.map(|(image, error)| (image, format!("{error:#}"))));
         }
         let counts = Counts { cached: 0, new: images.len() - failures.len(), failed: failures.len() };
-        let features = Features { counts, hashes: Vec::new(), rows: None, resident: None, pixels: Some(pixels) };
-        Ok(Self { encoders: vec![features], failures, device })
+        Ok(Self { encoders: vec![Features::of_pixels(pixels, counts)], failures, device })
+    }
+
+    /// [`Self::of_pixels`] of an augmented view of images that are known to be readable.
+    pub fn of_pixel_view(images: &[PathBuf], image_size: u32, view: &View, device: Device) -> Self {
+        let pixels = Pixels::of_view(images.to_vec(), image_size, view.clone());
+        let counts = Counts { new: images.len(), ..Counts::default() };
+        Self { encoders: vec![Features::of_pixels(pixels, counts)], failures: BTreeMap::new(), device }
     }
 
     /// Adds the features of as many other pictures, one to each image, as if they were further encoders. An image of which

@@ -1,10 +1,12 @@
 //! Pixels in place of features, for encoders that are trained.
 
+use super::content;
+use super::view::View;
 use crate::data::image;
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use tch::{Device, Tensor};
@@ -16,10 +18,27 @@ const KEPT: usize = 2 << 30;
 #[derive(Debug)]
 pub(super) struct Pixels {
     paths: Vec<PathBuf>,
-    size: u32,
+    decoder: Decoder,
     /// Empty where all would take too much memory.
     kept: Vec<OnceLock<Vec<u8>>>,
     ahead: Mutex<Ahead>,
+}
+
+/// How a picture becomes pixels.
+#[derive(Debug, Clone)]
+struct Decoder {
+    size: u32,
+    view: Option<View>,
+}
+
+impl Decoder {
+    fn decode(&self, path: &Path) -> Result<Vec<u8>> {
+        let pixels = image::load(path, self.size)?;
+        match &self.view {
+            Some(view) => Ok(view.settings.apply_all(&pixels, self.size, &[view.seed(&content(path)?)])),
+            None => Ok(pixels),
+        }
+    }
 }
 
 /// Pictures decoded before they are asked for, where not all are kept.
@@ -32,13 +51,18 @@ struct Ahead {
 impl Pixels {
     /// Of images resized to `size` x `size`.
     pub(super) fn new(paths: Vec<PathBuf>, size: u32) -> Self {
-        Self::keeping(paths, size, KEPT)
+        Self::keeping(paths, Decoder { size, view: None }, KEPT)
     }
 
-    fn keeping(paths: Vec<PathBuf>, size: u32, most: usize) -> Self {
-        let bytes = paths.len() * 3 * size as usize * size as usize;
+    /// Of an augmented view of each image, made at each use: all views of all images would take too much memory.
+    pub(super) fn of_view(paths: Vec<PathBuf>, size: u32, view: View) -> Self {
+        Self::keeping(paths, Decoder { size, view: Some(view) }, 0)
+    }
+
+    fn keeping(paths: Vec<PathBuf>, decoder: Decoder, most: usize) -> Self {
+        let bytes = paths.len() * 3 * decoder.size as usize * decoder.size as usize;
         let kept = if bytes <= most { paths.iter().map(|_| OnceLock::new()).collect() } else { Vec::new() };
-        Self { paths, size, kept, ahead: Mutex::default() }
+        Self { paths, decoder, kept, ahead: Mutex::default() }
     }
 
     /// Begins to decode the pictures that [`Self::rows`] will be asked for next, on a thread of its own.
@@ -46,13 +70,12 @@ impl Pixels {
         if !self.kept.is_empty() {
             return; // there already
         }
-        let size = self.size;
+        let decoder = self.decoder.clone();
         let paths: Vec<(usize, PathBuf)> =
             images.iter().filter_map(|&image| Some((image, self.paths.get(image)?.clone()))).collect();
         // One that cannot be read is tried again, and told, when it is asked for.
         let decode = move || {
-            let decoded =
-                paths.into_par_iter().filter_map(|(image, path)| Some((image, image::load(&path, size).ok()?)));
+            let decoded = paths.into_par_iter().filter_map(|(image, path)| Some((image, decoder.decode(&path).ok()?)));
             decoded.collect()
         };
         let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +98,7 @@ impl Pixels {
         let decoded = self.decoded(images);
         let row = |image: &usize| decoded.get(image).map_or_else(|| self.row(*image), |pixels| Ok(pixels.clone()));
         let rows: Vec<Vec<u8>> = images.par_iter().map(row).collect::<Result<_>>()?;
-        let side = i64::from(self.size);
+        let side = i64::from(self.decoder.size);
         Ok(Tensor::f_from_data_size(&rows.concat(), &[images.len() as i64, side, side, 3], tch::Kind::Uint8)?
             .to_device(device))
     }
@@ -91,11 +114,11 @@ impl Pixels {
             Some(kept) => match kept.get() {
                 Some(pixels) => Ok(pixels.clone()),
                 None => {
-                    let pixels = image::load(path, self.size)?;
+                    let pixels = self.decoder.decode(path)?;
                     Ok(kept.get_or_init(|| pixels).clone())
                 }
             },
-            None => image::load(path, self.size),
+            None => self.decoder.decode(path),
         }
     }
 }
@@ -116,7 +139,7 @@ mod tests {
             anyhow::Ok(Vec::<i64>::try_from(rows.select(1, 0).select(1, 0).select(1, 0).to_kind(tch::Kind::Int64))?)
         };
         for most in [0, KEPT] {
-            let pixels = Pixels::keeping(paths.clone(), 5, most);
+            let pixels = Pixels::keeping(paths.clone(), Decoder { size: 5, view: None }, most);
             pixels.prefetch(&[3, 1, 6]);
             assert_eq!(values(&pixels, &[3, 1]).unwrap(), [3, 1]);
             pixels.prefetch(&[2]);

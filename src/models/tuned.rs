@@ -2,9 +2,10 @@
 //! parameters lie in the model's store under `encoder.` (`encoder.0.`, `encoder.1.`, .. where there are several).
 
 use super::encoders::{RANDOM, Trainable, Tuning};
-use super::{Captioner, Inputs, Losses, State, build, weights};
+use super::{Captioner, FirstStage, Inputs, Losses, State, build, weights};
 use crate::config::schema::{EncoderConfig, Experiment};
 use crate::data::batch::Batch;
+use crate::eval::Scores;
 use anyhow::{Context, Result};
 use std::path::Path;
 use tch::nn::VarStore;
@@ -116,6 +117,34 @@ impl Captioner for Tuned {
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
         let nouns = self.inner.nouns()?;
         Some(Box::new(Through { encoders: self, inner: nouns }))
+    }
+
+    fn first_stage(&self) -> Option<&dyn FirstStage> {
+        self.inner.first_stage().map(|_| self as &dyn FirstStage)
+    }
+}
+
+/// The inner model's first stage, if it has one, in which the encoders are trained, too.
+impl FirstStage for Tuned {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        let mut seen = batch.with_features(self.look(&batch.features, train));
+        let augmented = batch.augmented.as_deref();
+        seen.augmented = augmented.map(|other| Box::new(other.with_features(self.look(&other.features, train))));
+        self.inner.first_stage().map_or_else(Losses::default, |stage| stage.losses(&seen, train))
+    }
+
+    fn compares_examples(&self) -> bool {
+        self.inner.first_stage().is_some_and(FirstStage::compares_examples)
+    }
+
+    fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {
+        let look = |batch: &Batch| tch::no_grad(|| batch.with_features(self.look(&batch.features, false)));
+        let stage = self.inner.first_stage().context("the model has no first training stage")?;
+        stage.scores(&mut batches.map(|batch| Ok(look(&batch?))))
+    }
+
+    fn transfers(&self, parameter: &str) -> bool {
+        self.inner.first_stage().is_none_or(|stage| stage.transfers(parameter))
     }
 }
 

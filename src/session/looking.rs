@@ -4,10 +4,12 @@ use crate::config::Experiment;
 use crate::config::schema::EncoderConfig;
 use crate::data::Dataset;
 use crate::data::masks::{self, Finder};
+use crate::features::view::View;
 use crate::features::{FeatureSet, Progress};
 use crate::util::fs::cache_dir;
 use anyhow::Result;
 use std::path::PathBuf;
+use std::slice;
 use tch::Device;
 
 /// The images by every encoder, then their mask pictures by every encoder where the model looks at those. `finder` finds
@@ -19,7 +21,7 @@ pub fn look(
     device: Device,
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<FeatureSet> {
-    let mut set = features(experiment, images, device, progress)?;
+    let mut set = features(experiment, None, images, device, progress)?;
     if let Some(rules) = experiment.model.masks() {
         let loose = Finder::of_images(&rules.folder);
         let pictures = masks::prepare(images, finder.unwrap_or(&loose), rules, &cache_dir()?)?;
@@ -31,7 +33,7 @@ pub fn look(
                 images.len()
             );
         }
-        set.join(features(experiment, &pictures.paths, device, progress)?);
+        set.join(features(experiment, None, &pictures.paths, device, progress)?);
     }
     Ok(set)
 }
@@ -49,23 +51,26 @@ pub fn look_at(
     look(experiment, &paths, finder.as_ref(), device, progress)
 }
 
-/// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders.
-fn features(
+/// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders; of an augmented view of each
+/// image where one is given.
+pub(super) fn features(
     experiment: &Experiment,
+    view: Option<&View>,
     images: &[PathBuf],
     device: Device,
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<FeatureSet> {
     let (cache, kind) = (cache_dir()?, experiment.model.features());
     if experiment.encoders.iter().all(|encoder| encoder.tune.is_none()) {
-        return FeatureSet::load_or_extract(&experiment.encoders, kind, images, device, &cache, progress);
+        return FeatureSet::of_view(&experiment.encoders, kind, view, images, device, &cache, progress);
     }
     let mut set: Option<FeatureSet> = None;
     for encoder in &experiment.encoders {
         let EncoderConfig { image_size, tune, .. } = encoder;
-        let next = match tune {
-            Some(_) => FeatureSet::of_pixels(images, *image_size, device, progress)?,
-            None => FeatureSet::load_or_extract(std::slice::from_ref(encoder), kind, images, device, &cache, progress)?,
+        let next = match (tune, view) {
+            (Some(_), Some(view)) => FeatureSet::of_pixel_view(images, *image_size, view, device),
+            (Some(_), None) => FeatureSet::of_pixels(images, *image_size, device, progress)?,
+            (None, _) => FeatureSet::of_view(slice::from_ref(encoder), kind, view, images, device, &cache, progress)?,
         };
         match &mut set {
             Some(set) => set.join(next),

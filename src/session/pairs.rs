@@ -1,12 +1,12 @@
 //! Pairs of images and captions with augmented forms of both: the examples of a contrastive first stage.
 
+use super::looking::features;
 use super::{Session, synonyms};
 use crate::data::augment::{AugmentConfig, Synonyms, TextAugmenter};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::view::View;
 use crate::features::{FeatureSet, Progress};
 use crate::train::TrainingSet;
-use crate::util::fs::cache_dir;
 use crate::util::rng::Rng;
 use anyhow::Result;
 use tch::Tensor;
@@ -28,7 +28,7 @@ pub(super) struct PairSet<'a> {
 const PAIR: u64 = 4;
 
 impl<'a> PairSet<'a> {
-    /// Takes the images' views through the frozen encoders, or from the cache.
+    /// Takes the images' views through the frozen encoders, or from the cache; of tuned ones the pixels.
     pub(super) fn new(
         session: &'a Session,
         images: &[usize],
@@ -42,11 +42,10 @@ impl<'a> PairSet<'a> {
         let (images, captions): (Vec<usize>, Vec<_>) =
             images.iter().map(|place| (*place, of(place))).filter(|(_, captions)| !captions.is_empty()).unzip();
         let paths: Vec<_> = images.iter().map(|&place| session.dataset.images[place].path.clone()).collect();
-        let (experiment, cache) = (&session.experiment, cache_dir()?);
-        let (encoders, kind) = (&experiment.encoders, experiment.model.features());
+        let experiment = &session.experiment;
         let views = (0..augment.views).map(|number| {
             let view = View { settings: augment.images.clone(), number };
-            FeatureSet::of_view(encoders, kind, Some(&view), &paths, session.device, &cache, progress)
+            features(experiment, Some(&view), &paths, session.device, progress)
         });
         let views = views.collect::<Result<_>>()?;
         let synonyms = match augment.text.synonyms > 0.0 {
