@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::published_tables;
+use common::shared;
 use rsic::experiments::catalog::{Found, find, of_paper};
 use rsic::experiments::encoders::Sources;
 use rsic::experiments::plan::{Options, Plan};
@@ -25,10 +25,10 @@ fn plan(tables: Vec<Found>) -> Plan {
 
 #[test]
 fn published_numbers_equal_the_papers_digit_for_digit() {
-    let Some(shared) = published_tables() else { return };
+    let Some(tables) = shared("specs/tables") else { return };
     let mut compared = 0;
     for Found { table, path } in all().iter().filter(|found| !found.table.table.starts_with("fig")) {
-        let theirs = std::fs::read_to_string(shared.join(format!("cssa_{}.yaml", table.table))).unwrap();
+        let theirs = std::fs::read_to_string(tables.join(format!("cssa_{}.yaml", table.table))).unwrap();
         let theirs: Vec<serde_json::Value> = theirs
             .lines()
             .filter_map(|line| line.trim().strip_prefix("- {"))

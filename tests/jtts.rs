@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{published_tables, rsic, succeeds};
+use common::{rsic, shared, succeeds};
 use rsic::config::schema::{DataConfig, Examples, ModelConfig, OptimizerKind};
 use rsic::data::Dataset;
 use rsic::data::attributes::{Attributes, Rules};
@@ -247,11 +247,11 @@ fn real_datasets_have_attributes_within_the_known_bounds() {
 
 #[test]
 fn published_numbers_equal_the_papers() {
-    let Some(shared) = published_tables() else { return };
+    let Some(tables) = shared("specs/tables") else { return };
     let (mut rows, mut numbers) = (0, 0);
     for found in of_paper(Path::new("experiments"), "jtts").unwrap() {
         let table = found.table;
-        let text = fs::read_to_string(shared.join(format!("jtts_{}.yaml", table.table))).unwrap();
+        let text = fs::read_to_string(tables.join(format!("jtts_{}.yaml", table.table))).unwrap();
         let theirs: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
         let of_dataset = |row: &&serde_yaml::Value| {
             row["dataset"].as_str().is_none_or(|dataset| dataset.eq_ignore_ascii_case(&table.dataset))

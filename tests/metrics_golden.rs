@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
+mod common;
+
+use common::shared;
 use flate2::read::GzDecoder;
 use rsic::eval::meteor::{MeteorReferences, MeteorStats, Resources};
 use rsic::eval::{MetricSet, References, tokenize};
@@ -9,7 +12,6 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -50,19 +52,9 @@ fn remote_sensing() -> Golden {
     serde_json::from_str(include_str!("golden/rs_captions.json")).unwrap()
 }
 
-/// A file of the golden data beside the checkout; prints a note where there is none.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden")).join(name);
-    if !path.exists() {
-        println!("skipped: there is no {}", path.display());
-        return None;
-    }
-    Some(path)
-}
-
 fn coco() -> Option<Golden> {
     let mut text = String::new();
-    GzDecoder::new(File::open(shared("coco_fakecap.json.gz")?).unwrap()).read_to_string(&mut text).unwrap();
+    GzDecoder::new(File::open(shared("golden/coco_fakecap.json.gz")?).unwrap()).read_to_string(&mut text).unwrap();
     Some(serde_json::from_str(&text).unwrap())
 }
 
@@ -92,7 +84,7 @@ fn tokens_of_the_remote_sensing_captions_equal_the_references() {
 
 #[test]
 fn at_most_20_of_202654_coco_captions_are_tokenised_otherwise() {
-    let Some(path) = shared("coco_val2014_ptb.tsv.gz") else { return };
+    let Some(path) = shared("golden/coco_val2014_ptb.tsv.gz") else { return };
     let (mut lines, mut differing) = (0, 0);
     for line in BufReader::new(GzDecoder::new(File::open(path).unwrap())).lines() {
         let line = line.unwrap();

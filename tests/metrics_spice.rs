@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
+mod common;
+
+use common::shared;
 use rsic::eval::meteor::Resources;
 use rsic::eval::spice::agreement::{Analysis, Correlation, is_held_out};
 use rsic::eval::spice::cleanup::clean_up;
@@ -19,16 +22,6 @@ use std::sync::Arc;
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-/// A file of the golden data beside the checkout; prints a note where there is none.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden")).join(name);
-    if !path.exists() {
-        println!("skipped: there is no {}", path.display());
-        return None;
-    }
-    Some(path)
 }
 
 /// METEOR's resources, which hold the synonyms; prints a note where there are none.
@@ -59,7 +52,7 @@ fn the_references_parses_give_its_tuples_in_its_order() {
 
 #[test]
 fn almost_all_of_the_shared_parses_give_the_references_tuples() {
-    for (name, least) in [("coco_spice_parses.json.gz", 5781), ("spice_train_parses.json.gz", 9514)] {
+    for (name, least) in [("golden/coco_spice_parses.json.gz", 5781), ("golden/spice_train_parses.json.gz", 9514)] {
         let Some(path) = shared(name) else { continue };
         let equal = parses::read(&path).unwrap().iter().filter(|parsed| tuples_of(parsed) == parsed.tuples).count();
         assert!(equal >= least, "{name}: {equal}");
@@ -121,7 +114,9 @@ fn scores_from_the_references_parses_are_the_references() {
 #[test]
 fn coco_scores_from_the_references_parses_are_the_references_but_for_one() {
     // The one differs between runs of the reference, too: it depends on the order of Java's identity hashes.
-    let (Some(scores), Some(captions)) = (shared("coco_fakecap.json.gz"), shared("coco_spice_parses.json.gz")) else {
+    let (Some(scores), Some(captions)) =
+        (shared("golden/coco_fakecap.json.gz"), shared("golden/coco_spice_parses.json.gz"))
+    else {
         return;
     };
     let Some(resources) = resources() else { return };
@@ -175,7 +170,7 @@ fn the_native_parses_are_as_close_as_the_documentation_says() {
     let analyser = Analyser::built_in().unwrap();
     let own = Analysis::new(analyser, &parses::read(&golden("spice_parses_rs.json")).unwrap());
     assert!(own.tuples.f1() >= OWN_F1, "{own:?}");
-    let Some(path) = shared("spice_train_parses.json.gz") else { return };
+    let Some(path) = shared("golden/spice_train_parses.json.gz") else { return };
     let mut parsed = parses::read(&path).unwrap();
     parsed.retain(|parsed| is_held_out(&parsed.caption));
     let held_out = Analysis::new(analyser, &parsed);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{digits, published_tables};
+use common::{digits, shared};
 use rsic::config::{self, schema::Experiment, schema::ModelConfig, schema::ScheduleConfig, schema::ScoredAs};
 use rsic::experiments::catalog::of_paper;
 use rsic::models::s2cpnet::{Config, Preset};
@@ -66,11 +66,11 @@ fn rows_of_the_tables_are_valid_runs_and_different_models() {
 
 #[test]
 fn published_numbers_equal_the_papers_digit_for_digit() {
-    let Some(shared) = published_tables() else { return };
+    let Some(tables) = shared("specs/tables") else { return };
     let mut compared = 0;
     for number in NUMBERS {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-        let theirs = read(&shared.join(format!("s2cpnet_{number}.yaml")));
+        let theirs = read(&tables.join(format!("s2cpnet_{number}.yaml")));
         let ours = read(Path::new(&format!("experiments/s2cpnet/table_{number}.yaml")));
         let theirs: Vec<&str> = theirs.lines().filter(|line| line.contains("\"method\"")).collect();
         let lines: Vec<&str> = ours.lines().collect();

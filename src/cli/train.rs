@@ -9,6 +9,13 @@ pub struct TrainArgs {
     pub config: PathBuf,
     /// Settings to change, as dotted key=value: train.seed=2 model.fe_lws.layers=3
     pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Where a training goes, and what becomes of what is there.
+#[derive(Debug, Args)]
+pub struct RunArgs {
     /// Continue the run in the output folder from its last checkpoint.
     #[arg(long)]
     pub resume: bool,
@@ -104,16 +111,6 @@ pub struct PretrainArgs {
     /// Train nothing but a logistic regression on the frozen encoder's pooled features.
     #[arg(long)]
     pub linear_probe: bool,
-    /// Continue the run in the output folder from its last checkpoint.
-    #[arg(long)]
-    pub resume: bool,
-    /// Replace a run in the output folder.
-    #[arg(long, conflicts_with = "resume")]
-    pub overwrite: bool,
-    /// Run folder (default: runs/<name>).
-    #[arg(short, long)]
-    pub output: Option<PathBuf>,
-    /// Check everything, print what would be trained, and stop.
-    #[arg(long)]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
 }

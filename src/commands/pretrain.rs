@@ -33,8 +33,8 @@ pub fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
     runtime::set_threads(global.threads)?;
     let scenes = Scenes::load(&config.data)?;
     tell(&config, &scenes)?;
-    let folder = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.name));
-    if args.dry_run {
+    let folder = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.name));
+    if args.run.dry_run {
         writeln!(stdout().lock(), "would train in '{}'", folder.display())?;
         return Ok(ExitStatus::Success);
     }
@@ -204,9 +204,9 @@ fn open(folder: &Path, yaml: &str, args: &PretrainArgs) -> Result<bool> {
     let (shown, config) = (folder.display(), folder.join("config.yaml"));
     let checkpoints = folder.join("checkpoints");
     let started = checkpoint::exists(&checkpoints.join("last"));
-    if started && args.overwrite {
+    if started && args.run.overwrite {
         fs::remove_dir_all(&checkpoints).with_context(|| format!("cannot remove '{}'", checkpoints.display()))?;
-    } else if started && !args.resume {
+    } else if started && !args.run.resume {
         bail!(
             "'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose another \
              folder with --output"
@@ -218,7 +218,7 @@ fn open(folder: &Path, yaml: &str, args: &PretrainArgs) -> Result<bool> {
         );
     }
     write_atomic(&config, yaml.as_bytes())?;
-    Ok(started && !args.overwrite)
+    Ok(started && !args.run.overwrite)
 }
 
 fn summary(

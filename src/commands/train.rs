@@ -22,9 +22,9 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let launch = Launch::from_env()?;
     let device = launch.device(&global.device)?;
     runtime::set_threads(global.threads.or(launch.threads()))?;
-    let path = args.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
+    let path = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let interrupt = Interrupt::install()?;
-    if args.dry_run {
+    if args.run.dry_run {
         let mut progress = FeatureProgress::new(&interrupt);
         let session = Session::new(experiment, device, &mut |p| progress.update(p))?;
         let mut out = std::io::stdout().lock();
@@ -38,7 +38,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let mut lock = None;
     let open = || {
         lock = Some(RunLock::take(&path)?);
-        RunFolder::open(&path, &experiment, args.resume, args.overwrite).map(|folder| folder.resume)
+        RunFolder::open(&path, &experiment, args.run.resume, args.run.overwrite).map(|folder| folder.resume)
     };
     let folder = RunFolder { resume: group.share(open)?, path };
     let _log = group.leads().then(|| logging::attach_run(&folder.path)).transpose()?;

@@ -69,14 +69,14 @@ pub fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> 
     })
 }
 
-/// The folder of published tables, where a copy lies beside the crate.
-pub fn published_tables() -> Option<PathBuf> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/specs/tables"));
-    if !folder.is_dir() {
-        println!("skipped: there is no '{}'", folder.display());
+/// A file or folder of the reference data beside the crate; prints a note where there is none.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(name);
+    if !path.exists() {
+        println!("skipped: there is no '{}'", path.display());
         return None;
     }
-    Some(folder)
+    Some(path)
 }
 
 /// The digits after a key of a line of YAML, as they are written.
