@@ -150,8 +150,8 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
         }
         Format::JsonLines => {
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-                let record =
-                    serde_json::from_str(line).map_err(|error| anyhow!("line {number} is not JSON: {error}"))?;
+                let record = serde_json::from_str(line)
+                    .map_err(|error| anyhow!("line {number} is not JSON: {}", reason(&error)))?;
                 captions.add_value(record).with_context(|| format!("line {number}"))?;
             }
         }
@@ -182,7 +182,7 @@ fn records(text: &str) -> Option<Vec<Record>> {
 impl Captions {
     /// Adds any JSON that captions may be written in.
     fn add_json(&mut self, text: &str) -> Result<()> {
-        match serde_json::from_str(text).map_err(|error| anyhow!("it is not JSON: {error}"))? {
+        match serde_json::from_str(text).map_err(|error| anyhow!("it is not JSON: {}", reason(&error)))? {
             Value::Array(records) => self.add_values(records),
             Value::Object(mut object) => match object.remove("annotations") {
                 Some(Value::Array(records)) => self.add_values(records),
@@ -220,6 +220,14 @@ impl Captions {
         let list = strings(list).with_context(|| format!("image '{}'", plain(&image)))?;
         self.add(image, list);
         Ok(())
+    }
+}
+
+/// Why a text is no JSON, and where.
+fn reason(error: &serde_json::Error) -> String {
+    match error.is_eof() {
+        true => format!("{error}: it ends too early, as a file that was cut short; copy or write it again"),
+        false => error.to_string(),
     }
 }
 
@@ -268,6 +276,7 @@ mod tests {
     fn a_fault_is_told_with_its_place() {
         let fault = |text, format| format!("{:#}", parse(text, format).unwrap_err());
         assert!(fault("{\"id\": 1, \"caption\": \"a\"}\n{oops", Format::JsonLines).starts_with("line 2 is not JSON"));
+        assert!(fault(r#"[{"image_id": 1, "cap"#, Format::Json).contains("line 1 column 21: it ends too early"));
         assert!(fault(r#"[{"image_id": 1}]"#, Format::Json).starts_with("entry 1: image '1' has no 'caption'"));
         assert!(fault(r#"[{"caption": "a"}]"#, Format::Json).starts_with("entry 1: it names no image"));
         assert!(fault(r#"[{"image_id": [1], "caption": "a"}]"#, Format::Json).contains("neither a number nor"));
