@@ -4,7 +4,7 @@
 use anyhow::Result;
 use image::{Rgb, RgbImage};
 use rsic::data::masks::Rle;
-use rsic::models::sam::{Candidates, Config, DecoderConfig, Frame, GeneratorRules, Predictor, Sam, generate};
+use rsic::models::sam::{Candidates, Config, DecoderConfig, Frame, GeneratorRules, Predictor, Prompt, Sam, generate};
 use rsic::models::weights::{Format, StateDict, random_values};
 use rsic::util::fs::sha256;
 use serde_json::Value;
@@ -106,7 +106,7 @@ fn embeddings_masks_and_their_quality_are_those_of_the_package() {
             .iter()
             .map(|point| frame.point(numbers(point).try_into().unwrap()))
             .collect();
-        let answers = sam.ready(&embedding).masks(&points, None).unwrap();
+        let answers = sam.ready(&embedding, None).masks(&points, None).unwrap();
         assert_eq!(answers.points, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         let found = [
             ("embedding", difference(&embedding, 11, &model["embedding"])),
@@ -124,12 +124,44 @@ fn embeddings_masks_and_their_quality_are_those_of_the_package() {
             ious.sort_by(f32::total_cmp);
             ious[4]
         };
-        let better = sam.ready(&embedding).masks(&points, Some(middle)).unwrap();
+        let better = sam.ready(&embedding, None).masks(&points, Some(middle)).unwrap();
         let kept: Vec<usize> = (0..9).filter(|&mask| answers.ious[mask] > middle).collect();
         assert_eq!(better.points, kept.iter().map(|mask| mask / 3).collect::<Vec<_>>());
         for (row, &mask) in (0..).zip(&kept) {
             let apart = (better.logits.get(row) - answers.logits.get(mask as i64)).abs().max().double_value(&[]);
             assert!(apart < 1e-4, "mask {mask} differs by {apart}");
+        }
+    }
+}
+
+#[test]
+fn points_with_labels_boxes_and_masks_are_answered_as_the_package_does() {
+    for model in golden()["models"].as_array().unwrap() {
+        let config = small(model);
+        let sam = Sam::of_weights(&seeded(&config), Device::Cpu, false).unwrap();
+        let (width, height) = (integer(&model["width"]) as u32, integer(&model["height"]) as u32);
+        let pixels = Frame::new(config.image_size, width, height).pixels(&picture(width, height)).unwrap();
+        let embedding = sam.embed(&pixels);
+        let drawn = {
+            let steps = Tensor::arange(4 * config.grid(), (Kind::Int64, Device::Cpu));
+            ((steps.view([-1, 1]) * 5 + steps * 3).remainder(17) - 8).to_kind(Kind::Float)
+        };
+        for asked in model["prompts"].as_array().unwrap() {
+            let place = |value: &Value| -> [f64; 2] { numbers(value).try_into().unwrap() };
+            let (places, labels) = (asked["points"].as_array().unwrap(), asked["labels"].as_array().unwrap());
+            let prompt = Prompt {
+                points: places.iter().map(place).zip(labels.iter().map(|label| integer(label) == 1)).collect(),
+                corners: asked["box"].as_array().map(|_| {
+                    let [left, top, right, bottom] = numbers(&asked["box"]).try_into().unwrap();
+                    [[left, top], [right, bottom]]
+                }),
+            };
+            let mask = asked["mask"].as_bool().unwrap().then_some(&drawn);
+            let answer = sam.ready(&embedding, mask).object(&prompt).unwrap();
+            let iou = difference(&Tensor::from_slice(&answer.ious), 1, &asked["iou"]);
+            let logits = difference(&answer.logits, 17, &asked["logits"]);
+            println!("{prompt:?}, mask {}: iou {iou:.1e}, logits {logits:.1e}", mask.is_some());
+            assert!(iou < 1e-3 && logits < 1e-3, "{prompt:?}: iou differs by {iou}, logits by {logits}");
         }
     }
 }

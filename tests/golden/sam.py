@@ -4,7 +4,7 @@
 
 `published`: names and shapes of every tensor of the three published sizes, as a hash. `models`: embedding, mask logits and
 IoU predictions of small models whose every parameter is the formula of src/models/weights/random.rs, on an image that a
-formula draws. `generated`: the records of the automatic generator under several settings, for logits that `answer` draws
+formula draws, for a point each and (`prompts`) for points with labels, boxes and masks together. `generated`: the records of the automatic generator under several settings, for logits that `answer` draws
 with nothing but sums and products, so that they are the same to the bit elsewhere. `cleaned`: masks before and after small
 regions are removed.
 """
@@ -64,6 +64,32 @@ def picture(width: int, height: int) -> np.ndarray:
     return np.stack([x % 256, y % 256, (x * 7 + y * 13) % 256], -1).astype(np.uint8)
 
 
+# Places in pixels of the encoder's square; `mask`: whether a mask is given that a formula draws.
+PROMPTS = [
+    {"points": [[9.0, 12.5], [30.0, 20.0], [3.5, 40.0]], "labels": [1, 0, 1], "box": None, "mask": False},
+    {"points": [], "labels": [], "box": [4.0, 6.5, 41.0, 33.0], "mask": False},
+    {"points": [[20.0, 11.0]], "labels": [0], "box": [2.0, 3.0, 50.5, 47.0], "mask": True},
+    {"points": [[20.0, 11.0]], "labels": [1], "box": None, "mask": True},
+]
+
+
+def prompted(sam: Sam, embedding: torch.Tensor, prompt: dict) -> tuple[torch.Tensor, torch.Tensor]:
+    points, box, mask = None, None, None
+    if prompt["points"]:
+        points = torch.tensor(prompt["points"])[None], torch.tensor(prompt["labels"])[None]
+    if prompt["box"]:
+        box = torch.tensor(prompt["box"])[None]
+    if prompt["mask"]:
+        side = sam.prompt_encoder.mask_input_size[0]
+        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+        mask = (((rows * 5 + columns * 3) % 17) - 8.0)[None, None]
+    sparse, dense = sam.prompt_encoder(points=points, boxes=box, masks=mask)
+    return sam.mask_decoder(
+        image_embeddings=embedding, image_pe=sam.prompt_encoder.get_dense_pe(), sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense, multimask_output=True,
+    )
+
+
 def model(image_size: int, window: int, blocks: list[int], reach: int, width: int, height: int) -> dict:
     sam = small(image_size, window, blocks, reach)
     image = picture(width, height)
@@ -79,11 +105,14 @@ def model(image_size: int, window: int, blocks: list[int], reach: int, width: in
             dense_prompt_embeddings=dense, multimask_output=True,
         )
         masks = sam.postprocess_masks(logits, tuple(pixels.shape[-2:]), (height, width))
+        asked = [prompted(sam, embedding, prompt) for prompt in PROMPTS]
     numbers = lambda tensor, step: [float(f"{v:.7g}") for v in tensor.flatten()[::step].tolist()]
     return {
         "image_size": image_size, "window": window, "blocks": blocks, "reach": reach, "width": width, "height": height,
         "points": points, "embedding": numbers(embedding, 11), "iou": numbers(iou, 1), "logits": numbers(logits, 17),
-        "masks": numbers(masks, 37), "largest": [embedding.abs().max().item(), logits.abs().max().item()],
+        "masks": numbers(masks, 37), "prompts": [
+            prompt | {"iou": numbers(iou, 1), "logits": numbers(logits, 17)} for prompt, (logits, iou) in zip(PROMPTS, asked)
+        ], "largest": [embedding.abs().max().item(), logits.abs().max().item()],
     }
 
 

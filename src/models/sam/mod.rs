@@ -23,6 +23,7 @@ use crate::models::weights::{self, StateDict};
 use ::image::RgbImage;
 use anyhow::{Context, Result, bail};
 use mask_decoder::MaskDecoder;
+pub use prompt_encoder::Prompt;
 use prompt_encoder::PromptEncoder;
 use std::path::Path;
 use tch::nn::VarStore;
@@ -99,10 +100,15 @@ impl Sam {
         tch::no_grad(|| self.encoder.forward(&pixels.to_device(self.device)).permute([0, 3, 1, 2]))
     }
 
-    /// An image embedding, `[1, C, G, G]`, ready for prompts.
-    pub fn ready(&self, embedding: &Tensor) -> Ready<'_> {
+    /// An image embedding, `[1, C, G, G]`, ready for prompts. `mask`: logits to begin with, `[4G, 4G]`, as an answer to an
+    /// earlier prompt has them.
+    pub fn ready(&self, embedding: &Tensor, mask: Option<&Tensor>) -> Ready<'_> {
         tch::no_grad(|| {
-            let image = embedding.squeeze_dim(0).flatten(1, 2).transpose(0, 1).contiguous() + &self.prompts.no_mask;
+            let over = match mask {
+                Some(logits) => self.prompts.mask(&logits.to_device(self.device)),
+                None => self.prompts.no_mask.shallow_clone(),
+            };
+            let image = embedding.squeeze_dim(0).flatten(1, 2).transpose(0, 1).contiguous() + over;
             Ready { sam: self, scene: self.decoder.scene(&image, &self.prompts.positions()) }
         })
     }
@@ -127,7 +133,7 @@ impl Ready<'_> {
         let at_a_time = if self.sam.device == Device::Cpu { PROMPTS } else { points.len().max(1) };
         let (mut which, mut ious, mut logits) = (Vec::new(), Vec::new(), Vec::new());
         for (batch, points) in points.chunks(at_a_time).enumerate() {
-            let part = tch::no_grad(|| self.batch(points, above))?;
+            let part = tch::no_grad(|| self.batch(&self.sam.prompts.points(points), above))?;
             which.extend(part.points.into_iter().map(|point| batch * at_a_time + point));
             ious.extend(part.ious);
             if part.logits.numel() > 0 {
@@ -142,9 +148,15 @@ impl Ready<'_> {
         Ok(Candidates { points: which, ious, logits })
     }
 
-    fn batch(&self, points: &[[f64; 2]], above: Option<f32>) -> Result<Candidates> {
+    /// Three masks of one object that points or a box tell of.
+    pub fn object(&self, prompt: &Prompt) -> Result<Candidates> {
+        tch::no_grad(|| self.batch(&self.sam.prompts.prompt(prompt), None))
+    }
+
+    /// Tokens of prompts, `[P, N, C]`.
+    fn batch(&self, prompts: &Tensor, above: Option<f32>) -> Result<Candidates> {
         let decoder = &self.sam.decoder;
-        let decoded = decoder.forward(&self.scene, &self.sam.prompts.points(points));
+        let decoded = decoder.forward(&self.scene, prompts);
         let many = decoded.iou.size().last().copied().unwrap_or(1).max(1) as usize;
         let all: Vec<f32> = decoded.iou.reshape([-1]).try_into()?;
         let kept: Vec<usize> = (0..all.len()).filter(|&mask| above.is_none_or(|above| all[mask] > above)).collect();
@@ -183,7 +195,7 @@ impl Predictor for SamPredictor<'_> {
     fn look(&mut self, image: &RgbImage) -> Result<Frame> {
         self.seen = None; // the last image's memory is free for this one
         let frame = Frame::new(self.sam.config.image_size, image.width(), image.height());
-        let ready = self.sam.ready(&self.sam.embed(&frame.pixels(image)?));
+        let ready = self.sam.ready(&self.sam.embed(&frame.pixels(image)?), None);
         self.seen = Some((frame, ready));
         Ok(frame)
     }
