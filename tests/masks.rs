@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use image::{Rgb, RgbImage};
-use rsic::data::masks::{Finder, MaskMode, MaskRules, MissingMasks, Rle, prepare, read, segment};
+use rsic::data::masks::{Finder, MaskMode, MaskRules, Rle, prepare, read, require, segment};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -108,8 +108,7 @@ fn pictures_are_drawn_once_and_found_again_by_content() {
     assert_ne!(prepare(&images, &finder, &overlay, &cache).unwrap().paths[0], made.paths[0]);
     let as_it_is = MaskRules { mode: MaskMode::Picture, ..rules.clone() };
     assert_eq!(prepare(&images, &finder, &as_it_is, &cache).unwrap().paths[0], root.join("masks/a.png"));
-    let strict = MaskRules { missing: MissingMasks::Fail, ..rules.clone() };
-    let error = prepare(&images, &finder, &strict, &cache).unwrap_err().to_string();
+    let error = require(&images, &finder).unwrap_err().to_string();
     assert!(error.contains("2 of 3 images have no mask") && error.contains("b.png"), "{error}");
     fs::write(root.join("masks/b.json"), "[{}]").unwrap();
     let error = format!("{:#}", prepare(&images, &finder, &rules, &cache).unwrap_err());

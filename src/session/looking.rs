@@ -3,7 +3,7 @@
 use crate::config::Experiment;
 use crate::config::schema::EncoderConfig;
 use crate::data::Dataset;
-use crate::data::masks::{self, Finder};
+use crate::data::masks::{self, Finder, MissingMasks};
 use crate::features::view::View;
 use crate::features::{FeatureSet, Progress};
 use crate::util::fs::cache_dir;
@@ -46,8 +46,16 @@ pub fn look_at(
     progress: &mut dyn FnMut(Progress) -> Result<()>,
 ) -> Result<FeatureSet> {
     let paths: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
-    let folder = experiment.model.masks().map(|rules| &rules.folder);
-    let finder = folder.map(|folder| Finder::of_dataset(folder, &experiment.data.root, &dataset.images_dir));
+    let finder = match experiment.model.masks() {
+        None => None,
+        Some(rules) => {
+            let finder = Finder::of_dataset(&rules.folder, &experiment.data.root, &dataset.images_dir);
+            if rules.missing == MissingMasks::Fail {
+                masks::require(&paths, &finder)?;
+            }
+            Some(finder)
+        }
+    };
     look(experiment, &paths, finder.as_ref(), device, progress)
 }
 

@@ -17,7 +17,7 @@ mod segment;
 pub use draw::draw;
 pub use find::Finder;
 pub use labels::Labels;
-pub use pictures::{Pictures, prepare};
+pub use pictures::{Pictures, prepare, require};
 pub(crate) use pictures::{write_drawn, write_solid};
 pub use records::{Found, Record, parse_records, records_text};
 pub use rle::{Rle, RleError, RunLengths};
@@ -38,7 +38,7 @@ pub struct MaskRules {
     pub mode: MaskMode,
     /// How strongly an object's colour covers the image where `mode` is `overlay`: 0 not at all, 1 wholly.
     pub opacity: f64,
-    /// Images without a mask: `segment` them or `fail`.
+    /// A dataset's images without a mask: `segment` them or `fail`. Single images are always segmented.
     pub missing: MissingMasks,
     /// How images are segmented.
     pub segmenter: SegmenterRules,
@@ -70,7 +70,7 @@ pub enum MaskMode {
     Picture,
 }
 
-/// What becomes of images without a mask.
+/// What becomes of a dataset's images without a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingMasks {

@@ -35,26 +35,31 @@ struct Key<'a> {
 ///
 /// An image that cannot be read stands in the list for its own mask: whoever reads the images says so.
 ///
-/// Errors: a mask file that cannot be read; an image without mask where the rules say `fail`.
+/// Errors: a mask file that cannot be read.
 pub fn prepare(images: &[PathBuf], finder: &Finder, rules: &MaskRules, cache: &Path) -> Result<Pictures> {
     let found: Vec<Option<PathBuf>> = images.par_iter().map(|image| finder.find(image)).collect();
     let segmented = found.iter().filter(|mask| mask.is_none()).count();
-    if rules.missing == MissingMasks::Fail
-        && let Some((image, _)) = images.iter().zip(&found).find(|(_, mask)| mask.is_none())
-    {
-        bail!(
-            "{segmented} of {} images have no mask, the first is '{}'; make masks with `rsic data masks`, or set \
-             masks.missing to segment",
-            images.len(),
-            image.display()
-        );
-    }
     let picture = |(image, mask): (&PathBuf, &Option<PathBuf>)| match mask {
         Some(mask) if rules.mode == MaskMode::Picture => Ok(mask.clone()),
         _ => drawn(image, mask.as_deref(), rules, cache),
     };
     let paths = images.par_iter().zip(&found).map(picture).collect::<Result<_>>()?;
     Ok(Pictures { paths, segmented })
+}
+
+/// Refuses images without a mask, as a dataset does whose rules say `fail`.
+pub fn require(images: &[PathBuf], finder: &Finder) -> Result<()> {
+    let bare: Vec<&PathBuf> = images.par_iter().filter(|image| finder.find(image).is_none()).collect();
+    match bare.first() {
+        None => Ok(()),
+        Some(first) => bail!(
+            "{} of {} images have no mask, the first is '{}'; make masks with `rsic data masks`, or set masks.missing to \
+             segment",
+            bare.len(),
+            images.len(),
+            first.display()
+        ),
+    }
 }
 
 /// The picture of one image, from the cache or new.
