@@ -1,9 +1,9 @@
-"""Segment Anything's automatic masks side by side: rsic against the package segment-anything, one image each in turns.
+"""Automatic masks side by side: rsic against the package segment-anything, or mobile_sam (--mobile), one image each in turns.
 
     cargo bench --no-run --bench sam     # prints where the program lies
     OMP_WAIT_POLICY=PASSIVE python benches/sam.py --rsic PROGRAM --weights w.pth --images datasets/ucm/imgs [--points 4]
 
-Needs torch, torchvision and segment-anything. Weights that are not there are made at random (ViT-B). Each side is a process of
+Needs torch, torchvision and the package. Weights that are not there are made at random (ViT-B, or MobileSAM's). Each side is a process of
 its own that has read the weights and seen one image before the clock starts; the other one sleeps meanwhile. No mask is
 dropped for its stability, and none for its expected IoU unless --above says so. Prints seconds an image (medians), spent on
 looking (image encoder) and on the rest (decoder, masks at full size, filters), processor time, which other load hardly touches, and
@@ -20,14 +20,23 @@ import time
 from pathlib import Path
 
 
-def random_weights(path: Path) -> None:
+def package(mobile: bool):
+    """The package, and its name of the model."""
+    if mobile:
+        import mobile_sam
+        return mobile_sam, "vit_t"
+    import segment_anything
+    return segment_anything, "vit_b"
+
+
+def random_weights(path: Path, mobile: bool) -> None:
     import torch
-    from segment_anything import sam_model_registry
 
     torch.manual_seed(1)
-    state = sam_model_registry["vit_b"]().state_dict()
-    for tensor in state.values():  # positions start at zero
-        if not tensor.any():
+    module, name = package(mobile)
+    state = module.sam_model_registry[name]().state_dict()
+    for tensor in state.values():  # positions and some scales start at zero
+        if tensor.is_floating_point() and not tensor.any():
             tensor.normal_(0.0, 0.02)
     torch.save(state, path)
 
@@ -36,11 +45,10 @@ def theirs(args) -> None:
     import numpy as np
     import torch
     from PIL import Image
-    from segment_anything import SamAutomaticMaskGenerator, sam_model_registry
-
+    module, name = package(args.mobile)
     torch.set_num_threads(args.threads)
-    generator = SamAutomaticMaskGenerator(
-        sam_model_registry["vit_b"](checkpoint=args.weights), points_per_side=args.points, pred_iou_thresh=args.above,
+    generator = module.SamAutomaticMaskGenerator(
+        module.sam_model_registry[name](checkpoint=args.weights), points_per_side=args.points, pred_iou_thresh=args.above,
         stability_score_thresh=0.0, output_mode="uncompressed_rle",
     )
     spent, look = [0.0], generator.predictor.set_image
@@ -88,14 +96,16 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=4, help="along a side")
     parser.add_argument("--above", type=float, default=0.0, help="least expected IoU; 0 drops no mask")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--mobile", action="store_true", help="MobileSAM in place of ViT-B")
     parser.add_argument("--theirs", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.theirs:
         theirs(args)
         return
     if not args.weights.exists():
-        random_weights(args.weights)
+        random_weights(args.weights, args.mobile)
     common = ["--points", str(args.points), "--above", str(args.above), "--threads", str(args.threads)]
+    common += ["--mobile"] if args.mobile else []
     paths = ["--rsic", str(args.rsic), "--weights", str(args.weights), "--images", str(args.images)]
     settings = [str(args.weights), str(args.points), str(args.above), str(args.threads)]
     sides = {

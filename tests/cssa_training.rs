@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{command, rsic, succeeds, text};
+use common::{by_heart, command, eight, rsic, succeeds, text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -167,4 +167,31 @@ fn both_stages_train_an_encoder_that_is_tuned() {
     let still = weights(place, "still/pretrain/checkpoints/last");
     let change = |layer: &str| (&first[&name(layer)] - &still[&name(layer)]).abs().max().double_value(&[]);
     assert!(change("layer4") > 1e-4 && change("layer3") == 0.0, "{} {}", change("layer4"), change("layer3"));
+}
+
+/// Without a first stage; saved and loaded, and from pixels.
+#[test]
+fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
+    let place = workplace();
+    eight(place, 6);
+    let mut train = vec!["train", "small.yaml", "name=eight", "data.root=eight", "data.images=../scenes/imgs"];
+    train.extend(["data.vocabulary.min_count=1", "pretrain=null", "model.cssa.dropout=0", "train.epochs=200"]);
+    train.extend(["train.optimizer.lr=0.001", "train.schedule=constant"]);
+    train.extend([
+        "train.early_stop={metric: ROUGE_L, patience: 200}",
+        "decode.method=greedy",
+        "--output",
+        "eight_run",
+    ]);
+    succeeds(&rsic(place, &train));
+    let read = |run: &str| fs::read_to_string(place.join(run).join("predictions/test-greedy.jsonl")).unwrap();
+    let lines = by_heart(&read("eight_run"));
+    succeeds(&rsic(place, &["eval", "eight_run", "--output", "eight_again"]));
+    assert_eq!(read("eight_again"), read("eight_run"));
+    let mut arguments = vec!["caption".to_owned(), "--model".into(), "eight_run".into()];
+    arguments.extend(lines.iter().map(|line| format!("scenes/imgs/{}", line["file"].as_str().unwrap())));
+    let captioned = succeeds(&rsic(place, &arguments));
+    for (printed, line) in captioned.lines().zip(&lines) {
+        assert_eq!(printed.split('\t').nth(1), line["caption"].as_str());
+    }
 }

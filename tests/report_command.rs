@@ -100,7 +100,11 @@ fn what_is_no_run_is_refused_with_the_way_to_one() {
     refused(&rsic(place, &["report", "scenes"]), &["no finished run in 'scenes'"]);
     fs::create_dir_all(place.join("half/checkpoints")).unwrap();
     fs::write(place.join("half/config.yaml"), "name: half\n").unwrap();
-    refused(&rsic(place, &["report", "half"]), &["rsic eval half"]);
+    refused(&rsic(place, &["report", "half"]), &["'half' has not come to its end", "by the command that began it"]);
+    fs::write(place.join("half/command.txt"), "rsic train half.yaml train.seed=2\n").unwrap();
+    let continued = "continue it with: rsic train half.yaml train.seed=2 --resume";
+    refused(&rsic(place, &["report", "half"]), &[continued]);
+    fs::write(place.join("half/STATUS"), "done\n").unwrap();
     refused(&rsic(place, &["compare", "half", "runs/gru1"]), &["rsic eval half"]);
 }
 

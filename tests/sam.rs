@@ -1,10 +1,13 @@
-//! Segment Anything against the package it comes from: `tests/golden/sam.py`.
+//! Segment Anything against the packages it comes from: `tests/golden/sam.py`, `tests/golden/sam_mobile.py`.
 #![allow(clippy::unwrap_used)]
 
 use anyhow::Result;
 use image::{Rgb, RgbImage};
 use rsic::data::masks::Rle;
-use rsic::models::sam::{Candidates, Config, DecoderConfig, Frame, GeneratorRules, Predictor, Prompt, Sam, generate};
+use rsic::models::sam::{
+    Candidates, Config, DecoderConfig, EncoderConfig, Frame, GeneratorRules, Predictor, Prompt, Sam, TinyVitConfig,
+    VitConfig, generate,
+};
 use rsic::models::weights::{Format, StateDict, random_values};
 use rsic::util::fs::sha256;
 use serde_json::Value;
@@ -13,6 +16,10 @@ use tch::{Device, Kind, Tensor};
 
 fn golden() -> Value {
     serde_json::from_str(include_str!("golden/sam.json")).unwrap()
+}
+
+fn golden_mobile() -> Value {
+    serde_json::from_str(include_str!("golden/sam_mobile.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -27,6 +34,7 @@ fn integer(value: &Value) -> i64 {
 fn parameter(name: &str, shape: &[i64]) -> Tensor {
     let inner: i64 = shape.iter().skip(1).product();
     let (centre, scale) = match (shape.len(), name.ends_with("weight")) {
+        _ if name.ends_with("running_var") => (1.0, 0.25),
         (2.., _) => (0.0, (6.0 / inner as f64).sqrt()),
         (_, true) => (1.0, 0.1),
         _ => (0.0, 0.1),
@@ -45,10 +53,13 @@ fn seeded(config: &Config) -> StateDict {
     StateDict { path: "seeded.pth".into(), format: Format::TorchZip, tensors }
 }
 
+fn integers<const N: usize>(value: &Value) -> [i64; N] {
+    value.as_array().unwrap().iter().map(integer).collect::<Vec<_>>().try_into().unwrap()
+}
+
 fn small(model: &Value) -> Config {
     let blocks: Vec<i64> = model["blocks"].as_array().unwrap().iter().map(integer).collect();
-    Config {
-        image_size: integer(&model["image_size"]),
+    let encoder = EncoderConfig::Vit(VitConfig {
         patch: 8,
         width: 48,
         heads: 3,
@@ -56,9 +67,24 @@ fn small(model: &Value) -> Config {
         window: integer(&model["window"]),
         global: (0..3).map(|block| blocks.contains(&block)).collect(),
         reach: integer(&model["reach"]),
-        channels: 64,
-        decoder: DecoderConfig { mlp: 96, inner: 32, iou_width: 40, mask_channels: 8, ..DecoderConfig::default() },
-    }
+    });
+    Config { image_size: integer(&model["image_size"]), channels: 64, encoder, decoder: small_decoder(32) }
+}
+
+fn small_decoder(inner: i64) -> DecoderConfig {
+    DecoderConfig { mlp: 96, inner, iou_width: 40, mask_channels: 8, ..DecoderConfig::default() }
+}
+
+fn small_mobile(model: &Value) -> Config {
+    let encoder = EncoderConfig::TinyVit(TinyVitConfig {
+        widths: integers(&model["widths"]),
+        depths: integers(&model["depths"]),
+        heads: integers(&model["heads"]),
+        windows: integers(&model["windows"]),
+        expansion: 4,
+        classes: 9,
+    });
+    Config { image_size: integer(&model["image_size"]), channels: 256, encoder, decoder: small_decoder(128) }
 }
 
 fn picture(width: u32, height: u32) -> RgbImage {
@@ -75,14 +101,20 @@ fn difference(found: &Tensor, step: i64, expected: &Value) -> f64 {
 }
 
 #[test]
-fn the_three_published_sizes_have_the_names_and_shapes_of_the_package() {
-    for (name, config) in [("vit_b", Config::vit_b()), ("vit_l", Config::vit_l()), ("vit_h", Config::vit_h())] {
+fn the_published_sizes_have_the_names_and_shapes_of_the_packages() {
+    let hash = |name: &str| golden()["published"][name].as_str().unwrap().to_owned();
+    for (name, config, expected) in [
+        ("vit_b", Config::vit_b(), hash("vit_b")),
+        ("vit_l", Config::vit_l(), hash("vit_l")),
+        ("vit_h", Config::vit_h(), hash("vit_h")),
+        ("mobile_sam", Config::mobile(), golden_mobile()["published"].as_str().unwrap().to_owned()),
+    ] {
         let variables = Sam::new(config.clone(), Device::Cpu).unwrap().variables();
         let shape = |tensor: &Tensor| tensor.size().iter().map(ToString::to_string).collect::<Vec<_>>().join("x");
         let mut lines: Vec<String> =
             variables.iter().map(|(name, tensor)| format!("{name} {}\n", shape(tensor))).collect();
         lines.sort();
-        assert_eq!(sha256(lines.concat().as_bytes()), golden()["published"][name].as_str().unwrap(), "{name}");
+        assert_eq!(sha256(lines.concat().as_bytes()), expected, "{name}");
         // What a file's shapes say is what the model was made from.
         let tensors = variables.into_iter().collect();
         let dict = StateDict { path: name.into(), format: Format::TorchZip, tensors };
@@ -115,7 +147,7 @@ fn embeddings_masks_and_their_quality_are_those_of_the_package() {
             ("masks", difference(&frame.masks(&answers.logits), 37, &model["masks"])),
         ];
         for (what, difference) in found {
-            println!("{}x{} {what}: {difference:.1e}", config.image_size, config.window);
+            println!("{} {what}: {difference:.1e}", config.image_size);
             assert!(difference < 1e-3, "{what} differs by {difference}");
         }
         // Masks that are not wanted are left out, and the others are the same.
@@ -131,6 +163,36 @@ fn embeddings_masks_and_their_quality_are_those_of_the_package() {
             let apart = (better.logits.get(row) - answers.logits.get(mask as i64)).abs().max().double_value(&[]);
             assert!(apart < 1e-4, "mask {mask} differs by {apart}");
         }
+    }
+}
+
+#[test]
+fn mobile_sams_embeddings_masks_and_their_quality_are_those_of_its_program() {
+    for model in golden_mobile()["models"].as_array().unwrap() {
+        let config = small_mobile(model);
+        let dict = seeded(&config);
+        // What side of image it is for stands in no tensor.
+        assert_eq!(Config::recognise(&dict), Some(Config { image_size: 1024, ..config.clone() }));
+        let sam = Sam::of_sizes(config.clone(), &dict, Device::Cpu, false).unwrap();
+        let (width, height) = (integer(&model["width"]) as u32, integer(&model["height"]) as u32);
+        let frame = Frame::new(config.image_size, width, height);
+        let pixels = frame.pixels(&picture(width, height)).unwrap();
+        let embedding = sam.embed(&pixels);
+        let points: Vec<[f64; 2]> =
+            model["points"].as_array().unwrap().iter().map(|point| numbers(point).try_into().unwrap()).collect();
+        let answers = sam.ready(&embedding, None).masks(&points, None).unwrap();
+        let found = [
+            ("embedding", difference(&embedding, 97, &model["embedding"])),
+            ("iou", difference(&Tensor::from_slice(&answers.ious), 1, &model["iou"])),
+            ("logits", difference(&answers.logits, 37, &model["logits"])),
+        ];
+        for (what, difference) in found {
+            println!("{} {what}: {difference:.1e}", config.image_size);
+            assert!(difference < 1e-3, "{what} differs by {difference}");
+        }
+        let half = Sam::of_sizes(config, &dict, Device::Cpu, true).unwrap().embed(&pixels);
+        let apart = (&embedding - &half).abs().mean(Kind::Float) / embedding.abs().mean(Kind::Float);
+        assert!(apart.double_value(&[]) < 0.1, "{apart:?}");
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 
 use common::{command, refused, rsic, succeeds, text};
 use rsic::data::masks::{Finder, MaskRules, parse_records, prepare, read};
-use rsic::models::sam::{Config, DecoderConfig, Sam};
+use rsic::models::sam::{Config, DecoderConfig, EncoderConfig, Sam, VitConfig};
 use rsic::models::weights::random_values;
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,16 +20,11 @@ fn workplace(name: &str, count: &str) -> PathBuf {
     fs::create_dir_all(&place).unwrap();
     succeeds(&rsic(&place, &["data", "scenes", "scenes", "--count", count, "--size", "48"]));
     fs::remove_dir_all(place.join("scenes/masks")).unwrap();
+    let encoder = VitConfig { patch: 8, width: 32, heads: 2, mlp: 64, window: 3, global: vec![false, true], reach: 8 };
     let config = Config {
         image_size: 64,
-        patch: 8,
-        width: 32,
-        heads: 2,
-        mlp: 64,
-        window: 3,
-        global: vec![false, true],
-        reach: 8,
         channels: 64,
+        encoder: EncoderConfig::Vit(encoder),
         decoder: DecoderConfig { mlp: 64, inner: 32, iou_width: 32, mask_channels: 8, ..DecoderConfig::default() },
     };
     let seeded = |(name, tensor): (String, Tensor)| {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{command, refused, rsic, text};
+use common::{by_heart, command, eight, refused, rsic, text};
 use rsic::experiments::lock::RunLock;
 use rsic::util::rng::Rng;
 use std::collections::BTreeSet;
@@ -151,23 +151,7 @@ fn runs_killed_a_hundred_times_end_as_undisturbed_ones() {
 #[test]
 fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
     let place = workplace();
-    let json: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(place.join("scenes/dataset.json")).unwrap()).unwrap();
-    let mut images: Vec<serde_json::Value> =
-        json["images"].as_array().unwrap().iter().step_by(6).take(8).cloned().collect();
-    let mut copies = Vec::new();
-    for image in &mut images {
-        let sentence = image["sentences"][0].clone();
-        image["sentences"] = serde_json::json!([sentence]);
-        for split in ["train", "val", "test"] {
-            let mut copy = image.clone();
-            copy["split"] = split.into();
-            copies.push(copy);
-        }
-    }
-    fs::create_dir_all(place.join("eight")).unwrap();
-    let dataset = serde_json::json!({"dataset": "eight", "images": copies});
-    fs::write(place.join("eight/dataset.json"), dataset.to_string()).unwrap();
+    eight(place, 6);
     let trained = rsic(
         place,
         &[
@@ -189,11 +173,7 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
     );
     assert!(trained.status.success(), "{}", text(&trained.stderr));
     let predictions = fs::read_to_string(place.join("eight_run/predictions/test-greedy.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 8);
-    for line in &lines {
-        assert_eq!(line["caption"], line["references"][0], "{}", line["file"]);
-    }
+    let lines = by_heart(&predictions);
     let again = rsic(place, &["eval", "eight_run", "--output", "eight_again"]);
     assert!(again.status.success(), "{}", text(&again.stderr));
     assert_eq!(fs::read_to_string(place.join("eight_again/predictions/test-greedy.jsonl")).unwrap(), predictions);

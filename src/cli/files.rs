@@ -20,7 +20,7 @@ pub enum WeightsCommand {
 
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// An encoder, NAME:VERSION for another than its first version, sam_vit_b (.._l, .._h) or glove.6B (default: list what there is).
+    /// An encoder, NAME:VERSION for another than its first version, sam_vit_b (.._l, .._h), mobile_sam or glove.6B (default: list what there is).
     pub names: Vec<String>,
     /// The first version of every encoder, the word vectors and Segment Anything.
     #[arg(long, conflicts_with = "names")]

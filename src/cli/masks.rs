@@ -39,8 +39,8 @@ pub struct MasksArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Segment Anything")]
 pub struct SamArgs {
-    /// Weights: a file, or sam_vit_b, sam_vit_l or sam_vit_h for the public one in weights/. Records (JSON) are written
-    /// beside the pictures.
+    /// Weights: a file, or sam_vit_b (.._l, .._h) or mobile_sam, the quickest, for the public one in weights/. Records (JSON)
+    /// are written beside the pictures.
     #[arg(long, value_name = "WEIGHTS")]
     pub sam: Option<PathBuf>,
     /// Points along a side of the grid that is asked at (default: 32).

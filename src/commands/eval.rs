@@ -65,6 +65,7 @@ pub(super) fn evaluate_and_write(
         "seconds": result.seconds,
         "corpus": result.evaluation.corpus,
         "corpus_on_ids": result.on_ids,
+        "attributes": result.attributes,
         "best_epoch": state.and_then(|s| s.best.as_ref()).map(|b| b.epoch),
         "epochs": state.map(|s| s.epoch),
     });
@@ -74,7 +75,9 @@ pub(super) fn evaluate_and_write(
     }
     let mut out = std::io::stdout().lock();
     writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), label(decode))?;
-    print_scores(&mut out, &result.evaluation.corpus)?;
+    let mut scores = result.evaluation.corpus.clone();
+    scores.0.extend(result.attributes.iter().flat_map(|attributes| attributes.0.clone()));
+    print_scores(&mut out, &scores)?;
     let skipped = session.skipped(split);
     if !skipped.is_empty() {
         writeln!(out, "{} images of the split are missing or unreadable and were not scored", skipped.len())?;

@@ -24,7 +24,7 @@ pub(super) fn find_weights(asked: &Path) -> Result<PathBuf> {
         Some(path) if asked.components().count() == 1 && path.exists() => Ok(path),
         _ => {
             let name = |published: &Published| published.name.clone();
-            let fetch = named.map_or_else(|| "sam_vit_b (sam_vit_l, sam_vit_h)".into(), name);
+            let fetch = named.map_or_else(|| "sam_vit_b (sam_vit_l, sam_vit_h, mobile_sam)".into(), name);
             bail!(
                 "there are no weights '{}'; `rsic weights fetch {fetch}` downloads Segment Anything's, and without --sam a \
                  substitute segments images by colour alone",

@@ -11,7 +11,7 @@ use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
 use crate::train::parallel::Launch;
 use crate::train::{Group, Outcome, TrainState};
-use crate::util::shell::quoted;
+use crate::util::shell::{continuing, quoted, this_command};
 use anyhow::Result;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
     if outcome == Outcome::Interrupted {
         if group.leads() {
-            eprintln!("interrupted; continue with: rsic train {} --resume", args.config.display());
+            eprintln!("interrupted; continue with: {}", continuing(this_command()));
         }
         group.finish();
         return Ok(ExitStatus::Interrupted);

@@ -5,7 +5,9 @@ use super::plan::Load;
 use super::published::{PublishedRow, published_row};
 use super::result::{self, RunResult};
 use crate::config::Experiment;
+use crate::session::RunFolder;
 use crate::util::fs::read_text;
+use crate::util::shell::continuing;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -37,12 +39,29 @@ impl ReportedRun {
     pub fn load(folder: &Path, load: &Load) -> Result<Self> {
         let shown = folder.display();
         let Some(result) = RunResult::load(folder)? else {
-            bail!("'{shown}' holds no {}: score the run with 'rsic eval {shown}'", result::FILE);
+            bail!(without_result(folder));
         };
         let path = folder.join(CONFIG);
         let experiment = load(&path, &[]).with_context(|| format!("cannot report on '{shown}'"))?;
         let command = std::fs::read_to_string(folder.join("command.txt")).ok().map(|text| text.trim().to_owned());
         Ok(Self { folder: folder.to_owned(), experiment, config: read_text(&path)?, command, result })
+    }
+}
+
+/// What is to be done about a run folder that holds no result.
+fn without_result(folder: &Path) -> String {
+    let shown = folder.display();
+    match RunFolder::is_done(folder) {
+        true => format!("'{shown}' holds no {}: score the run with 'rsic eval {shown}'", result::FILE),
+        false => {
+            let command = std::fs::read_to_string(folder.join("command.txt")).unwrap_or_default();
+            let words: Vec<String> = command.trim().split(' ').map(String::from).collect();
+            let how = match words.iter().any(|word| word == "train") {
+                true => format!("with: {}", continuing(words)),
+                false => "by the command that began it".into(),
+            };
+            format!("the run in '{shown}' has not come to its end; continue it {how}")
+        }
     }
 }
 
@@ -62,7 +81,7 @@ pub fn find_runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if found.len() == before {
             let started = path.join(CONFIG).is_file() && path.join("checkpoints").is_dir();
             match started {
-                true => bail!("'{shown}' holds no {}: score the run with 'rsic eval {shown}'", result::FILE),
+                true => bail!(without_result(path)),
                 false => bail!("there is no finished run in '{shown}' (a folder with {})", result::FILE),
             }
         }

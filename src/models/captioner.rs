@@ -3,6 +3,8 @@
 use super::first_stage::FirstStage;
 use super::losses::Losses;
 use crate::data::batch::Batch;
+use crate::eval::Scores;
+use anyhow::Result;
 use tch::{Kind, Tensor};
 
 /// A captioning model over image features.
@@ -37,6 +39,13 @@ pub trait Captioner {
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
         let _ = features;
         None
+    }
+
+    /// How well a model's attributes agree with those of the captions, over batches that hold these; `None` for models without
+    /// attributes.
+    fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
+        let _ = batches;
+        Ok(None)
     }
 
     /// The model as a captioner of nouns, for models that predict those of an image.

@@ -87,6 +87,11 @@ impl Tuned {
         };
         features.iter().zip(encoders).map(look).collect()
     }
+
+    /// A batch as the inner model is to see it, without gradient.
+    fn seen(&self, batch: &Batch) -> Batch {
+        tch::no_grad(|| batch.with_features(self.look(&batch.features, false)))
+    }
 }
 
 impl Captioner for Tuned {
@@ -114,6 +119,10 @@ impl Captioner for Tuned {
         tch::no_grad(|| self.inner.attributes(&self.look(features, false)))
     }
 
+    fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
+        self.inner.attribute_scores(&mut batches.map(|batch| Ok(self.seen(&batch?))))
+    }
+
     fn nouns(&self) -> Option<Box<dyn Captioner + '_>> {
         let nouns = self.inner.nouns()?;
         Some(Box::new(Through { encoders: self, inner: nouns }))
@@ -138,9 +147,8 @@ impl FirstStage for Tuned {
     }
 
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {
-        let look = |batch: &Batch| tch::no_grad(|| batch.with_features(self.look(&batch.features, false)));
         let stage = self.inner.first_stage().context("the model has no first training stage")?;
-        stage.scores(&mut batches.map(|batch| Ok(look(&batch?))))
+        stage.scores(&mut batches.map(|batch| Ok(self.seen(&batch?))))
     }
 
     fn transfers(&self, parameter: &str) -> bool {

@@ -4,13 +4,16 @@ use super::Session;
 use crate::config::schema::Examples;
 use crate::data::attributes::Attributes;
 use crate::data::batch::{Batch, NounBatch, PackedCaptions};
-use crate::data::{END, START, UNK, Vocabulary};
+use crate::data::{END, START, Split, UNK, Vocabulary};
 use crate::features::FeatureSet;
 use crate::train::TrainingSet;
 use crate::util::rng::Rng;
 use anyhow::Result;
 use std::collections::BTreeSet;
 use tch::{Device, Tensor};
+
+/// Images handed over at a time where no gradient is wanted.
+const BATCH: usize = 64;
 
 /// The captions of some images, encoded, by example: a caption, or an image with all or one of its captions.
 pub(super) struct CaptionSet<'a> {
@@ -65,6 +68,19 @@ impl<'a> CaptionSet<'a> {
         let of_images = |a: &Attributes| session.dataset.images.iter().map(|image| a.of_image(image)).collect();
         let attributes = session.attributes.as_ref().map(of_images);
         Self { features: &session.features, device: session.device, examples, draw, attributes }
+    }
+}
+
+impl Session {
+    /// Hands over the images of a split with all their captions, some at a time.
+    pub(super) fn over_batches<T>(
+        &self,
+        split: Split,
+        read: impl FnOnce(&mut dyn Iterator<Item = Result<Batch>>) -> T,
+    ) -> T {
+        let set = CaptionSet::new(self, &self.split(split), Examples::Images, 0);
+        let all: Vec<usize> = (0..set.len()).collect();
+        read(&mut all.chunks(BATCH).map(|chunk| set.batch(chunk, 0)))
     }
 }
 

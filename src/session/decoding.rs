@@ -31,6 +31,8 @@ pub struct SplitEvaluation {
     pub evaluation: Evaluation,
     /// Scores of captions and references as word ids, as the programs of some papers compute them.
     pub on_ids: Scores,
+    /// How well the model's attributes agree with those of the captions, where it has any.
+    pub attributes: Option<Scores>,
     /// Wall time of decoding.
     pub seconds: f64,
 }
@@ -208,6 +210,7 @@ impl Session {
         let captions: Vec<String> = decoded.iter().map(|d| d.caption.clone()).collect();
         let evaluation = self.references(&images).score(&captions, MetricSet::ALL)?;
         let on_ids = self.score_on_ids(&images, &captions)?;
-        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, seconds })
+        let attributes = self.over_batches(split, |batches| self.model.attribute_scores(batches))?;
+        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, attributes, seconds })
     }
 }

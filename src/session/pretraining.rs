@@ -4,7 +4,7 @@ use super::Session;
 use super::captions::CaptionSet;
 use super::pairs::PairSet;
 use super::run_folder::PRETRAIN;
-use crate::config::schema::{Examples, TrainConfig};
+use crate::config::schema::TrainConfig;
 use crate::data::Split;
 use crate::eval::Scores;
 use crate::features::Progress;
@@ -19,8 +19,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Tensor;
 
-/// Images scored at a time.
-const BATCH: usize = 64;
 /// File of the scores before and after the stage, in its folder.
 const SCORES: &str = "scores.json";
 
@@ -133,9 +131,7 @@ impl Session {
     }
 
     fn scores_of(&self, stage: &dyn FirstStage, split: Split) -> Result<Scores> {
-        let set = CaptionSet::new(self, &self.split(split), Examples::Images, 0);
-        let all: Vec<usize> = (0..set.len()).collect();
-        stage.scores(&mut all.chunks(BATCH).map(|chunk| set.batch(chunk, 0)))
+        self.over_batches(split, |batches| stage.scores(batches))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::experiments::environment::Environment;
 use crate::session::Session;
 use crate::train::checkpoint;
 use crate::util::fs::{read_text, sha256_file, write_atomic};
+use crate::util::shell::this_command;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,8 +68,7 @@ impl RunFolder {
 
     /// Records command line, versions and hardware, and the hashes of the data and weights in use.
     pub fn describe(&self, session: &Session) -> Result<()> {
-        let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        write_atomic(&self.path.join("command.txt"), format!("{}\n", command.join(" ")).as_bytes())?;
+        write_atomic(&self.path.join("command.txt"), format!("{}\n", this_command().join(" ")).as_bytes())?;
         write_atomic(&self.path.join("environment.json"), &serde_json::to_vec_pretty(&Environment::here())?)?;
         let mut weights = serde_json::Map::new();
         for encoder in &session.experiment.encoders {

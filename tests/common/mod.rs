@@ -50,6 +50,35 @@ pub fn refused(output: &Output, says: &[&str]) {
     }
 }
 
+/// Writes `eight/dataset.json` in a workplace: eight of its scenes, one in `every`, a caption each, in all splits. What learns
+/// them by heart says them.
+pub fn eight(place: &Path, every: usize) {
+    let text = fs::read_to_string(place.join("scenes/dataset.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut images = Vec::new();
+    for image in json["images"].as_array().unwrap().iter().step_by(every).take(8) {
+        for split in ["train", "val", "test"] {
+            let mut copy = image.clone();
+            copy["sentences"] = serde_json::json!([image["sentences"][0]]);
+            copy["split"] = split.into();
+            images.push(copy);
+        }
+    }
+    fs::create_dir_all(place.join("eight")).unwrap();
+    let dataset = serde_json::json!({"dataset": "eight", "images": images});
+    fs::write(place.join("eight/dataset.json"), dataset.to_string()).unwrap();
+}
+
+/// The lines of predictions of a run, of which each must be its image's reference.
+pub fn by_heart(predictions: &str) -> Vec<serde_json::Value> {
+    let lines: Vec<serde_json::Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 8);
+    for line in &lines {
+        assert_eq!(line["caption"], line["references"][0], "{}", line["file"]);
+    }
+    lines
+}
+
 /// Greedy search written on its own: the tokens of one image.
 pub fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> Vec<i64> {
     tch::no_grad(|| {

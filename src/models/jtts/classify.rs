@@ -36,6 +36,24 @@ impl Hits {
     }
 }
 
+/// Scores of the attributes that the model samples; `None` where it has none.
+pub(super) fn attribute_scores(
+    model: &Jtts,
+    batches: &mut dyn Iterator<Item = Result<Batch>>,
+) -> Result<Option<Scores>> {
+    let Some(semantics) = &model.semantics else { return Ok(None) };
+    let mut hits = Hits::default();
+    for batch in batches {
+        let batch = batch?;
+        tch::no_grad(|| {
+            if let (Some(probabilities), Some(targets)) = (model.attributes(&batch.features), &batch.attributes) {
+                hits.add(&semantics.sampling.sample(&probabilities), targets);
+            }
+        });
+    }
+    Ok(Some(hits.scores()))
+}
+
 impl FirstStage for Jtts {
     /// Binary cross-entropy of the attributes.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
@@ -47,17 +65,7 @@ impl FirstStage for Jtts {
     }
 
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {
-        let semantics = self.semantics.as_ref().context("the model has no attributes")?;
-        let mut hits = Hits::default();
-        for batch in batches {
-            let batch = batch?;
-            tch::no_grad(|| {
-                if let (Some(probabilities), Some(targets)) = (self.attributes(&batch.features), &batch.attributes) {
-                    hits.add(&semantics.sampling.sample(&probabilities), targets);
-                }
-            });
-        }
-        Ok(hits.scores())
+        self.attribute_scores(batches)?.context("the model has no attributes")
     }
 
     fn transfers(&self, parameter: &str) -> bool {

@@ -26,6 +26,8 @@ use super::losses::Splice;
 use super::{Captioner, FirstStage, Inputs, Losses, State};
 use crate::data::START;
 use crate::data::batch::Batch;
+use crate::eval::Scores;
+use anyhow::Result;
 use blocks::{Attention, Classifier, Decoder, Gate, Memory};
 use recurrence::Known;
 use tch::nn::{self, Module};
@@ -283,6 +285,10 @@ impl Captioner for Jtts {
 
     fn first_stage(&self) -> Option<&dyn FirstStage> {
         self.semantics.as_ref().filter(|semantics| semantics.own_layer.is_some()).map(|_| self as &dyn FirstStage)
+    }
+
+    fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
+        classify::attribute_scores(self, batches)
     }
 
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {

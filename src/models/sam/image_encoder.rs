@@ -1,97 +1,69 @@
-//! The image encoder: a plain vision transformer with attention in windows, and over the whole image in a few blocks (Li et
-//! al., "Exploring Plain Vision Transformer Backbones for Object Detection", ECCV 2022).
+//! The image encoder: pixels to the image embedding, by one of two networks with the same end.
 
-use super::attention::Attention;
-use super::config::Config;
-use super::layers::{Mlp, Norm};
+use super::config::{Config, EncoderConfig};
+use super::layers::Norm;
+use super::tiny_vit::TinyVit;
+use super::vit::Vit;
 use crate::models::layers::dense;
-use tch::Tensor;
 use tch::nn::Path;
+use tch::{Kind, Tensor};
 
-/// Of every normalisation here.
-const EPS: f64 = 1e-6;
-
-/// `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
+/// Pixels to a map of features.
 #[derive(Debug)]
-struct Block {
-    norm1: Norm,
-    attn: Attention,
-    norm2: Norm,
-    mlp: Mlp,
-    /// Tokens along a window; 0 for the whole image.
-    window: i64,
-}
-
-impl Block {
-    fn new(path: &Path, config: &Config, window: i64) -> Self {
-        let side = if window == 0 { config.reach } else { window };
-        Self {
-            norm1: Norm::new(&(path / "norm1"), config.width, EPS),
-            attn: Attention::new(&(path / "attn"), config.width, config.heads, side),
-            norm2: Norm::new(&(path / "norm2"), config.width, EPS),
-            mlp: Mlp::new(&(path / "mlp"), config.width, config.mlp),
-            window,
-        }
-    }
-
-    /// `[B, H, W, D]` -> `[B, H, W, D]`.
-    fn forward(&self, xs: Tensor) -> Tensor {
-        let mut xs = xs;
-        xs += self.attn.forward(&self.norm1.forward(&xs), self.window);
-        let added = self.mlp.forward(&self.norm2.forward(&xs), |mut inner| inner.gelu_("none"));
-        xs += added;
-        xs
-    }
-}
-
-/// Pixels to a map of features, an eighth of a second to many seconds of work: once an image.
-#[derive(Debug)]
-pub struct ImageEncoder {
-    patches: Tensor,
-    patches_bias: Tensor,
-    pos_embed: Tensor,
-    blocks: Vec<Block>,
-    /// 1 x 1, then 3 x 3, each with a normalisation over channels.
-    neck: [Tensor; 2],
-    neck_norms: [Norm; 2],
-    patch: i64,
+pub enum ImageEncoder {
+    Vit(Vit),
+    TinyVit(Box<TinyVit>),
 }
 
 impl ImageEncoder {
     pub(super) fn new(path: &Path, config: &Config) -> Self {
-        let Config { patch, width, channels, window, .. } = *config;
-        let proj = path / "patch_embed" / "proj";
-        let neck = path / "neck";
-        let block = |(index, &global): (usize, &bool)| {
-            Block::new(&(path / "blocks" / index), config, if global { 0 } else { window })
-        };
-        Self {
-            patches: proj.zeros("weight", &[width, 3, patch, patch]),
-            patches_bias: proj.zeros("bias", &[width]),
-            pos_embed: path.zeros("pos_embed", &[1, config.grid(), config.grid(), width]),
-            blocks: config.global.iter().enumerate().map(block).collect(),
-            neck: [
-                (&neck / 0).zeros("weight", &[channels, width, 1, 1]),
-                (&neck / 2).zeros("weight", &[channels, channels, 3, 3]),
-            ],
-            neck_norms: [1, 3].map(|index| Norm::new(&(&neck / index), channels, EPS)),
-            patch,
+        match &config.encoder {
+            EncoderConfig::Vit(sizes) => Self::Vit(Vit::new(path, config, sizes)),
+            EncoderConfig::TinyVit(sizes) => Self::TinyVit(Box::new(TinyVit::new(path, config, sizes))),
+        }
+    }
+
+    /// Once all parameters are loaded: makes of the network its fastest equal, which computes in `kind` as its store does.
+    pub(super) fn fold(&mut self, kind: Kind) {
+        if let Self::TinyVit(network) = self {
+            network.fold(kind);
         }
     }
 
     /// Normalised pixels `[B, 3, S, S]` -> features, channels last, `[B, G, G, C]`, of type Float.
     pub fn forward(&self, pixels: &Tensor) -> Tensor {
-        let pixels = pixels.to_kind(self.patches.kind());
-        let stride = [self.patch, self.patch];
-        let patches = pixels.conv2d(&self.patches, Some(&self.patches_bias), stride, [0, 0], [1, 1], 1);
-        let mut xs = patches.permute([0, 2, 3, 1]).contiguous() + &self.pos_embed;
-        for block in &self.blocks {
-            xs = block.forward(xs);
+        match self {
+            Self::Vit(network) => network.forward(pixels),
+            Self::TinyVit(network) => network.forward(pixels),
         }
-        let [squeeze, smooth] = &self.neck;
-        let [first, second] = &self.neck_norms;
-        let xs = first.forward(&dense(&xs, &squeeze.flatten(1, 3), None));
+    }
+}
+
+/// The end: 1 x 1, then 3 x 3, each with a normalisation over channels.
+#[derive(Debug)]
+pub(super) struct Neck {
+    convs: [Tensor; 2],
+    norms: [Norm; 2],
+}
+
+impl Neck {
+    pub(super) fn new(path: &Path, width: i64, channels: i64) -> Self {
+        let neck = path / "neck";
+        Self {
+            convs: [
+                (&neck / 0).zeros("weight", &[channels, width, 1, 1]),
+                (&neck / 2).zeros("weight", &[channels, channels, 3, 3]),
+            ],
+            norms: [1, 3].map(|index| Norm::new(&(&neck / index), channels, 1e-6)),
+        }
+    }
+
+    /// `[B, G, G, D]` -> `[B, G, G, C]`, of type Float.
+    pub(super) fn forward(&self, xs: &Tensor) -> Tensor {
+        let [squeeze, smooth] = &self.convs;
+        let [first, second] = &self.norms;
+        let xs = first.forward(&dense(xs, &squeeze.flatten(1, 3), None));
         let map = xs.permute([0, 3, 1, 2]).conv2d(smooth, None::<&Tensor>, [1, 1], [1, 1], [1, 1], 1);
-        second.forward(&map.permute([0, 2, 3, 1]).contiguous()).to_kind(tch::Kind::Float)
+        second.forward(&map.permute([0, 2, 3, 1]).contiguous()).to_kind(Kind::Float)
     }
 }

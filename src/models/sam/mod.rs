@@ -1,7 +1,8 @@
 //! Segment Anything (Kirillov et al., ICCV 2023, arXiv:2304.02643; code and weights at
 //! github.com/facebookresearch/segment-anything): the masks that S2CPNet looks at.
 //!
-//! Image encoder, prompt encoder and mask decoder under the published names, so that `sam_vit_{b,l,h}*.pth` load as they are.
+//! Image encoder, prompt encoder and mask decoder under the published names, so that `sam_vit_{b,l,h}*.pth` and MobileSAM's
+//! `mobile_sam.pt` (github.com/ChaoningZhang/MobileSAM) load as they are.
 //! [`automatic`] asks at a grid of points. Nothing here learns.
 
 mod attention;
@@ -12,10 +13,12 @@ mod image_encoder;
 mod layers;
 mod mask_decoder;
 mod prompt_encoder;
+mod tiny_vit;
 mod two_way;
+mod vit;
 
 pub use automatic::{Candidates, GeneratorRules, Predictor, generate};
-pub use config::{Config, DecoderConfig};
+pub use config::{Config, DecoderConfig, EncoderConfig, TinyVitConfig, VitConfig};
 pub use frame::Frame;
 pub use image_encoder::ImageEncoder;
 
@@ -74,14 +77,21 @@ impl Sam {
     pub fn of_weights(dict: &StateDict, device: Device, half: bool) -> Result<Self> {
         let Some(config) = Config::recognise(dict) else {
             bail!(
-                "'{}' holds no Segment Anything model; `rsic weights fetch sam_vit_b` (sam_vit_l, sam_vit_h) gives one",
+                "'{}' holds no Segment Anything model; `rsic weights fetch sam_vit_b` (sam_vit_l, sam_vit_h, mobile_sam) gives \
+                 one",
                 dict.path.display()
             );
         };
+        Self::of_sizes(config, dict, device, half)
+    }
+
+    /// As [`Self::load`], of a model whose sizes are known.
+    pub fn of_sizes(config: Config, dict: &StateDict, device: Device, half: bool) -> Result<Self> {
         let context = || format!("in '{}'", dict.path.display());
         let mut sam = Self::new(config, device).with_context(context)?;
         weights::load_variables(&sam.variables(), dict).check(&dict.path)?;
         sam.stores.iter_mut().for_each(VarStore::freeze);
+        sam.encoder.fold(if half { Kind::BFloat16 } else { Kind::Float });
         if half {
             sam.stores[0].bfloat16();
         }

@@ -83,7 +83,7 @@ mod tests {
     fn the_manifest_names_weights_of_every_encoder_and_word_vectors_and_segment_anything() {
         let manifest = manifest().unwrap();
         let named: BTreeSet<&str> = manifest.iter().map(|published| published.name.as_str()).collect();
-        let others = ["glove.6B", "sam_vit_b", "sam_vit_l", "sam_vit_h"];
+        let others = ["glove.6B", "sam_vit_b", "sam_vit_l", "sam_vit_h", "mobile_sam"];
         assert_eq!(named, spec::names().chain(others).collect());
         let unique: BTreeSet<_> = manifest.iter().map(|p| (&p.name, &p.version)).collect();
         assert_eq!(unique.len(), manifest.len());
