@@ -11,6 +11,7 @@ use crate::experiments::{Comparison, RunResult, catalog, reported, result};
 use crate::report::html::{self, Curves, Details, Page, Shown};
 use crate::report::{text, write_tables};
 use crate::runtime::{self, Interrupt};
+use crate::session::RunFolder;
 use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -152,7 +153,7 @@ pub(super) fn details(methods: &str, seed: u64, folder: &Path) -> Option<Details
     Some(Details {
         name: format!("{methods}, seed {seed}"),
         folder: folder.display().to_string(),
-        command: std::fs::read_to_string(folder.join("command.txt")).ok().map(|text| text.trim().to_owned()),
+        command: RunFolder::command(folder),
         config: std::fs::read_to_string(folder.join(reported::CONFIG)).ok()?,
     })
 }

@@ -43,7 +43,7 @@ impl ReportedRun {
         };
         let path = folder.join(CONFIG);
         let experiment = load(&path, &[]).with_context(|| format!("cannot report on '{shown}'"))?;
-        let command = std::fs::read_to_string(folder.join("command.txt")).ok().map(|text| text.trim().to_owned());
+        let command = RunFolder::command(folder);
         Ok(Self { folder: folder.to_owned(), experiment, config: read_text(&path)?, command, result })
     }
 }
@@ -54,8 +54,8 @@ fn without_result(folder: &Path) -> String {
     match RunFolder::is_done(folder) {
         true => format!("'{shown}' holds no {}: score the run with 'rsic eval {shown}'", result::FILE),
         false => {
-            let command = std::fs::read_to_string(folder.join("command.txt")).unwrap_or_default();
-            let words: Vec<String> = command.trim().split(' ').map(String::from).collect();
+            let command = RunFolder::command(folder).unwrap_or_default();
+            let words: Vec<String> = command.split(' ').map(String::from).collect();
             let how = match words.iter().any(|word| word == "train") {
                 true => format!("with: {}", continuing(words)),
                 false => "by the command that began it".into(),

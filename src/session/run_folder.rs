@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const STATUS: &str = "STATUS";
+const COMMAND: &str = "command.txt";
 const CONFIG: &str = "config.yaml";
 const DONE: &str = "done";
 /// Folder of a first training stage within that of the run.
@@ -68,7 +69,7 @@ impl RunFolder {
 
     /// Records command line, versions and hardware, and the hashes of the data and weights in use.
     pub fn describe(&self, session: &Session) -> Result<()> {
-        write_atomic(&self.path.join("command.txt"), format!("{}\n", this_command().join(" ")).as_bytes())?;
+        write_atomic(&self.path.join(COMMAND), format!("{}\n", this_command().join(" ")).as_bytes())?;
         write_atomic(&self.path.join("environment.json"), &serde_json::to_vec_pretty(&Environment::here())?)?;
         let mut weights = serde_json::Map::new();
         for encoder in &session.experiment.encoders {
@@ -91,6 +92,11 @@ impl RunFolder {
     /// Records how the run stands: `running`, `interrupted`, `done`, `failed: why`.
     pub fn set_status(&self, status: &str) -> Result<()> {
         write_atomic(&self.path.join(STATUS), format!("{status}\n").as_bytes())
+    }
+
+    /// The command that made a run, as it was typed.
+    pub fn command(folder: &Path) -> Option<String> {
+        fs::read_to_string(folder.join(COMMAND)).ok().map(|text| text.trim().to_owned())
     }
 
     /// Whether the training in a run folder has come to its end.
