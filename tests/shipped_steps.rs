@@ -188,7 +188,7 @@ fn works_through_the_settings() {
 fn step(experiment: Experiment, folder: &Path) -> anyhow::Result<()> {
     let first_stage = experiment.pretrain.is_some();
     let mut session = Session::new(experiment, Device::Cpu, &mut |_| Ok(()))?;
-    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &Group::solo(), &mut |_, _| {})?;
+    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &Group::solo(), &mut |_| {})?;
     assert_eq!((outcome, state.epoch, state.updates), (Outcome::Finished, 1, 1));
     assert!(state.history[0].train_loss.is_finite());
     if first_stage {

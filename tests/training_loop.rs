@@ -133,7 +133,7 @@ fn train(
         companions: &[],
         interrupt: &Interrupt::never(),
         group: &Group::solo(),
-        on_step: &mut |_, _| {},
+        on_step: &mut |_| {},
     }
     .train(resume)
 }
@@ -288,7 +288,7 @@ fn a_lesser_form_of_the_watched_score_is_recorded_and_a_run_keeps_to_one_form() 
             companions: &[],
             interrupt: &Interrupt::never(),
             group: &Group::solo(),
-            on_step: &mut |_, _| {},
+            on_step: &mut |_| {},
         }
         .train(resume)
     };
@@ -320,6 +320,39 @@ fn a_continued_run_logs_every_epoch_once() {
         assert!((sum - record["seconds"].as_f64().unwrap()).abs() < 1e-6 && spent.len() == 5, "{record}");
         assert!(record["memory"]["process"].as_u64().unwrap() > 0);
     }
+}
+
+#[test]
+fn the_loss_every_few_steps_is_that_of_an_undisturbed_run_after_a_continuation() {
+    let _alone = alone();
+    let steps = |folder: &Path| -> Vec<(u64, u64, f64)> {
+        let text = std::fs::read_to_string(folder.join("steps.jsonl")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        records
+            .map(|r| (r["step"].as_u64().unwrap(), r["epoch"].as_u64().unwrap(), r["loss"].as_f64().unwrap()))
+            .collect()
+    };
+    // Four steps an epoch: the second record spans two epochs.
+    let config = TrainConfig { log_steps: Some(3), ..config(3) };
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (state, _) = train(whole.path(), &config, &model(0.3), &[0.1, 0.2, 0.3], false).unwrap();
+    let short = TrainConfig { epochs: 1, ..config.clone() };
+    train(cut.path(), &short, &model(0.3), &[0.1], false).unwrap();
+    let events = |folder: &Path| std::fs::read(folder.join("tensorboard/events.out.tfevents.1.rsic")).unwrap();
+    let before = events(cut.path());
+    train(cut.path(), &config, &model(0.3), &[0.2, 0.3], true).unwrap();
+    let found = steps(whole.path());
+    assert_eq!(found.iter().map(|record| (record.0, record.1)).collect::<Vec<_>>(), [(3, 1), (6, 2), (9, 3), (12, 3)]);
+    assert_eq!(found, steps(cut.path()));
+    assert!(events(cut.path()).starts_with(&before) && events(cut.path()).len() > before.len());
+    assert!(found[0].2 > state.history[0].train_loss, "the first steps have a greater loss than the first epoch");
+    // A file that was torn is made whole.
+    std::fs::write(cut.path().join("steps.jsonl"), "{").unwrap();
+    train(cut.path(), &config, &model(0.3), &[0.3], true).unwrap();
+    assert_eq!(found, steps(cut.path()));
+    let silent = tempfile::tempdir().unwrap();
+    train(silent.path(), &TrainConfig { log_steps: None, ..short }, &model(0.3), &[0.1], false).unwrap();
+    assert!(!silent.path().join("steps.jsonl").exists());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 """Captions for the reference parser to parse, and its output packed for `rsic spice train` (docs/spice.md).
 
   captions.py vary CAPTIONS WORDS COUNT > varied.txt     captions with words exchanged, left out or put in
+  captions.py cross CAPTIONS COUNT > crossed.txt         the beginning of one caption and the end of another
   captions.py pack OUT.json.gz PARSES.jsonl...           what Parses.java wrote, as one file
 
 CAPTIONS and WORDS are cleaned captions, one a line; words come from the latter. The same files give the same output.
@@ -17,6 +18,9 @@ CLOSED = set(
     "a an the of in on at by with and or is are was were to from near next many some several there it its this that two "
     "three four which while beside between around into over under has have".split()
 )
+
+# Where a caption may go over into another that has the same word.
+JOINTS = "with and near in of on at by is are next which beside between around that surrounded parked".split()
 
 
 def is_held_out(caption):
@@ -45,10 +49,14 @@ def changed(words, vocabulary, weights, rng):
     return words
 
 
+def usable(captions):
+    with open(captions) as file:
+        return [line.split() for line in file if not is_held_out(line.strip())]
+
+
 def vary(captions, others, count):
     rng = random.Random(11)
-    with open(captions) as file:
-        base = [line.split() for line in file if not is_held_out(line.strip())]
+    base = usable(captions)
     with open(others) as file:
         counts = Counter(word for line in file for word in line.split())
     known = {word for words in base for word in words}
@@ -62,6 +70,27 @@ def vary(captions, others, count):
             words = changed(words, vocabulary, weights, rng)
         varied[" ".join(words)] = None
     print("\n".join(varied))
+
+
+def cross(captions, count):
+    rng = random.Random(12)
+    base = [words for words in usable(captions) if 4 <= len(words) <= 24]
+    joints = lambda words: [i for i in range(1, len(words) - 1) if words[i] in JOINTS]
+    ends = {}
+    for words in base:
+        for place in joints(words):
+            ends.setdefault(words[place], []).append(words[place:])
+    known = {" ".join(words) for words in base}
+    crossed = {}
+    while len(crossed) < count:
+        words = rng.choice(base)
+        if places := joints(words):
+            place = rng.choice(places)
+            new = words[:place] + rng.choice(ends[words[place]])
+            caption = " ".join(new)
+            if 5 <= len(new) <= 20 and caption not in known and not is_held_out(caption):
+                crossed[caption] = None
+    print("\n".join(crossed))
 
 
 def pack(out, paths):
@@ -82,6 +111,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["vary", captions, others, count]:
             vary(captions, others, int(count))
+        case ["cross", captions, count]:
+            cross(captions, int(count))
         case ["pack", out, *paths] if paths:
             pack(out, paths)
         case _:

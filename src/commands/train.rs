@@ -10,7 +10,7 @@ use crate::logging;
 use crate::runtime::{self, Interrupt};
 use crate::session::{RunFolder, Session};
 use crate::train::parallel::Launch;
-use crate::train::{Group, Outcome, TrainState};
+use crate::train::{Done, Group, Outcome, TrainState};
 use crate::util::shell::{continuing, quoted, this_command};
 use anyhow::Result;
 use std::io::Write;
@@ -78,11 +78,15 @@ pub(super) fn train_in(
             folder.set_status("running")
         })?;
         let mut bar: Option<logging::Progress> = None;
-        let mut on_step = |done: usize, of: usize| {
+        let mut on_step = |Done { done, of, loss }: Done| {
             if !group.leads() {
                 return;
             }
-            bar.get_or_insert_with(|| logging::progress(of, "epoch")).set(done);
+            let shown = bar.get_or_insert_with(|| logging::progress(of, "epoch"));
+            if let Some(loss) = loss {
+                shown.message(&format!("loss {loss:.3}"));
+            }
+            shown.set(done);
             if done == of {
                 bar = None; // the next epoch has its own
             }

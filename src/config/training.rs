@@ -24,6 +24,8 @@ pub struct TrainConfig {
     pub clip_norm: Option<f64>,
     /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
+    /// The mean loss is written to `steps.jsonl` and for TensorBoard every so many steps.
+    pub log_steps: Option<usize>,
     pub early_stop: EarlyStopConfig,
     /// Scores by which further best checkpoints are kept, as `best-<score>`.
     pub keep_best: Vec<String>,
@@ -52,6 +54,7 @@ impl Default for TrainConfig {
             clip_value: None,
             clip_norm: None,
             checkpoint_steps: None,
+            log_steps: Some(50),
             early_stop: EarlyStopConfig::default(),
             keep_best: Vec::new(),
             keep_last: 0,

@@ -242,6 +242,7 @@ fn train(stage: &str, train: &TrainConfig, metrics: &[&str], checks: &mut Checks
     checks.above_zero_if_set(&path("clip_value"), train.clip_value);
     checks.above_zero_if_set(&path("clip_norm"), train.clip_norm);
     checks.at_least_if_set(&path("checkpoint_steps"), train.checkpoint_steps, 1);
+    checks.at_least_if_set(&path("log_steps"), train.log_steps, 1);
     checks.at_least_if_set(&path("bucket"), train.bucket, 1);
     checks.one_of(&path("early_stop.metric"), &train.early_stop.metric, metrics);
     checks.at_least(&path("early_stop.patience"), train.early_stop.patience, 1);

@@ -28,7 +28,7 @@ use crate::features::{FeatureSet, Progress};
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
-use crate::train::{Companion, Group, Outcome, Run, TrainState};
+use crate::train::{Companion, Done, Group, Outcome, Run, TrainState};
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
@@ -129,7 +129,7 @@ impl Session {
         resume: bool,
         interrupt: &Interrupt,
         group: &Group,
-        on_step: &mut dyn FnMut(usize, usize),
+        on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let stop = &self.experiment.train.early_stop;
         let watched = match stop.split {

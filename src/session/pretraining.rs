@@ -11,7 +11,7 @@ use crate::features::Progress;
 use crate::models::FirstStage;
 use crate::models::first_stage::{InFirstStage, PretrainingExamples};
 use crate::runtime::Interrupt;
-use crate::train::{Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
+use crate::train::{Done, Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Session {
         resume: bool,
         interrupt: &Interrupt,
         group: &Group,
-        on_step: &mut dyn FnMut(usize, usize),
+        on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let none = || Ok((TrainState::default(), Outcome::Finished));
         let Some(config) = &self.experiment.pretrain else { return none() };
@@ -75,7 +75,7 @@ impl Session {
         let before = if group.leads() { self.stage_scores(stage)? } else { BTreeMap::new() };
         let images = self.split(Split::Train);
         let mut progress = |p: Progress| {
-            on_step(p.done, p.total.max(1));
+            on_step(Done { done: p.done, of: p.total.max(1), loss: None });
             match interrupt.requested() {
                 true => bail!("interrupted; the features computed so far are kept, and --resume goes on from there"),
                 false => Ok(()),

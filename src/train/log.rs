@@ -1,27 +1,40 @@
 //! What a run tells of its epochs: `metrics.jsonl`, TensorBoard events, a line on the console.
 
-use super::state::{EpochRecord, TrainState};
+use super::state::{EpochRecord, StepRecord, TrainState};
 use crate::config::schema::TrainConfig;
 use crate::report::tensorboard::{Scalars, events};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result};
+use serde::Serialize;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
 /// Below the run folder; TensorBoard knows such files by the first words of the name.
-const EVENTS: &str = "tensorboard/events.out.tfevents.0.rsic";
+const EPOCH_EVENTS: &str = "tensorboard/events.out.tfevents.0.rsic";
+const STEP_EVENTS: &str = "tensorboard/events.out.tfevents.1.rsic";
 
-/// Brings the run folder's files up to the history: all of it, so that a continued run holds no epoch twice.
+/// Brings the run folder's files of epochs up to the history: all of it, so that a continued run holds no epoch twice.
 pub fn write_history(folder: &Path, history: &[EpochRecord]) -> Result<()> {
+    write_atomic(&folder.join("metrics.jsonl"), &lines(history)?)?;
+    let scalars: Vec<Scalars> = history.iter().map(of_epoch).collect();
+    extend(&folder.join(EPOCH_EVENTS), &events(&scalars))
+}
+
+/// Brings the run folder's files of steps up to the curve.
+pub fn write_curve(folder: &Path, curve: &[StepRecord]) -> Result<()> {
+    extend(&folder.join("steps.jsonl"), &lines(curve)?)?;
+    let scalars: Vec<Scalars> = curve.iter().map(of_steps).collect();
+    extend(&folder.join(STEP_EVENTS), &events(&scalars))
+}
+
+fn lines(records: &[impl Serialize]) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
-    for record in history {
+    for record in records {
         serde_json::to_writer(&mut lines, record)?;
         lines.push(b'\n');
     }
-    write_atomic(&folder.join("metrics.jsonl"), &lines)?;
-    let scalars: Vec<Scalars> = history.iter().map(scalars).collect();
-    extend(&folder.join(EVENTS), &events(&scalars))
+    Ok(lines)
 }
 
 /// Makes a file hold `content`, by appending where it holds the beginning: a reader that follows the file sees it grow.
@@ -37,7 +50,7 @@ fn extend(path: &Path, content: &[u8]) -> Result<()> {
     }
 }
 
-fn scalars(record: &EpochRecord) -> Scalars {
+fn of_epoch(record: &EpochRecord) -> Scalars {
     let mut values = vec![
         ("train/loss".to_owned(), record.train_loss),
         ("train/learning_rate".to_owned(), record.lr),
@@ -50,6 +63,11 @@ fn scalars(record: &EpochRecord) -> Scalars {
     let scores = record.validation.0.iter().map(|(name, score)| (format!("validation/{name}"), *score));
     values.extend(scores);
     Scalars { wall_time: record.time, step: record.epoch as i64, values }
+}
+
+fn of_steps(record: &StepRecord) -> Scalars {
+    let values = vec![("step/loss".to_owned(), record.loss), ("step/learning_rate".to_owned(), record.lr)];
+    Scalars { wall_time: record.time, step: record.step as i64, values }
 }
 
 /// The line of the epoch just done: loss, score with the best so far, speed, and the least time that is left.

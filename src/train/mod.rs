@@ -19,6 +19,6 @@ pub use checkpoint::{Checkpoint, Companion};
 pub use checkpoints::Checkpoints;
 pub use optimizer::Optimizer;
 pub use parallel::Group;
-pub use run::{Outcome, Run, TrainingSet};
-pub use state::{EpochRecord, TrainState};
+pub use run::{Done, Outcome, Run, TrainingSet};
+pub use state::{EpochRecord, StepRecord, TrainState};
 pub use step::Spent;

@@ -53,8 +53,18 @@ pub struct Run<'a> {
     pub interrupt: &'a Interrupt,
     /// The processes that train together, which all call [`Run::train`]; the first one validates, writes and logs.
     pub group: &'a Group,
-    /// Told after every step: (steps done, steps in the epoch).
-    pub on_step: &'a mut dyn FnMut(usize, usize),
+    /// Told after every step.
+    pub on_step: &'a mut dyn FnMut(Done),
+}
+
+/// How far an epoch is, or the work before the first one.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// Steps done, and in all.
+    pub done: usize,
+    pub of: usize,
+    /// Mean loss of the epoch so far.
+    pub loss: Option<f64>,
 }
 
 /// How training ended.
@@ -97,7 +107,7 @@ impl Run<'_> {
             let captions = (self.data.captions() * (steps - steps_before)) as f64 / steps as f64;
             let record = EpochRecord {
                 epoch: state.epoch + 1,
-                train_loss: state.loss_sum / state.tokens.max(1) as f64,
+                train_loss: state.mean_loss(),
                 lr: optimizer.lr,
                 captions_per_second: captions / seconds,
                 seconds,
@@ -137,6 +147,7 @@ impl Run<'_> {
             }
             tracing::info!("continuing after epoch {} and {} steps", saved.state.epoch, saved.state.step);
             log::write_history(self.folder, &saved.state.history)?;
+            log::write_curve(self.folder, &saved.state.curve)?;
             Ok(Some(saved.state))
         })?;
         let Some(state) = state else { return Ok(TrainState::default()) };
@@ -178,7 +189,11 @@ impl Run<'_> {
             let stop = self.step(examples, next, state, optimizer, spent)?;
             state.step += 1;
             state.updates = update;
-            (self.on_step)(state.step, steps.len());
+            if self.config.log_steps.is_some_and(|every| update.is_multiple_of(every as u64)) {
+                state.note_steps(optimizer.lr, now());
+                self.group.share(|| log::write_curve(self.folder, &state.curve))?;
+            }
+            (self.on_step)(Done { done: state.step, of: steps.len(), loss: Some(state.mean_loss()) });
             if stop {
                 return Ok(Outcome::Interrupted);
             }
@@ -212,7 +227,7 @@ impl Run<'_> {
         record.validation = (self.validate)()?;
         record.validation_seconds = started.elapsed().as_secs_f64();
         record.memory = Memory::now(self.store.device());
-        record.time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        record.time = now();
         // The best ones first: were the run killed before `last`, continuing from it makes the same ones again.
         let mut names = Vec::new();
         for metric in &self.config.keep_best {
@@ -277,6 +292,11 @@ impl Run<'_> {
         let checkpoint = Checkpoint { weights, optimizer: optimizer.state(), state: state.clone() };
         checkpoints.save(names, &checkpoint, self.companions)
     }
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// A score by the name that a setting gives.

@@ -22,6 +22,12 @@ pub struct TrainState {
     /// Sum over the epoch's steps of loss x tokens, and of tokens.
     pub loss_sum: f64,
     pub tokens: i64,
+    /// Of them, what came after the last record in `curve`.
+    #[serde(default)]
+    pub recent: Recent,
+    /// The loss every so many steps of the whole run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<StepRecord>,
     pub best: Option<Best>,
     /// The score by which epochs are compared, by its full name: `METEOR (exact+stem)` where METEOR was asked for and its
     /// resources are absent.
@@ -35,6 +41,28 @@ pub struct TrainState {
 pub struct Best {
     pub epoch: usize,
     pub score: f64,
+}
+
+/// Sums over the last few steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recent {
+    pub loss_sum: f64,
+    pub tokens: i64,
+}
+
+/// The last few steps, as `steps.jsonl` holds them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Steps done in the whole run.
+    pub step: u64,
+    /// The epoch they belong to, from 1.
+    pub epoch: usize,
+    /// Mean over the tokens since the record before.
+    pub loss: f64,
+    /// Of the last step.
+    pub lr: f64,
+    /// When that was, seconds since 1970.
+    pub time: f64,
 }
 
 /// One epoch, as `metrics.jsonl` holds it.
@@ -77,6 +105,26 @@ impl TrainState {
         (self.step, self.loss_sum, self.tokens) = (0, 0.0, 0);
         self.history.push(record);
         better
+    }
+
+    /// Takes in a step's sums of loss x tokens and of tokens.
+    pub fn count(&mut self, loss_sum: f64, tokens: i64) {
+        self.loss_sum += loss_sum;
+        self.tokens += tokens;
+        self.recent.loss_sum += loss_sum;
+        self.recent.tokens += tokens;
+    }
+
+    /// Mean loss of the epoch so far.
+    pub fn mean_loss(&self) -> f64 {
+        self.loss_sum / self.tokens.max(1) as f64
+    }
+
+    /// Puts a record of the steps since the one before on the curve.
+    pub fn note_steps(&mut self, lr: f64, time: f64) {
+        let Recent { loss_sum, tokens } = std::mem::take(&mut self.recent);
+        let loss = loss_sum / tokens.max(1) as f64;
+        self.curve.push(StepRecord { step: self.updates, epoch: self.epoch + 1, loss, lr, time });
     }
 
     /// Whether `patience` epochs have passed since the best one.

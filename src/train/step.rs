@@ -90,8 +90,7 @@ impl Run<'_> {
             }
             optimizer.step();
         });
-        state.loss_sum += sums.loss;
-        state.tokens += sums.tokens;
+        state.count(sums.loss, sums.tokens);
         tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.tokens.max(1) as f64, "step");
         Ok(stop || self.group.is_solo() && self.interrupt.requested())
     }
