@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -214,6 +214,8 @@ pub struct Progress {
     bar: ProgressBar,
     label: String,
     started: Instant,
+    /// The step at the start: continued work has done some before.
+    first: OnceLock<u64>,
     lines: Option<Mutex<Instant>>,
 }
 
@@ -232,7 +234,13 @@ pub fn progress(length: usize, label: &str) -> Progress {
     }
     bar.set_prefix(label.to_string());
     let now = Instant::now();
-    Progress { bar, label: label.into(), started: now, lines: (!shown).then(|| Mutex::new(now)) }
+    Progress {
+        bar,
+        label: label.into(),
+        started: now,
+        first: OnceLock::new(),
+        lines: (!shown).then(|| Mutex::new(now)),
+    }
 }
 
 impl Progress {
@@ -242,9 +250,14 @@ impl Progress {
         self.maybe_line();
     }
 
-    /// Stands at a step.
+    /// Stands at a step; the first one told is where the work began.
     pub fn set(&self, step: usize) {
-        self.bar.set_position(step as u64);
+        let step = step as u64;
+        if self.first.set(step).is_ok() {
+            self.bar.set_position(step);
+            self.bar.reset_eta();
+        }
+        self.bar.set_position(step);
         self.maybe_line();
     }
 
@@ -262,11 +275,12 @@ impl Progress {
         *last = Instant::now();
         drop(last);
         let (done, length) = (self.bar.position(), self.bar.length().unwrap_or(0));
-        let seconds = self.started.elapsed().as_secs_f64();
-        let rate = done as f64 / seconds.max(1e-9);
-        let left = length.saturating_sub(done) as f64 / rate.max(1e-9);
-        let message = self.bar.message();
-        tracing::info!(done, length, rate, "{} {done}/{length}  {rate:.1}/s  {left:.0} s left  {message}", self.label);
+        let (label, message) = (&self.label, self.bar.message());
+        let since = done.saturating_sub(self.first.get().copied().unwrap_or(0));
+        let rate = (since > 0).then(|| since as f64 / self.started.elapsed().as_secs_f64().max(1e-9));
+        let left = length.saturating_sub(done) as f64;
+        let pace = rate.map_or_else(String::new, |rate| format!("  {rate:.1}/s  {:.0} s left", left / rate));
+        tracing::info!(done, length, rate, "{label} {done}/{length}{pace}  {message}");
     }
 }
 
