@@ -1,5 +1,5 @@
 //! Words tagged a second with NLTK's tables, loading not counted; the peer is run by `pos.py`.
-//! Usage: cargo bench --bench pos -- TABLES_FOLDER SENTENCES.json
+//! Usage: cargo bench --bench pos -- TABLES_FOLDER tests/golden/nltk_pos.json
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use rsic::data::pos::Tagger;
