@@ -350,6 +350,11 @@ fn the_loss_every_few_steps_is_that_of_an_undisturbed_run_after_a_continuation()
     std::fs::write(cut.path().join("steps.jsonl"), "{").unwrap();
     train(cut.path(), &config, &model(0.3), &[0.3], true).unwrap();
     assert_eq!(found, steps(cut.path()));
+    // One that cannot be written ends nothing.
+    let blocked = tempfile::tempdir().unwrap();
+    std::fs::create_dir(blocked.path().join("steps.jsonl")).unwrap();
+    let (state, _) = train(blocked.path(), &config, &model(0.3), &[0.1, 0.2, 0.3], false).unwrap();
+    assert_eq!((state.history.len(), state.curve.len()), (3, 4));
     let silent = tempfile::tempdir().unwrap();
     train(silent.path(), &TrainConfig { log_steps: None, ..short }, &model(0.3), &[0.1], false).unwrap();
     assert!(!silent.path().join("steps.jsonl").exists());

@@ -191,7 +191,7 @@ impl Run<'_> {
             state.updates = update;
             if self.config.log_steps.is_some_and(|every| update.is_multiple_of(every as u64)) {
                 state.note_steps(optimizer.lr, now());
-                self.group.share(|| log::write_curve(self.folder, &state.curve))?;
+                self.tell_steps(state);
             }
             (self.on_step)(Done { done: state.step, of: steps.len(), loss: Some(state.mean_loss()) });
             if stop {
@@ -203,6 +203,15 @@ impl Run<'_> {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// Writes the curve. Where that fails (a full disk) training goes on: the next checkpoint holds the curve, too.
+    fn tell_steps(&self, state: &TrainState) {
+        if self.group.leads()
+            && let Err(error) = log::write_curve(self.folder, &state.curve)
+        {
+            tracing::warn!("{error:#}; training goes on");
+        }
     }
 
     /// The scores so far by which the schedule tells a plateau; empty where it asks for none.
