@@ -146,6 +146,36 @@ fn attributes_of_a_dataset_are_printed_and_a_word_vector_file_of_another_width_i
     assert!(error.contains("line 1 has 3 numbers a word, the model wants 16"), "{error}");
 }
 
+#[test]
+fn attributes_start_from_the_word_vectors_of_a_file() {
+    let place = workplace();
+    let settings =
+        ["train", "small.yaml", "model.jtts.glove=vectors.txt", "train.epochs=1", "train.optimizer.lr=1e-12"];
+    let words: serde_json::Value =
+        serde_json::from_str(&run(place, &["data", "attributes", "small.yaml", "--format", "json"])).unwrap();
+    let words: Vec<&str> = words["words"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    // All but the first word, the last word first, among words that are no attributes.
+    let vector = |row: usize| (0..16).map(|column| (row * 16 + column) as f32 / 1024.0).collect::<Vec<f32>>();
+    let line = |row: usize, word: &str| {
+        let numbers: Vec<String> = vector(row).iter().map(f32::to_string).collect();
+        format!("{word} {}\n", numbers.join(" "))
+    };
+    let lines = words.iter().enumerate().skip(1).rev().map(|(row, word)| line(row, word) + &line(row + 1, "zebu"));
+    fs::write(place.join("vectors.txt"), lines.collect::<String>()).unwrap();
+    let told = rsic(place, &[&settings[..], &["--output", "worded"]].concat());
+    let (count, all) = (words.len() - 1, words.len());
+    let told = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.contains(&format!("{count} of {all} attributes start from 'vectors.txt'")), "{told}");
+    let tensors = tch::Tensor::read_safetensors(place.join("worded/checkpoints/last/model.safetensors")).unwrap();
+    let (_, embedding) = tensors.iter().find(|(name, _)| name == jtts::ATTRIBUTE_EMBEDDING).unwrap();
+    assert_eq!(embedding.size(), [all as i64, 16]);
+    for (row, word) in words.iter().enumerate() {
+        let found = Vec::<f32>::try_from(embedding.get(row as i64)).unwrap();
+        let off = found.iter().zip(vector(row)).map(|(found, wanted)| (found - wanted).abs()).fold(0.0, f32::max);
+        assert_eq!(off < 1e-6, row > 0, "row {row} ({word}): {off}");
+    }
+}
+
 /// Parameters of the variants in millions, with 265 ids and 72 attributes; the frozen classifier of sg/s apart, as
 /// Table VIII counts.
 #[test]
