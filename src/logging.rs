@@ -253,11 +253,10 @@ impl Progress {
     /// Stands at a step; the first one told is where the work began.
     pub fn set(&self, step: usize) {
         let step = step as u64;
+        self.bar.set_position(step);
         if self.first.set(step).is_ok() {
-            self.bar.set_position(step);
             self.bar.reset_eta();
         }
-        self.bar.set_position(step);
         self.maybe_line();
     }
 

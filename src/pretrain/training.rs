@@ -11,11 +11,13 @@ use crate::models::encoders::Trainable;
 use crate::runtime::{self, Interrupt};
 use crate::train::Checkpoints;
 use crate::train::checkpoint::{self, Checkpoint, Companion};
+use crate::train::log::lines;
 use crate::train::run::load_weights;
 use crate::train::{EpochRecord, Outcome, TrainState};
 use crate::util::fs::write_atomic;
 use crate::util::rng::Rng;
 use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::nn::VarStore;
@@ -157,8 +159,7 @@ impl Training<'_> {
         optimizer.zero_grad();
         loss.backward();
         optimizer.step();
-        state.loss_sum += value * images.len() as f64;
-        state.tokens += images.len() as i64;
+        state.count(value * images.len() as f64, images.len() as i64);
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl Training<'_> {
         let accuracy = self.evaluate(Split::Val)?.accuracy();
         let record = EpochRecord {
             epoch: state.epoch + 1,
-            train_loss: state.loss_sum / state.tokens.max(1) as f64,
+            train_loss: state.mean_loss(),
             lr: optimizer.lr,
             validation: Scores(vec![("accuracy".into(), accuracy)]),
             seconds,
@@ -195,18 +196,17 @@ impl Training<'_> {
             self.save(best, optimizer, state)?;
         }
         self.save(last, optimizer, state)?;
-        let mut lines = Vec::new();
-        for record in &state.history {
+        let of_images = |record: &EpochRecord| -> Result<Value> {
             let mut line = serde_json::to_value(record)?;
             if let Some(map) = line.as_object_mut()
                 && let Some(speed) = map.remove("captions_per_second")
             {
                 map.insert("images_per_second".into(), speed);
             }
-            lines.extend(serde_json::to_vec(&line)?);
-            lines.push(b'\n');
-        }
-        write_atomic(&self.folder.join("metrics.jsonl"), &lines)?;
+            Ok(line)
+        };
+        let records: Vec<Value> = state.history.iter().map(of_images).collect::<Result<_>>()?;
+        write_atomic(&self.folder.join("metrics.jsonl"), &lines(&records)?)?;
         let of = self.config.train.epochs;
         let best = state.best.as_ref().map_or(0.0, |best| best.score);
         tracing::info!(

@@ -28,7 +28,8 @@ pub fn write_curve(folder: &Path, curve: &[StepRecord]) -> Result<()> {
     extend(&folder.join(STEP_EVENTS), &events(&scalars))
 }
 
-fn lines(records: &[impl Serialize]) -> Result<Vec<u8>> {
+/// Records as JSON, one a line.
+pub fn lines(records: &[impl Serialize]) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
     for record in records {
         serde_json::to_writer(&mut lines, record)?;

@@ -5,7 +5,7 @@ pub mod checkpoint;
 pub mod checkpoints;
 mod guard;
 mod libtorch;
-mod log;
+pub(crate) mod log;
 pub mod memory;
 pub mod optimizer;
 mod order;
