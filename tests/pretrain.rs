@@ -8,7 +8,7 @@ use rsic::models::encoders::{self, NormMode, Trainable, Tuning};
 use rsic::models::weights;
 use rsic::pretrain::{Pretraining, Scenes, Training, load};
 use rsic::runtime::Interrupt;
-use rsic::train::Outcome;
+use rsic::train::{Optimizer, Outcome};
 use rsic::util::rng::Rng;
 use std::collections::BTreeMap;
 use std::fs;
@@ -138,6 +138,38 @@ fn an_encoder_inside_a_larger_store_is_trained_from_the_stage_on() {
         assert_eq!(variable.grad().defined(), trained && !name.contains("running_"), "{name}");
     }
     assert!(encoder.logits(&encoder.grid(&images, false), false).is_none());
+}
+
+#[test]
+fn evaluation_sees_every_change_of_the_parameters() {
+    let store = VarStore::new(Device::Cpu);
+    let tuning = Tuning { trainable: Some(vec!["layer4".into()]), norms: NormMode::Train };
+    let encoder = Trainable::new("resnet50", &store, "encoder", None, &tuning).unwrap();
+    weights::initialise(encoder.variables(), 1);
+    let images = Tensor::from_slice(&weights::random_values("images", 2 * 3 * 64 * 64)).view([2, 3, 64, 64]);
+    let mut seen: Option<Tensor> = None;
+    let mut look = || {
+        let (folded, grid) = (encoder.evaluate(&images), tch::no_grad(|| encoder.grid(&images, false)));
+        assert!(!folded.requires_grad() && folded == encoder.evaluate(&images));
+        let error = (&folded - &grid).abs().max().double_value(&[]) / grid.abs().max().double_value(&[]);
+        assert!(error < 1e-5, "{error}");
+        let change = seen.replace(folded.shallow_clone()).map(|before| (folded - before).abs().max().double_value(&[]));
+        assert!(change.is_none_or(|change| change > 0.0));
+    };
+    look();
+    // A step of training: parameters of the last stage, and running statistics of all.
+    let config = rsic::config::schema::OptimizerConfig::default();
+    let mut optimizer = Optimizer::new(store.variables().into_iter().collect(), &config, &[]).unwrap();
+    encoder.grid(&images, true).square().mean(Kind::Float).backward();
+    look();
+    optimizer.step();
+    look();
+    // Statistics alone.
+    let _ = tch::no_grad(|| encoder.grid(&images, true));
+    look();
+    // A checkpoint.
+    weights::initialise(encoder.variables(), 2);
+    look();
 }
 
 fn rsic(arguments: &[&str], folder: &Path) -> (Option<i32>, String, String) {

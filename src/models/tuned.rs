@@ -81,7 +81,8 @@ impl Tuned {
         let encoders = self.encoders.iter().cycle();
         let look = |(features, encoder): (&Tensor, &Option<Trainable>)| match encoder {
             Some(encoder) if features.kind() == Kind::Uint8 => {
-                encoder.grid(&encoder.spec().preprocessing.apply(features), train)
+                let pixels = encoder.spec().preprocessing.apply(features);
+                if train { encoder.grid(&pixels, true) } else { encoder.evaluate(&pixels) }
             }
             _ => features.shallow_clone(),
         };

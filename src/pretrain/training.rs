@@ -236,7 +236,7 @@ impl Training<'_> {
         for places in images.chunks(EVALUATED) {
             let bytes = gather(&mut pixels, places.len())?;
             let predicted = tch::no_grad(|| -> Result<Vec<i64>> {
-                let grid = self.encoder.grid(&batch(self.encoder, &bytes, places.len(), size)?, false);
+                let grid = self.encoder.evaluate(&batch(self.encoder, &bytes, places.len(), size)?);
                 let logits = self.encoder.logits(&grid, false).context("the encoder has no classification head")?;
                 Ok(Vec::try_from(logits.argmax(-1, false).to_device(tch::Device::Cpu))?)
             })?;

@@ -4,9 +4,10 @@ use super::{Network, Spec, layers, spec};
 use crate::models::weights::{self, LoadReport, StateDict};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// With which statistics batch normalisation works while a network is trained.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,16 @@ pub struct Trainable {
     /// Its parameters and running statistics by torchvision's names, sorted.
     variables: Vec<(String, Tensor)>,
     device: Device,
+    /// Passes in training mode, which move running statistics.
+    passes: Cell<i64>,
+    folded: RefCell<Option<Folded>>,
+}
+
+/// The network's fastest equal, of parameters as they were.
+#[derive(Debug)]
+struct Folded {
+    age: i64,
+    network: Box<dyn Network>,
 }
 
 impl Trainable {
@@ -76,7 +87,8 @@ impl Trainable {
         for norm in network.norms() {
             norm.mode = tuning.norms;
         }
-        Ok(Self { spec, network, variables, device: store.device() })
+        let (passes, folded) = (Cell::new(0), RefCell::new(None));
+        Ok(Self { spec, network, variables, device: store.device(), passes, folded })
     }
 
     pub fn device(&self) -> Device {
@@ -116,7 +128,43 @@ impl Trainable {
     /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, with gradient where
     /// something is trained. `train` puts dropout in training mode, and batch normalisation as [`NormMode`] says.
     pub fn grid(&self, images: &Tensor, train: bool) -> Tensor {
-        self.network.grid(&layers::channels_last(&images.to_device(self.device)), train)
+        self.passes.set(self.passes.get() + i64::from(train));
+        self.network.grid(&self.input(images), train)
+    }
+
+    /// [`Trainable::grid`] in evaluation mode, without gradient: by a copy with its normalisation folded into its
+    /// convolutions, which is made anew where parameters have changed.
+    pub fn evaluate(&self, images: &Tensor) -> Tensor {
+        tch::no_grad(|| {
+            let age = self.age();
+            let mut folded = self.folded.borrow_mut();
+            let current = folded.take().filter(|folded| folded.age == age);
+            let folded = folded.insert(current.unwrap_or_else(|| Folded { age, network: self.fold() }));
+            folded.network.grid(&self.input(images), false)
+        })
+    }
+
+    fn input(&self, images: &Tensor) -> Tensor {
+        layers::channels_last(&images.to_device(self.device))
+    }
+
+    /// Grows with each change of a parameter or of a running statistic.
+    fn age(&self) -> i64 {
+        let writes: i64 = self.variables.iter().map(|(_, variable)| variable.internal_version()).sum();
+        writes + self.passes.get()
+    }
+
+    fn fold(&self) -> Box<dyn Network> {
+        let store = VarStore::new(self.device);
+        let mut network = self.spec.network(&store.root(), None);
+        let copies = store.variables();
+        for (name, variable) in &self.variables {
+            if let Some(copy) = copies.get(name) {
+                copy.shallow_clone().copy_(variable);
+            }
+        }
+        network.fold(Kind::Float);
+        network
     }
 
     /// Feature map `[B, C, h, w]` -> class scores `[B, classes]`; `None` where it was built without a head.

@@ -71,6 +71,8 @@ impl Update {
             }
             None => self.pass(slices, |p, m, _| *p -= rate * m),
         }
+        // LibTorch did not see it: an operation that writes nothing makes the tensor's version a later one.
+        let _ = parameter.detach().view(-1).narrow(0, 0, 0).zero_();
     }
 
     fn pass(
