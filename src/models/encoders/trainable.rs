@@ -4,7 +4,7 @@ use super::{Network, Spec, layers, spec};
 use crate::models::weights::{self, LoadReport, StateDict};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -56,8 +56,6 @@ pub struct Trainable {
     /// Its parameters and running statistics by torchvision's names, sorted.
     variables: Vec<(String, Tensor)>,
     device: Device,
-    /// Passes in training mode, which move running statistics.
-    passes: Cell<i64>,
     folded: RefCell<Option<Folded>>,
 }
 
@@ -87,8 +85,7 @@ impl Trainable {
         for norm in network.norms() {
             norm.mode = tuning.norms;
         }
-        let (passes, folded) = (Cell::new(0), RefCell::new(None));
-        Ok(Self { spec, network, variables, device: store.device(), passes, folded })
+        Ok(Self { spec, network, variables, device: store.device(), folded: RefCell::new(None) })
     }
 
     pub fn device(&self) -> Device {
@@ -128,7 +125,9 @@ impl Trainable {
     /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, with gradient where
     /// something is trained. `train` puts dropout in training mode, and batch normalisation as [`NormMode`] says.
     pub fn grid(&self, images: &Tensor, train: bool) -> Tensor {
-        self.passes.set(self.passes.get() + i64::from(train));
+        if train {
+            self.folded.take(); // it moves running statistics, and needs the memory
+        }
         self.network.grid(&self.input(images), train)
     }
 
@@ -148,10 +147,9 @@ impl Trainable {
         layers::channels_last(&images.to_device(self.device))
     }
 
-    /// Grows with each change of a parameter or of a running statistic.
+    /// Grows with each write to a parameter.
     fn age(&self) -> i64 {
-        let writes: i64 = self.variables.iter().map(|(_, variable)| variable.internal_version()).sum();
-        writes + self.passes.get()
+        self.variables.iter().map(|(_, variable)| variable.internal_version()).sum()
     }
 
     fn fold(&self) -> Box<dyn Network> {
