@@ -1,4 +1,4 @@
-// Writes what the reference parser says of captions, one JSON object a line: the input of spice.py pack.
+// Writes what the reference parser says of captions, one JSON object a line: the input of captions.py pack.
 //
 // Compile and run against stanford-parser.jar 3.6.0 and its englishPCFG model, which are not part of this project:
 //   javac -cp stanford-parser.jar -d build scripts/spice/Parses.java

@@ -3,6 +3,8 @@
 
   captions.py vary CAPTIONS WORDS COUNT > varied.txt     captions with words exchanged, left out or put in
   captions.py cross CAPTIONS COUNT > crossed.txt         the beginning of one caption and the end of another
+  captions.py odd CAPTIONS COUNT > odd.txt               captions with what captions rarely have: contractions, numbers,
+                                                         abbreviations, brackets, words said twice, words alone
   captions.py pack OUT.json.gz PARSES.jsonl...           what Parses.java wrote, as one file
 
 CAPTIONS and WORDS are cleaned captions, one a line; words come from the latter. The same files give the same output.
@@ -18,6 +20,17 @@ CLOSED = set(
     "a an the of in on at by with and or is are was were to from near next many some several there it its this that two "
     "three four which while beside between around into over under has have".split()
 )
+
+ADJECTIVES = (
+    "red green grey white brown blue big small new old long narrow round flat empty busy quiet tall low wide dense".split()
+)
+NOUNS = "pilot building road river city farmer airport school company image town man owner plane ship".split()
+ARTICLES = "a an the".split()
+NUMERALS = ARTICLES + "many some several two three four".split()
+UNITS = "m meters km km2 feet miles percent % acres ° degrees ha tons lanes".split()
+ABBREVIATIONS = "u.s. d.c. e.g. i.e. vs. approx. etc. st. mt. no. a.m. p.m. jr. dr. u.k. sq. ft. co. inc.".split()
+SIGNS = "# $ @ & % * + = / £ € ² ½ × °c c++ 1st 2nd 3rd".split()
+FOREIGN = "café château müller straße façade señor piñata 北京 机场 飞机 图像 住宅 река мост".split()
 
 # Where a caption may go over into another that has the same word.
 JOINTS = "with and near in of on at by is are next which beside between around that surrounded parked".split()
@@ -93,6 +106,135 @@ def cross(captions, count):
     print("\n".join(crossed))
 
 
+def number(rng):
+    """A number, a decimal, a year, a date, a time or a decade."""
+    kinds = [
+        lambda: rng.randrange(2, 60),
+        lambda: f"{rng.randrange(1, 40)},{rng.randrange(100, 1000)}",
+        lambda: f"{rng.randrange(30)}.{rng.randrange(1, 10)}",
+        lambda: rng.randrange(1900, 2025),
+        lambda: f"{rng.randrange(1, 13)}/{rng.randrange(1, 29)}/{rng.randrange(1980, 2022)}",
+        lambda: f"{rng.randrange(1, 13)}:{rng.randrange(10, 60)}",
+        lambda: f"{rng.randrange(195, 202)}0s",
+    ]
+    return str(rng.choice(kinds)())
+
+
+def places_of(words, some):
+    return [place for place, word in enumerate(words) if word in some]
+
+
+def contracted(words, rng):
+    subject = rng.choice(["it 's", "they 're", "that 's", "there 's", "it is n't", "they are n't"]).split()
+    verbs = places_of(words, "is are has have was were".split())
+    kind = rng.random()
+    if kind < 0.45 and verbs:
+        place = rng.choice(verbs) + 1
+        return words[:place] + ["n't"] + words[place:]
+    if kind < 0.6:
+        return subject + words
+    if kind < 0.85:
+        return words + rng.choice((["but"], [])) + subject + [rng.choice(ADJECTIVES)]
+    if places := places_of(words, ["there", "it", "they"]):
+        place = places[0] + 1
+        return words[:place] + ["'re" if words[place - 1] == "they" else "'s"] + words[place + 1 :]
+    return words
+
+
+def owned(words, rng):
+    if not (places := places_of(words, ARTICLES)):
+        return words
+    place = rng.choice(places)
+    return words[:place] + [rng.choice(("the", "the", "a", "this")), rng.choice(NOUNS), "'s"] + words[place + 1 :]
+
+
+def counted(words, rng):
+    kind, places = rng.random(), places_of(words, NUMERALS)
+    unit = [rng.choice(UNITS)] if rng.random() < 0.35 else []
+    if kind < 0.5 and places:
+        place = rng.choice(places)
+        return words[:place] + [number(rng)] + unit + words[place + 1 :]
+    if kind < 0.8:
+        return words + rng.choice(["in", "at", "on", "of", "about", "in the"]).split() + [number(rng)] + unit
+    return [rng.choice("in on at over".split()), number(rng)] + unit + words
+
+
+def with_one_of(some):
+    def inserted(words, rng):
+        place = rng.randrange(len(words) + 1)
+        return words[:place] + [rng.choice(some)] + words[place:]
+
+    return inserted
+
+
+def bracketed(words, rng):
+    start = rng.randrange(len(words))
+    end = min(len(words), start + rng.randrange(1, 4))
+    return words[:start] + ["-lrb-"] + words[start:end] + ["-rrb-"] + words[end:]
+
+
+def joined(words, rng):
+    places = [place for place, word in enumerate(words) if word not in CLOSED]
+    if len(places) < 2:
+        return words
+    one, other = rng.sample(places, 2)
+    pair = [f"{words[one]}/{words[other]}", f"{words[one]}-{words[other]}", "and/or"]
+    return words[:one] + [rng.choice(pair)] + words[one + 1 :]
+
+
+def repeated(words, rng):
+    if rng.random() < 0.5:
+        return [word for word in words for _ in range(rng.choice((1, 1, 2)))]
+    place = rng.randrange(len(words))
+    return words[:place] + [words[place]] * rng.choice((1, 1, 2, 3, 5)) + words[place:]
+
+
+def shortened(words, rng):
+    start = rng.randrange(len(words))
+    return words[start : start + rng.randrange(1, 6)]
+
+
+def said_again(words, rng):
+    return words + rng.choice(([], ["and"], ["while"], ["which"])) + words[: rng.randrange(1, len(words) + 1)]
+
+
+def shuffled(words, rng):
+    start = rng.randrange(len(words))
+    part = words[start : start + 4]
+    rng.shuffle(part)
+    return words[:start] + part + words[start + 4 :]
+
+
+ODDITIES = {
+    contracted: 26,
+    counted: 20,
+    owned: 10,
+    with_one_of(ABBREVIATIONS): 8,
+    repeated: 6,
+    shortened: 6,
+    with_one_of(SIGNS): 5,
+    with_one_of(FOREIGN): 5,
+    joined: 5,
+    bracketed: 4,
+    shuffled: 3,
+    said_again: 2,
+}
+
+
+def odd(captions, count):
+    rng = random.Random(13)
+    base = [words for words in usable(captions) if 2 <= len(words) <= 18]
+    made = {}
+    while len(made) < count:
+        words = list(rng.choice(base))
+        for change in rng.choices(list(ODDITIES), ODDITIES.values(), k=rng.choice((1, 1, 2, 2, 3))):
+            words = change(words, rng)
+        caption = " ".join(words)
+        if len(words) <= 40 and not is_held_out(caption):
+            made[caption] = None
+    print("\n".join(made))
+
+
 def pack(out, paths):
     parses = {}
     for path in paths:
@@ -113,6 +255,8 @@ if __name__ == "__main__":
             vary(captions, others, int(count))
         case ["cross", captions, count]:
             cross(captions, int(count))
+        case ["odd", captions, count]:
+            odd(captions, int(count))
         case ["pack", out, *paths] if paths:
             pack(out, paths)
         case _:
