@@ -134,7 +134,7 @@ fn training_twice_gives_the_same_model_and_its_file_gives_it_back() {
     assert_eq!(bytes, learn());
     let model = Analyser::from_bytes(&bytes).unwrap();
     assert_eq!(model.to_bytes(), bytes);
-    assert!(Analyser::from_bytes(&bytes[..bytes.len() / 2]).is_none() && Analyser::from_bytes(b"RSICSPC2").is_none());
+    assert!(Analyser::from_bytes(&bytes[..bytes.len() / 2]).is_none() && Analyser::from_bytes(b"RSICSPC3").is_none());
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn the_native_scores_are_as_close_as_the_documentation_says() {
 }
 
 /// What docs/spice.md measures, rounded to the worse side.
-const OWN_F1: f64 = 0.912;
-const HELD_OUT_F1: f64 = 0.951;
-const PEARSON: f64 = 0.959;
-const DIFFERENCE: f64 = 0.0031;
+const OWN_F1: f64 = 0.935;
+const HELD_OUT_F1: f64 = 0.961;
+const PEARSON: f64 = 0.977;
+const DIFFERENCE: f64 = 0.0061;

@@ -1,7 +1,7 @@
 //! What the network sees of a word: the word itself where it is known, its ends and its shape.
 
 use super::bytes::{shorts, take_shorts, take_u32, take_words, words};
-use super::dense::{ONE, quantise};
+use super::dense::{Fixed, quantise};
 use rustc_hash::FxHashMap;
 
 /// Kinds of features; they keep equal letters of different kinds apart.
@@ -49,7 +49,7 @@ pub struct Embedding {
 impl Embedding {
     /// From sorted features and their vectors `[features, size]`.
     pub fn new(keys: Vec<u32>, vectors: &[f32], size: usize) -> Self {
-        Self::from_parts(keys, vectors.iter().map(|&value| quantise(value, ONE)).collect(), size)
+        Self::from_parts(keys, vectors.iter().map(|&value| quantise(value, i16::ONE)).collect(), size)
     }
 
     fn from_parts(keys: Vec<u32>, vectors: Vec<i16>, size: usize) -> Self {

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 /// Words of a caption that are read; no caption of a dataset comes near.
 const LONGEST: usize = 250;
 
-const MAGIC: &[u8; 8] = b"RSICSPC2";
+const MAGIC: &[u8; 8] = b"RSICSPC3";
 
 /// What analyses captions.
 #[derive(Debug, Default)]

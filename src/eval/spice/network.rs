@@ -5,10 +5,10 @@
 //! Labels of arcs and tags come from the same states. All sums are integers and nothing else depends on the machine.
 //!
 //! Deviation: gated recurrent units in place of LSTMs, one shared encoder for tags and arcs, and labels from a sum of
-//! projections in place of a bilinear form: a caption takes a thousandth of the reference's time.
+//! projections in place of a bilinear form, for speed (`docs/spice.md` has the figures).
 
-use super::bytes::{shorts, take, take_shorts};
-use super::dense::{Dense, ONE, ROWS, Rows, quantise};
+use super::bytes::take;
+use super::dense::{Dense, Fixed, ROWS, Rows, quantise};
 use super::features::Embedding;
 use super::gru::Gru;
 use super::tree;
@@ -20,17 +20,19 @@ const FORM: f32 = 256.0;
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Network {
     pub embedding: Embedding,
-    pub layers: Vec<Gru>,
+    pub first: Gru<i16>,
+    /// The layers above the first.
+    pub layers: Vec<Gru<i8>>,
     /// The state of the root's governor.
-    pub root: Vec<i16>,
-    pub tag: Dense,
-    pub dependent: Dense,
-    pub governor: Dense,
+    pub root: Vec<i8>,
+    pub tag: Dense<i8>,
+    pub dependent: Dense<i8>,
+    pub governor: Dense<i8>,
     /// The bilinear form: from a dependent to what its governor is compared with.
-    pub form: Dense,
-    pub label_dependent: Dense,
-    pub label_governor: Dense,
-    pub label: Dense,
+    pub form: Dense<i16>,
+    pub label_dependent: Dense<i8>,
+    pub label_governor: Dense<i8>,
+    pub label: Dense<i16>,
 }
 
 /// What the network says of a caption's words.
@@ -56,7 +58,7 @@ fn greatest(numbers: &[f32]) -> usize {
 }
 
 fn rectified(values: &[f32]) -> Vec<i16> {
-    values.iter().map(|value| quantise(value.max(0.0), ONE)).collect()
+    values.iter().map(|value| quantise(value.max(0.0), i16::ONE)).collect()
 }
 
 /// Scores of each word with the root and each word, `[words, words + 1]`.
@@ -81,7 +83,7 @@ impl Network {
     /// A few captions, which share each pass over the weights.
     fn analyse_some(&self, captions: &[Vec<&str>]) -> Vec<Analysed> {
         let lengths: Vec<usize> = captions.iter().map(Vec::len).collect();
-        let mut states = self.embedding.apply(&captions.concat());
+        let mut states = self.first.apply(&self.embedding.apply(&captions.concat()), &lengths);
         for layer in &self.layers {
             states = layer.apply(&states, &lengths);
         }
@@ -123,7 +125,7 @@ impl Network {
     }
 
     /// Both sides of the bilinear form: of each word, and of the root and each word.
-    fn projections(&self, states: &Rows, with_root: &Rows) -> (Vec<i16>, Vec<i16>) {
+    fn projections(&self, states: &Rows<i8>, with_root: &Rows<i8>) -> (Vec<i16>, Vec<i16>) {
         let mut out = Vec::new();
         self.dependent.apply(states, &mut out);
         let projected = Rows::new(&rectified(&out), self.dependent.width());
@@ -135,43 +137,38 @@ impl Network {
 
     pub fn write(&self, out: &mut Vec<u8>) {
         self.embedding.write(out);
+        self.first.write(out);
         out.push(self.layers.len() as u8);
         self.layers.iter().for_each(|layer| layer.write(out));
-        shorts(out, &self.root);
-        self.denses().iter().for_each(|dense| dense.write(out));
-    }
-
-    fn denses(&self) -> [&Dense; 7] {
-        [
-            &self.tag,
-            &self.dependent,
-            &self.governor,
-            &self.form,
-            &self.label_dependent,
-            &self.label_governor,
-            &self.label,
-        ]
+        out.extend(self.root.iter().map(|&number| number as u8));
+        for dense in [&self.tag, &self.dependent, &self.governor, &self.label_dependent, &self.label_governor] {
+            dense.write(out);
+        }
+        self.form.write(out);
+        self.label.write(out);
     }
 
     /// Reads what [`write`](Self::write) wrote, and steps over it; `None` where it is damaged or does not fit.
     pub fn read(from: &mut &[u8]) -> Option<Self> {
         let embedding = Embedding::read(from)?;
-        let mut size = embedding.size();
+        let first = Gru::read(from, embedding.size())?;
+        let mut size = first.forward.size() * 2;
         let mut layers = Vec::new();
         for _ in 0..take(from, 1)?[0] {
             let layer = Gru::read(from, size)?;
             size = layer.forward.size() * 2;
             layers.push(layer);
         }
-        let root = take_shorts(from, size)?;
-        let mut dense = |inputs: usize| Dense::read(from).filter(|dense| dense.inputs() == inputs);
-        let (tag, dependent, governor) = (dense(size)?, dense(size)?, dense(size)?);
-        let form = dense(dependent.width())?;
-        let (label_dependent, label_governor) = (dense(size)?, dense(size)?);
-        let label = dense(label_dependent.width())?;
+        let root = take(from, size)?.iter().map(|&byte| byte as i8).collect();
+        let mut of_states = || Dense::read(from).filter(|dense| dense.inputs() == size);
+        let (tag, dependent, governor) = (of_states()?, of_states()?, of_states()?);
+        let (label_dependent, label_governor) = (of_states()?, of_states()?);
+        let form = Dense::read(from).filter(|form| form.inputs() == dependent.width())?;
+        let label = Dense::read(from).filter(|label| label.inputs() == label_dependent.width())?;
         let fits = form.width() == governor.width() && label_dependent.width() == label_governor.width();
         fits.then_some(Self {
             embedding,
+            first,
             layers,
             root,
             tag,
