@@ -89,7 +89,11 @@ fn wait(mut children: Vec<Child>) -> Result<ExitStatus> {
                 Some(status) => match status.code() {
                     Some(0) => {}
                     Some(130) => interrupted = true,
-                    _ => failed = true,
+                    Some(1 | 2) => failed = true, // it said why
+                    _ => {
+                        tracing::error!("a process of the sweep ended with {status}; the same command makes its run");
+                        failed = true;
+                    }
                 },
             }
         }
