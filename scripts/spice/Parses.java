@@ -6,6 +6,7 @@
 import edu.stanford.nlp.ling.CoreLabel;
 import edu.stanford.nlp.ling.TaggedWord;
 import edu.stanford.nlp.parser.lexparser.LexicalizedParser;
+import edu.stanford.nlp.parser.lexparser.LexicalizedParserQuery;
 import edu.stanford.nlp.process.CoreLabelTokenFactory;
 import edu.stanford.nlp.process.Morphology;
 import edu.stanford.nlp.process.PTBTokenizer;
@@ -42,6 +43,15 @@ public class Parses {
         return texts.collect(Collectors.joining(",", "[", "]"));
     }
 
+    // A tree as [symbol, word], [symbol, part] or [symbol, part, part].
+    private static String nested(Tree tree) {
+        if (tree.isLeaf()) {
+            return quoted(tree.value());
+        }
+        return list(java.util.stream.Stream.concat(
+            java.util.stream.Stream.of(quoted(tree.value())), tree.getChildrenAsList().stream().map(Parses::nested)));
+    }
+
     public static void main(String[] arguments) throws Exception {
         LexicalizedParser parser = LexicalizedParser.loadModel("edu/stanford/nlp/models/lexparser/englishPCFG.ser.gz");
         UniversalEnglishGrammaticalStructureFactory structures = new UniversalEnglishGrammaticalStructureFactory();
@@ -54,7 +64,13 @@ public class Parses {
             if (tokens.isEmpty() || tokens.size() > LONGEST) {
                 continue;
             }
-            Tree tree = parser.apply(tokens);
+            LexicalizedParserQuery query = (LexicalizedParserQuery) parser.parserQuery();
+            if (!query.parse(tokens)) {
+                continue;
+            }
+            Tree tree = query.getBestPCFGParse();
+            // As the grammar derives it; above it are the root and the end of the sentence.
+            Tree derivation = query.getPCFGParser().getBestParse().firstChild();
             GrammaticalStructure structure = structures.newGrammaticalStructure(tree);
             List<TypedDependency> dependencies = structure.typedDependenciesCCprocessed(GrammaticalStructure.Extras.NONE);
             List<TaggedWord> tags = tree.taggedYield();
@@ -65,6 +81,7 @@ public class Parses {
                     .mapToObj(i -> quoted(morphology.lemma(tokens.get(i).word(), tags.get(i).tag()))))
                 + ",\"deps\":" + list(dependencies.stream()
                     .map(d -> "[" + quoted(d.reln().toString()) + "," + d.gov().index() + "," + d.dep().index() + "]"))
+                + ",\"tree\":" + nested(derivation)
                 + "}]}");
         }
         out.flush();

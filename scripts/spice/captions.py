@@ -241,7 +241,6 @@ def pack(out, paths):
         with open(path) as file:
             for line in file:
                 parsed = json.loads(line)
-                parsed["sentences"][0].pop("tree", None)
                 if parsed["sentences"][0]["tokens"] == parsed["caption"].split():
                     parses.setdefault(parsed["caption"], {k: parsed[k] for k in ("caption", "sentences")})
     with open(out, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="") as packed:

@@ -47,7 +47,7 @@ pub enum SpiceCommand {
 
 #[derive(Debug, Args)]
 pub struct SpiceTrainArgs {
-    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and tuples.
+    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and trees (docs/spice.md).
     #[arg(required = true)]
     pub parses: Vec<PathBuf>,
     /// Model to write.

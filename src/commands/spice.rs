@@ -4,11 +4,10 @@ use super::ExitStatus;
 use crate::cli::{GlobalArgs, SpiceCommand, SpiceEvalArgs, SpiceTrainArgs};
 use crate::eval::meteor::Resources;
 use crate::eval::spice::agreement::{Analysis, Correlation, Given, is_held_out};
-use crate::eval::spice::graph::Graph;
 use crate::eval::spice::model::Analyser;
 use crate::eval::spice::parses::{self, Parsed};
 use crate::eval::spice::terms::Terms;
-use crate::train::caption_parser::{Recipe, train};
+use crate::train::caption_grammar::{Recipe, train};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
 use std::io::Write;
@@ -33,26 +32,27 @@ pub fn run(command: &SpiceCommand, global: &GlobalArgs) -> Result<ExitStatus> {
 }
 
 fn train_model(args: &SpiceTrainArgs) -> Result<ExitStatus> {
-    let mut graphs: Vec<Graph> = Vec::new();
-    let (mut used, mut held_out) = (0, 0);
+    let mut used: Vec<Parsed> = Vec::new();
+    let mut held_out = 0;
     for path in &args.parses {
         for parsed in parses::read(path)? {
             if !args.all && is_held_out(&parsed.caption) {
                 held_out += 1;
             } else {
-                used += 1;
-                graphs.extend(parsed.sentences);
+                used.push(parsed);
             }
         }
     }
     let mut recipe = Recipe::default();
     recipe.epochs = args.epochs.map_or(recipe.epochs, usize::from);
     let started = Instant::now();
-    let on_epoch = |epoch, loss| tracing::info!("epoch {epoch} of {}: loss {loss:.4}", recipe.epochs);
-    let bytes = train(&graphs, &recipe, on_epoch)?.to_bytes();
+    let on_epoch = |epoch, wrong: f64| {
+        tracing::info!("epoch {epoch} of {}: {:.2} % derived otherwise", recipe.epochs, wrong * 100.0);
+    };
+    let bytes = train(&used, &recipe, on_epoch)?.to_bytes();
     write_atomic(&args.output, &bytes)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{used} captions trained on, {held_out} held out, {:.0} s", started.elapsed().as_secs_f64())?;
+    writeln!(out, "{} captions trained on, {held_out} held out, {:.0} s", used.len(), started.elapsed().as_secs_f64())?;
     writeln!(out, "{}: {} bytes", args.output.display(), bytes.len())?;
     Ok(ExitStatus::Success)
 }

@@ -1,6 +1,6 @@
 //! The training loop, optimisers, schedules, checkpoints and early stopping.
 
-pub mod caption_parser;
+pub mod caption_grammar;
 pub mod checkpoint;
 pub mod checkpoints;
 mod guard;

@@ -1,6 +1,6 @@
 //! Base forms: what training showed of a word, else of its longest known ending.
 
-use super::features::number;
+use super::hash::number;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 

@@ -4,26 +4,27 @@
 //! ([`tuples`]), merging by WordNet synset ([`scene`]) and F1 ([`score`]). From the reference's own parses scores are
 //! equal; `tests/metrics_spice.rs` shows it.
 //!
-//! Deviation: the parse. The reference runs the Stanford PCFG parser of 2015; here a small network
-//! and a lemmatiser ([`model`]), learnt from that parser's output on captions, stand in for it. Scores therefore agree
+//! Deviation: the parse. The reference runs the Stanford PCFG parser of 2015; here a grammar of the same form
+//! ([`grammar`], [`chart`]), tables that read dependencies off its trees ([`relations`]) and a lemmatiser ([`model`]), all
+//! learnt from that parser's output on captions, stand in for it. Scores therefore agree
 //! closely, not exactly, and are printed as `SPICE (native)`; `docs/spice.md` states how closely.
 
 pub mod agreement;
 pub mod bytes;
+pub mod chart;
 pub mod cleanup;
 pub mod convert;
-pub mod dense;
-pub mod features;
+pub mod derivation;
+pub mod grammar;
 pub mod graph;
-pub mod gru;
+pub mod hash;
 pub mod lemma;
 pub mod model;
-pub mod network;
 pub mod parses;
+pub mod relations;
 pub mod scene;
 pub mod score;
 pub mod terms;
-pub mod tree;
 pub mod tuples;
 
 pub use score::{KINDS, SpiceStats};

@@ -1,6 +1,7 @@
 //! Files of parses: what the reference parser said of some captions, to train on and to compare with.
 
 use super::cleanup::clean_up;
+use super::derivation::{Derivation, Nested};
 use super::graph::{Edge, Graph, Word};
 use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result, bail};
@@ -16,6 +17,8 @@ use std::path::Path;
 pub struct Parsed {
     pub caption: String,
     pub sentences: Vec<Graph>,
+    /// How the reference's grammar derives each sentence; `None` where the file does not say.
+    pub derivations: Vec<Option<Derivation<String>>>,
     pub tuples: Vec<Tuple>,
 }
 
@@ -34,6 +37,7 @@ struct RawSentence {
     lemmas: Vec<String>,
     /// Relation, governor (0: the root's), dependent; words count from 1.
     deps: Vec<(String, usize, usize)>,
+    tree: Option<Nested>,
 }
 
 /// Reads a list of parses, JSON or JSON compressed by gzip.
@@ -50,7 +54,12 @@ pub fn read(path: &Path) -> Result<Vec<Parsed>> {
 }
 
 fn parsed(raw: RawCaption) -> Result<Parsed> {
-    let sentences = raw.sentences.into_iter().map(graph).collect::<Result<Vec<_>>>()?;
+    let mut derivations = Vec::with_capacity(raw.sentences.len());
+    let mut sentences = Vec::with_capacity(raw.sentences.len());
+    for mut sentence in raw.sentences {
+        derivations.push(sentence.tree.take().map(|tree| derivation(tree, &sentence)).transpose()?);
+        sentences.push(graph(sentence)?);
+    }
     let tuple = |mut parts: Vec<String>| {
         let mut next = || if parts.is_empty() { String::new() } else { parts.remove(0) };
         match (next(), next(), next()) {
@@ -63,7 +72,17 @@ fn parsed(raw: RawCaption) -> Result<Parsed> {
         Some(tuples) => tuples.into_iter().map(tuple).collect(),
         None => sentences.iter().flat_map(of_graph).collect(),
     };
-    Ok(Parsed { caption: raw.caption, sentences, tuples })
+    Ok(Parsed { caption: raw.caption, sentences, derivations, tuples })
+}
+
+fn derivation(tree: Nested, sentence: &RawSentence) -> Result<Derivation<String>> {
+    let derivation = Derivation::read(tree)
+        .context("a tree is not made of [symbol, word], [symbol, part] and [symbol, part, part]")?;
+    let (words, tokens) = (derivation.words(), sentence.tokens.len());
+    if words != tokens {
+        bail!("a tree has {words} words, its sentence {tokens}");
+    }
+    Ok(derivation)
 }
 
 fn of_graph(graph: &Graph) -> Vec<Tuple> {
