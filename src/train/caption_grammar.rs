@@ -203,7 +203,8 @@ impl Learning {
             grammar: Grammar {
                 rules: [rules(&counts.rules[0]), rules(&counts.rules[1])],
                 above: starts(&bottoms, symbols.len(), |&bottom| bottom),
-                chains: counts.chains.keys().map(|(_, path)| Chain { path: path.clone(), weight: 0 }).collect(),
+                chains: counts.chains.keys().map(|(_, path)| Chain { top: top(path), weight: 0 }).collect(),
+                paths: counts.chains.keys().map(|(_, path)| path.clone()).collect(),
                 roots: counts.roots.keys().map(|&tag| Tagging { tag, weight: 0 }).collect(),
                 categories,
                 symbols,
@@ -329,7 +330,8 @@ impl Learning {
         let (top, bottom) = ends(derivation);
         if derivation.path.len() > 1 {
             let (first, over) = self.grammar.chains_over(bottom);
-            out.push(chains + first + over.iter().position(|chain| chain.path == derivation.path)?);
+            let mut paths = self.grammar.paths.get(first..first + over.len())?.iter();
+            out.push(chains + first + paths.position(|path| *path == derivation.path)?);
         }
         match derivation.parts.as_deref() {
             Some([left, right]) => {

@@ -28,6 +28,14 @@ struct Entry {
     score: i32,
 }
 
+/// A symbol over a span that rules join with another part, and where those rules lie.
+#[derive(Debug, Clone, Copy)]
+struct Half {
+    symbol: u16,
+    score: i32,
+    rules: (u32, u32),
+}
+
 /// A symbol over a span before any chain: two parts that meet at a word, or a word (which meets nowhere: 0).
 #[derive(Debug, Clone, Copy, Default)]
 struct Base {
@@ -41,6 +49,8 @@ struct Base {
 struct Cell {
     entries: Range<usize>,
     bases: Range<usize>,
+    /// What can be a left part by rules of left parts, and a right part by those of right parts.
+    halves: [Range<usize>; 2],
 }
 
 /// Room to parse in, used again for the next caption.
@@ -52,6 +62,7 @@ pub struct Chart {
     cells: Vec<Cell>,
     entries: Vec<Entry>,
     bases: Vec<Base>,
+    halves: [Vec<Half>; 2],
     /// Of each span to the current end, by its start: the score of every symbol.
     columns: Vec<Vec<i32>>,
     /// Of every span, by start and length, the scores of the symbols that do more than join.
@@ -108,6 +119,7 @@ impl Chart {
         self.cells.resize(words * (words + 1), Cell::default());
         self.entries.clear();
         self.bases.clear();
+        self.halves.iter_mut().for_each(Vec::clear);
         if self.scores.len() != symbols {
             self.scores = vec![LEAST; symbols];
             self.backs = vec![Base::default(); symbols];
@@ -173,11 +185,11 @@ impl Chart {
 
     /// Every rule's parent over two spans side by side.
     fn join(&mut self, grammar: &Grammar, start: usize, middle: usize, end: usize) {
-        let first = self.cells[start * (self.words + 1) + middle].entries.clone();
-        let second = self.cells[middle * (self.words + 1) + end].entries.clone();
+        let first = self.cells[start * (self.words + 1) + middle].halves[0].clone();
+        let second = self.cells[middle * (self.words + 1) + end].halves[1].clone();
         let (closed, width) = (self.closed_of(start, middle), self.width);
         let (before, after) = (self.around[start], self.around[end + 1]);
-        let Self { entries, columns, closed: all_closed, scores, backs, touched, .. } = self;
+        let Self { halves: [lefts, rights], columns, closed: all_closed, scores, backs, touched, .. } = self;
         let mut offer = |score: i32, parent: u16, left: u16, right: u16| {
             let known = &mut scores[usize::from(parent)];
             if score > *known {
@@ -195,15 +207,15 @@ impl Chart {
         };
         let [by_left, by_right] = &grammar.rules;
         let scores_of = &columns[middle];
-        for left in &entries[first] {
-            for rule in by_left.of(left.symbol) {
+        for left in &lefts[first] {
+            for rule in &by_left.list[left.rules.0 as usize..left.rules.1 as usize] {
                 let score = scores_of[usize::from(rule.other)] + left.score + rule.weight;
                 offer(score, rule.parent, left.symbol, rule.other);
             }
         }
         let scores_of = &all_closed[closed..closed + width];
-        for right in &entries[second] {
-            for rule in by_right.of(right.symbol) {
+        for right in &rights[second] {
+            for rule in &by_right.list[right.rules.0 as usize..right.rules.1 as usize] {
                 let score = scores_of[usize::from(rule.other)] + right.score + rule.weight;
                 offer(score, rule.parent, rule.other, right.symbol);
             }
@@ -214,7 +226,8 @@ impl Chart {
     fn close(&mut self, grammar: &Grammar, start: usize, end: usize) {
         let (closed, width) = (self.closed_of(start, end), self.width);
         let (before, after) = (self.around[start], self.around[end + 1]);
-        let Self { entries, bases, columns, closed: all_closed, scores, backs, touched, tops, present, .. } = self;
+        let Self { entries, bases, halves, columns, closed: all_closed, scores, backs, touched, tops, present, .. } =
+            self;
         let column = &mut columns[start];
         let mut reach = |symbol: u16, bottom: u16, chain: u16, score: i32| {
             let known = &mut column[usize::from(symbol)];
@@ -235,9 +248,7 @@ impl Chart {
             reach(bottom, bottom, BARE, score);
             let (first, chains) = grammar.chains_over(bottom);
             for (chain, number) in chains.iter().zip(first..) {
-                if let Some(&top) = chain.path.first() {
-                    reach(top, bottom, number as u16, score + chain.weight);
-                }
+                reach(chain.top, bottom, number as u16, score + chain.weight);
             }
         }
         if end - start > 1 {
@@ -251,9 +262,10 @@ impl Chart {
                 near
             });
         }
-        let cell = Cell {
+        let mut cell = Cell {
             entries: entries.len()..entries.len() + present.len(),
             bases: bases.len()..bases.len() + touched.len(),
+            halves: [halves[0].len()..0, halves[1].len()..0],
         };
         for symbol in touched.drain(..) {
             bases.push(backs[usize::from(symbol)]);
@@ -266,7 +278,14 @@ impl Chart {
             if usize::from(symbol) < width {
                 all_closed[closed + usize::from(symbol)] = score;
             }
+            for (half, rules) in halves.iter_mut().zip(&grammar.rules) {
+                let rules = rules.range(symbol);
+                if rules.0 < rules.1 {
+                    half.push(Half { symbol, score, rules });
+                }
+            }
         }
+        cell.halves.iter_mut().zip(halves.iter()).for_each(|(range, halves)| range.end = halves.len());
         self.cells[start * (self.words + 1) + end] = cell;
     }
 
@@ -276,7 +295,7 @@ impl Chart {
         let base = self.bases.get(cell.bases.clone())?.iter().find(|base| base.symbol == entry.bottom)?;
         let path = match entry.chain {
             BARE => vec![symbol],
-            chain => grammar.chains.get(usize::from(chain))?.path.clone(),
+            chain => grammar.paths.get(usize::from(chain))?.clone(),
         };
         let parts = match usize::from(base.middle) {
             0 => None,
@@ -346,20 +365,17 @@ mod tests {
             let starts = starts(&side, SYMBOLS.into(), |(known, _)| *known);
             Rules { starts, list: side.into_iter().map(|(_, rule)| rule).collect() }
         });
-        let mut chains: Vec<Chain> = (0..5)
-            .map(|_| Chain {
-                path: vec![pick(SYMBOLS), pick(SYMBOLS), pick(SYMBOLS)],
-                weight: i32::from(pick(500)) - 400,
-            })
-            .collect();
-        chains.sort_by_key(|chain| chain.path[2]);
+        let mut chains: Vec<([u16; 3], i32)> =
+            (0..5).map(|_| ([pick(SYMBOLS), pick(SYMBOLS), pick(SYMBOLS)], i32::from(pick(500)) - 400)).collect();
+        chains.sort_by_key(|(path, _)| path[2]);
         let tagging = |pick: &mut dyn FnMut(u16) -> u16| Tagging { tag: pick(4), weight: -i32::from(pick(50)) };
         Grammar {
             categories: vec!["X".into()],
             symbols: (0..SYMBOLS).map(symbol).collect(),
             rules,
-            above: starts(&chains, SYMBOLS.into(), |chain| chain.path[2]),
-            chains,
+            above: starts(&chains, SYMBOLS.into(), |(path, _)| path[2]),
+            paths: chains.iter().map(|(path, _)| path.to_vec()).collect(),
+            chains: chains.into_iter().map(|(path, weight)| Chain { top: path[0], weight }).collect(),
             roots: vec![Tagging { tag: 0, weight: -3 }, Tagging { tag: 2, weight: -20 }],
             taggings: (0..12).map(|_| tagging(&mut pick)).collect(),
             ..Grammar::default()
@@ -395,9 +411,9 @@ mod tests {
             }
         }
         let mut tops = base.clone();
-        for chain in &grammar.chains {
-            if let Some(score) = base[usize::from(chain.path[2])] {
-                better(&mut tops[usize::from(chain.path[0])], score + chain.weight);
+        for (chain, path) in grammar.chains.iter().zip(&grammar.paths) {
+            if let Some(score) = base[usize::from(path[2])] {
+                better(&mut tops[usize::from(chain.top)], score + chain.weight);
             }
         }
         tops
@@ -406,8 +422,8 @@ mod tests {
     /// A derivation's score, where a chain or a tagging given twice counts as the better one.
     fn score(grammar: &Grammar, derivation: &Derivation<u16>, taggings: &[Range<usize>]) -> i32 {
         let bottom = *derivation.path.last().unwrap();
-        let same = grammar.chains.iter().filter(|chain| chain.path == derivation.path);
-        let chain = if derivation.path.len() > 1 { same.map(|chain| chain.weight).max().unwrap() } else { 0 };
+        let same = grammar.chains.iter().zip(&grammar.paths).filter(|(_, path)| **path == derivation.path);
+        let chain = if derivation.path.len() > 1 { same.map(|(chain, _)| chain.weight).max().unwrap() } else { 0 };
         let Some([left, right]) = derivation.parts.as_deref() else {
             let tags = grammar.taggings[taggings[0].clone()].iter().filter(|one| one.tag == bottom);
             return chain + tags.map(|one| one.weight).max().unwrap();

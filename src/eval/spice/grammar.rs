@@ -37,10 +37,11 @@ pub struct Rule {
     pub weight: i32,
 }
 
-/// Symbols over a symbol, from the outermost inwards; two at least.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Symbols over a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
-    pub path: Vec<u16>,
+    /// The outermost.
+    pub top: u16,
     pub weight: i32,
 }
 
@@ -55,6 +56,12 @@ pub struct Rules {
 impl Rules {
     pub fn of(&self, symbol: u16) -> &[Rule] {
         part(&self.list, &self.starts, symbol)
+    }
+
+    /// Where the rules of a symbol lie.
+    pub fn range(&self, symbol: u16) -> (u32, u32) {
+        let at = usize::from(symbol);
+        (self.starts[at], self.starts[at + 1])
     }
 }
 
@@ -91,6 +98,8 @@ pub struct Grammar {
     /// Of each symbol, where the chains over it start; one more at the end.
     pub above: Vec<u32>,
     pub chains: Vec<Chain>,
+    /// The symbols of each chain, from the outermost inwards; two at least.
+    pub paths: Vec<Vec<u16>>,
     /// What a whole caption can be.
     pub roots: Vec<Tagging>,
     pub taggings: Vec<Tagging>,
@@ -197,9 +206,9 @@ impl Grammar {
         }
         words(out, &[self.chains.len() as u32]);
         words(out, &self.above);
-        for chain in &self.chains {
-            out.push(chain.path.len() as u8);
-            shorts(out, &chain.path.iter().map(|&symbol| symbol as i16).collect::<Vec<_>>());
+        for (chain, path) in self.chains.iter().zip(&self.paths) {
+            out.push(path.len() as u8);
+            shorts(out, &path.iter().map(|&symbol| symbol as i16).collect::<Vec<_>>());
             shorts(out, &[weight(chain.weight)]);
         }
         for list in [&self.roots, &self.taggings] {
@@ -247,9 +256,10 @@ impl Grammar {
             let length = usize::from(take(from, 1)?[0]);
             let path = take_shorts(from, length)?.into_iter().map(known).collect::<Option<Vec<_>>>()?;
             let weight = i32::from(*take_shorts(from, 1)?.first()?);
-            (length > 1).then_some(Chain { path, weight })
+            let top = *path.first().filter(|_| length > 1)?;
+            Some((Chain { top, weight }, path))
         };
-        let chains: Vec<Chain> = (0..chains).map(|_| chain()).collect::<Option<_>>()?;
+        let (chains, paths): (Vec<Chain>, Vec<Vec<u16>>) = (0..chains).map(|_| chain()).collect::<Option<_>>()?;
         let mut list = || {
             let count = take_u32(from)? as usize;
             let numbers = take_shorts(from, count.checked_mul(2)?)?;
@@ -270,6 +280,6 @@ impl Grammar {
             && symbols.is_sorted_by_key(|symbol| symbol.open)
             && !taggings.is_empty()
             && symbols.iter().all(|symbol| usize::from(symbol.category) < categories.len());
-        fits.then_some(Self { categories, symbols, rules, above, chains, roots, taggings, lexicon })
+        fits.then_some(Self { categories, symbols, rules, above, chains, paths, roots, taggings, lexicon })
     }
 }
