@@ -9,7 +9,7 @@ use crate::eval::spice::chart::Chart;
 use crate::eval::spice::convert;
 use crate::eval::spice::derivation::{Derivation, constituents};
 use crate::eval::spice::grammar::{
-    Chain, EDGE, Grammar, ONE, Rule, Rules, Symbol, Tagging, bit, starts, unknown_keys, word_key,
+    Chain, EDGE, Grammar, Neighbours, ONE, Rule, Rules, Symbol, Tagging, bit, starts, unknown_keys, word_key,
 };
 use crate::eval::spice::graph::Graph;
 use crate::eval::spice::lemma::Lemmas;
@@ -207,6 +207,7 @@ impl Learning {
                 paths: counts.chains.keys().map(|(_, path)| path.clone()).collect(),
                 roots: counts.roots.keys().map(|&tag| Tagging { tag, weight: 0 }).collect(),
                 categories,
+                neighbours: Neighbours::of(&symbols),
                 symbols,
                 ..Grammar::default()
             },

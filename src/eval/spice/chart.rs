@@ -71,8 +71,10 @@ pub struct Chart {
     scores: Vec<i32>,
     backs: Vec<Base>,
     touched: Vec<u16>,
-    /// Categories that each word can have, between edges.
-    around: Vec<u128>,
+    /// Of each word, between edges, the symbols that can stand after it, and those that can stand before it, a bit each.
+    beside: [Vec<u64>; 2],
+    /// The symbols that can stand where the current span is.
+    fitting: Vec<u64>,
     tops: Vec<(u16, u16)>,
     present: Vec<u16>,
 }
@@ -111,10 +113,7 @@ impl Chart {
         let (words, symbols) = (taggings.len(), grammar.symbols.len());
         self.words = words;
         self.width = grammar.closed();
-        self.around.clear();
-        self.around.push(EDGE);
-        self.around.extend(taggings.iter().map(|range| grammar.categories_of(range.clone())));
-        self.around.push(EDGE);
+        self.look_around(grammar, taggings);
         self.cells.clear();
         self.cells.resize(words * (words + 1), Cell::default());
         self.entries.clear();
@@ -143,6 +142,7 @@ impl Chart {
                         self.offer(Base { symbol: tagging.tag, ..Base::default() }, tagging.weight);
                     }
                 }
+                self.fit(start, end);
                 for middle in start + 1..end {
                     self.join(grammar, start, middle, end);
                 }
@@ -167,6 +167,25 @@ impl Chart {
         }
     }
 
+    /// Notes what each word lets stand beside it.
+    fn look_around(&mut self, grammar: &Grammar, taggings: &[Range<usize>]) {
+        self.beside.iter_mut().for_each(Vec::clear);
+        let categories = taggings.iter().map(|range| grammar.categories_of(range.clone()));
+        for categories in std::iter::once(EDGE).chain(categories).chain([EDGE]) {
+            for (beside, neighbours) in self.beside.iter_mut().zip(&grammar.neighbours) {
+                neighbours.add_to(categories, beside);
+            }
+        }
+    }
+
+    fn fit(&mut self, start: usize, end: usize) {
+        let bits = self.scores.len().div_ceil(64);
+        let [after, before] = &self.beside;
+        self.fitting.clear();
+        let both = after[start * bits..][..bits].iter().zip(&before[(end + 1) * bits..][..bits]);
+        self.fitting.extend(both.map(|(after, before)| after & before));
+    }
+
     fn offer(&mut self, base: Base, score: i32) {
         let at = usize::from(base.symbol);
         if score > self.scores[at] {
@@ -188,15 +207,13 @@ impl Chart {
         let first = self.cells[start * (self.words + 1) + middle].halves[0].clone();
         let second = self.cells[middle * (self.words + 1) + end].halves[1].clone();
         let (closed, width) = (self.closed_of(start, middle), self.width);
-        let (before, after) = (self.around[start], self.around[end + 1]);
-        let Self { halves: [lefts, rights], columns, closed: all_closed, scores, backs, touched, .. } = self;
+        let Self { halves: [lefts, rights], columns, closed: all_closed, fitting, scores, backs, touched, .. } = self;
         let mut offer = |score: i32, parent: u16, left: u16, right: u16| {
             let known = &mut scores[usize::from(parent)];
             if score > *known {
                 if *known == LEAST {
                     // It never stands beside such words: it is of no use here.
-                    let symbol = &grammar.symbols[usize::from(parent)];
-                    if symbol.before & before == 0 || symbol.after & after == 0 {
+                    if !is_in(fitting, parent) {
                         return;
                     }
                     touched.push(parent);
@@ -225,18 +242,25 @@ impl Chart {
     /// Puts chains over what was found of a span, and keeps all of it.
     fn close(&mut self, grammar: &Grammar, start: usize, end: usize) {
         let (closed, width) = (self.closed_of(start, end), self.width);
-        let (before, after) = (self.around[start], self.around[end + 1]);
-        let Self { entries, bases, halves, columns, closed: all_closed, scores, backs, touched, tops, present, .. } =
-            self;
+        let Self {
+            entries,
+            bases,
+            halves,
+            columns,
+            closed: all_closed,
+            fitting,
+            scores,
+            backs,
+            touched,
+            tops,
+            present,
+            ..
+        } = self;
         let column = &mut columns[start];
         let mut reach = |symbol: u16, bottom: u16, chain: u16, score: i32| {
             let known = &mut column[usize::from(symbol)];
             if score > *known {
                 if *known == NONE {
-                    let kind = &grammar.symbols[usize::from(symbol)];
-                    if symbol != bottom && (kind.before & before == 0 || kind.after & after == 0) {
-                        return;
-                    }
                     present.push(symbol);
                 }
                 *known = score;
@@ -248,7 +272,9 @@ impl Chart {
             reach(bottom, bottom, BARE, score);
             let (first, chains) = grammar.chains_over(bottom);
             for (chain, number) in chains.iter().zip(first..) {
-                reach(chain.top, bottom, number as u16, score + chain.weight);
+                if is_in(fitting, chain.top) {
+                    reach(chain.top, bottom, number as u16, score + chain.weight);
+                }
             }
         }
         if end - start > 1 {
@@ -334,9 +360,13 @@ impl Chart {
     }
 }
 
+fn is_in(symbols: &[u64], symbol: u16) -> bool {
+    symbols[usize::from(symbol) / 64] >> (symbol % 64) & 1 != 0
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::grammar::{Chain, Rule, Rules, Symbol, Tagging, starts};
+    use super::super::grammar::{Chain, Neighbours, Rule, Rules, Symbol, Tagging, starts};
     use super::*;
     use crate::util::rng::Rng;
 
@@ -369,9 +399,11 @@ mod tests {
             (0..5).map(|_| ([pick(SYMBOLS), pick(SYMBOLS), pick(SYMBOLS)], i32::from(pick(500)) - 400)).collect();
         chains.sort_by_key(|(path, _)| path[2]);
         let tagging = |pick: &mut dyn FnMut(u16) -> u16| Tagging { tag: pick(4), weight: -i32::from(pick(50)) };
+        let symbols: Vec<Symbol> = (0..SYMBOLS).map(symbol).collect();
         Grammar {
             categories: vec!["X".into()],
-            symbols: (0..SYMBOLS).map(symbol).collect(),
+            neighbours: Neighbours::of(&symbols),
+            symbols,
             rules,
             above: starts(&chains, SYMBOLS.into(), |(path, _)| path[2]),
             paths: chains.iter().map(|(path, _)| path.to_vec()).collect(),
@@ -460,6 +492,7 @@ mod tests {
         let mut rng = Rng::new(&[4]);
         let mut grammar = random(&mut rng);
         grammar.symbols.iter_mut().for_each(|symbol| symbol.after = 0);
+        grammar.neighbours = Neighbours::of(&grammar.symbols);
         let taggings: Vec<Range<usize>> = vec![0..2, 2..4, 4..6];
         let found = Chart::default().parse(&grammar, &taggings);
         assert_eq!(found.len(), 3, "{found:?}");

@@ -86,12 +86,50 @@ pub struct Symbol {
     pub after: u128,
 }
 
+/// By category of a word, a bit's place, the symbols that can stand beside it, a bit each.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Neighbours {
+    symbols: Vec<u64>,
+    /// Numbers in a set of symbols.
+    width: usize,
+}
+
+impl Neighbours {
+    /// What can stand after words, and what before them.
+    pub fn of(symbols: &[Symbol]) -> [Self; 2] {
+        [|symbol: &Symbol| symbol.before, |symbol: &Symbol| symbol.after].map(|categories| {
+            let width = symbols.len().div_ceil(64);
+            let mut sets = vec![0; width * 128];
+            for (number, symbol) in symbols.iter().enumerate() {
+                for category in (0..128).filter(|category| categories(symbol) >> category & 1 != 0) {
+                    sets[category * width + number / 64] |= 1 << (number % 64);
+                }
+            }
+            Self { symbols: sets, width }
+        })
+    }
+
+    /// Adds the set of what can stand beside a word of some categories.
+    pub fn add_to(&self, categories: u128, sets: &mut Vec<u64>) {
+        let start = sets.len();
+        sets.resize(start + self.width, 0);
+        let mut left = categories;
+        while left != 0 {
+            let set = left.trailing_zeros() as usize * self.width;
+            left &= left - 1;
+            sets[start..].iter_mut().zip(&self.symbols[set..]).for_each(|(all, set)| *all |= set);
+        }
+    }
+}
+
 /// Rules and words. Lists are sorted, and a list's places are the numbers of its features in training.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub struct Grammar {
     pub categories: Vec<String>,
     /// Those that join come last.
     pub symbols: Vec<Symbol>,
+    /// What `symbols` say of neighbours.
+    pub neighbours: [Neighbours; 2],
     /// Rules by the left part, and by the right part those whose right part alone only joins: few rules have such a part in
     /// common.
     pub rules: [Rules; 2],
@@ -280,6 +318,7 @@ impl Grammar {
             && symbols.is_sorted_by_key(|symbol| symbol.open)
             && !taggings.is_empty()
             && symbols.iter().all(|symbol| usize::from(symbol.category) < categories.len());
-        fits.then_some(Self { categories, symbols, rules, above, chains, paths, roots, taggings, lexicon })
+        let neighbours = Neighbours::of(&symbols);
+        fits.then_some(Self { categories, symbols, neighbours, rules, above, chains, paths, roots, taggings, lexicon })
     }
 }
