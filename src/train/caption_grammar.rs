@@ -3,8 +3,10 @@
 //! The grammar gets the rules that the reference's derivations show, with their relative frequencies as first weights. An
 //! averaged perceptron (Collins, EMNLP 2002) then makes the same derivations the best ones: where another is, the weights
 //! of its rules fall and those of the reference's rise. As the reference is a grammar with these rules, few mistakes are
-//! left. Relations and lemmas are counted. The same parses give the same bytes.
+//! left. What narrows the search ([`caption_pruning`]) is learnt apart: with it the perceptron would see fewer mistakes, and
+//! learn less. Relations and lemmas are counted. The same parses give the same bytes.
 
+use super::caption_pruning;
 use crate::eval::spice::chart::Chart;
 use crate::eval::spice::convert;
 use crate::eval::spice::derivation::{Derivation, constituents};
@@ -12,6 +14,7 @@ use crate::eval::spice::grammar::{
     Chain, EDGE, Grammar, Neighbours, ONE, Rule, Rules, Symbol, Tagging, bit, starts, unknown_keys, word_key,
 };
 use crate::eval::spice::graph::Graph;
+use crate::eval::spice::lattice::Lattice;
 use crate::eval::spice::lemma::Lemmas;
 use crate::eval::spice::model::Analyser;
 use crate::eval::spice::parses::Parsed;
@@ -56,9 +59,20 @@ const ENDING_COUNT: usize = 10;
 /// half of the speed.
 const SELDOM: f32 = 300.0;
 
-struct Example<'p> {
+/// A caption with its right derivation.
+pub struct Example<'p> {
     texts: Vec<&'p str>,
-    derivation: Derivation<u16>,
+    pub derivation: Derivation<u16>,
+}
+
+impl Example<'_> {
+    /// Where the taggings of its words lie; of rare words those of unknown ones, half of the time.
+    pub fn taggings(&self, grammar: &Grammar, rare: impl Fn(&str) -> bool, rng: &mut Rng) -> Vec<Range<usize>> {
+        let mut taggings = |text: &&str| {
+            if rare(text) && rng.chance(0.5) { grammar.unknown(text) } else { grammar.taggings_of(text) }
+        };
+        self.texts.iter().map(&mut taggings).collect()
+    }
 }
 
 /// A symbol's name without what surrounds it: `NP^S-B` is an `NP`.
@@ -125,7 +139,8 @@ impl Counts {
     }
 }
 
-fn list_tags(derivation: &Derivation<u16>, tags: &mut Vec<u16>) {
+/// The tags of a derivation's words, in order.
+pub fn list_tags(derivation: &Derivation<u16>, tags: &mut Vec<u16>) {
     match derivation.parts.as_deref() {
         Some(parts) => parts.iter().for_each(|part| list_tags(part, tags)),
         None => tags.push(ends(derivation).1),
@@ -357,17 +372,19 @@ impl Learning {
 }
 
 thread_local! {
-    static CHART: RefCell<Chart> = RefCell::default();
+    static ROOM: RefCell<(Lattice, Chart)> = RefCell::default();
 }
 
 /// What differs between the right derivation and the best one: features with how often more the former has them. Empty where
 /// they are equal, or cannot be compared.
 fn difference(learning: &Learning, example: &Example, taggings: &[Range<usize>]) -> BTreeMap<usize, f32> {
-    let best = CHART.with_borrow_mut(|chart| chart.parse(&learning.grammar, taggings));
+    let best = ROOM.with_borrow_mut(|(lattice, chart)| {
+        lattice.fill(&learning.grammar, taggings);
+        chart.parse(&learning.grammar, lattice)
+    });
     let mut difference = BTreeMap::new();
-    let [best] = &best[..] else { return difference };
     let features = |derivation| learning.features(derivation, taggings);
-    if let (Some(right), Some(wrong)) = (features(&example.derivation), features(best)) {
+    if let (Some(right), Some(wrong)) = (features(&example.derivation), best.as_ref().and_then(features)) {
         right.into_iter().for_each(|feature| *difference.entry(feature).or_default() += 1.0);
         wrong.into_iter().for_each(|feature| *difference.entry(feature).or_default() -= 1.0);
         difference.retain(|_, by| *by != 0.0);
@@ -413,7 +430,9 @@ pub fn train(parses: &[Parsed], recipe: &Recipe, mut on_epoch: impl FnMut(usize,
         counts.note(&example.derivation, &tags, 0);
     }
     let mut learning = Learning::new(&counts, &names)?;
-    learn(&mut learning, &examples, &counts, recipe, &mut on_epoch);
+    let rare = |word: &str| counts.words.get(word).is_none_or(|tags| tags.values().sum::<usize>() <= recipe.rare);
+    let pruner = caption_pruning::train(&learning.grammar, &examples, rare, recipe.seed);
+    learn(&mut learning, &examples, rare, recipe, &mut on_epoch);
     let mut learner = Learner::default();
     for ((graph, _), example) in sentences().zip(&all) {
         let constituents = constituents(&example.derivation, &open, 0);
@@ -421,7 +440,7 @@ pub fn train(parses: &[Parsed], recipe: &Recipe, mut on_epoch: impl FnMut(usize,
     }
     let words = parses.iter().flat_map(|parsed| &parsed.sentences).flat_map(|graph| &graph.words);
     let lemmas = Lemmas::train(words.map(|word| (word.text.as_str(), word.tag.as_str(), word.lemma.as_str())));
-    let bytes = Analyser::new(lemmas, learning.grammar, learner.finish()).to_bytes();
+    let bytes = Analyser::new(lemmas, learning.grammar, pruner, learner.finish()).to_bytes();
     Analyser::from_bytes(&bytes).context("the model cannot be written: it is too large")
 }
 
@@ -433,11 +452,10 @@ fn collect<'d>(derivation: &'d Derivation<String>, names: &mut BTreeSet<&'d str>
 fn learn(
     learning: &mut Learning,
     examples: &[&Example],
-    counts: &Counts,
+    rare: impl Fn(&str) -> bool + Sync,
     recipe: &Recipe,
     on_epoch: &mut impl FnMut(usize, f64),
 ) {
-    let rare = |word: &str| counts.words.get(word).is_none_or(|tags| tags.values().sum::<usize>() <= recipe.rare);
     let steps = examples.len().div_ceil(recipe.batch.max(1)) * recipe.epochs;
     // The mean of the weights after a third of all steps, by what each change still contributes to it.
     let (start, mut step) = (steps / 3, 0usize);
@@ -450,19 +468,7 @@ fn learn(
             let compare = |&at: &usize| {
                 let example = examples[at];
                 let mut rng = Rng::new(&[recipe.seed, 1 + epoch as u64, at as u64]);
-                let grammar = &learning.grammar;
-                let taggings: Vec<Range<usize>> =
-                    example
-                        .texts
-                        .iter()
-                        .map(|text| {
-                            if rare(text) && rng.chance(0.5) {
-                                grammar.unknown(text)
-                            } else {
-                                grammar.taggings_of(text)
-                            }
-                        })
-                        .collect();
+                let taggings = example.taggings(&learning.grammar, &rare, &mut rng);
                 difference(learning, example, &taggings)
             };
             let differences: Vec<BTreeMap<usize, f32>> = batch.par_iter().map(compare).collect();

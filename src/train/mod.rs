@@ -1,6 +1,7 @@
 //! The training loop, optimisers, schedules, checkpoints and early stopping.
 
 pub mod caption_grammar;
+mod caption_pruning;
 pub mod checkpoint;
 pub mod checkpoints;
 mod guard;

@@ -1,11 +1,10 @@
 //! How well the native analysis agrees with the reference's: on words, arcs, tuples and scores.
 
-use super::chart::Chart;
 use super::cleanup::clean_up;
 use super::convert::{self, Arc};
 use super::counts;
 use super::graph::{Graph, Word};
-use super::model::Analyser;
+use super::model::{Analyser, Room};
 use super::parses::{Parsed, Scored};
 use super::score::{Lists, SpiceStats};
 use super::terms::Terms;
@@ -151,7 +150,7 @@ impl Analysis {
         let mut given = [const { Vec::new() }; Given::ALL.len()];
         for sentence in &parsed.sentences {
             let text: Vec<&str> = sentence.words.iter().map(|word| word.text.as_str()).collect();
-            let native = analyser.tree(&text.join(" "), &mut Chart::default());
+            let native = analyser.tree(&text.join(" "), &mut Room::default());
             counts.words += text.len();
             for (ours, theirs) in native.0.iter().zip(&sentence.words) {
                 counts.tags += usize::from(ours.tag == theirs.tag);

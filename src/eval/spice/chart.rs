@@ -3,6 +3,7 @@
 
 use super::derivation::Derivation;
 use super::grammar::{EDGE, Grammar, ONE};
+use super::lattice::Lattice;
 use std::ops::Range;
 
 /// Less than any sum of weights, twice over: two of them and a weight are still less than one.
@@ -13,8 +14,8 @@ const LEAST: i32 = NONE / 2;
 const LONGEST: usize = 40;
 
 /// How far a symbol over several words may be behind the best one over them, in the units of weights: a factor of e to the
-/// tenth. Further back are none of the reference's, or hardly any.
-const BEAM: i32 = 10 * ONE as i32;
+/// twelfth. Further back are none of the reference's, or hardly any.
+const BEAM: i32 = 12 * ONE as i32;
 
 /// What stands for no chain.
 const BARE: u16 = u16::MAX;
@@ -80,14 +81,12 @@ pub struct Chart {
 }
 
 impl Chart {
-    /// The best derivation of words with these taggings; where there is none of the whole, of as few parts as there can
-    /// be, in order.
-    pub fn parse(&mut self, grammar: &Grammar, taggings: &[Range<usize>]) -> Vec<Derivation<u16>> {
-        self.fill(grammar, taggings);
-        let words = self.words;
+    /// The best derivation of a caption; `None` where there is none of the whole.
+    pub fn parse(&mut self, grammar: &Grammar, lattice: &Lattice) -> Option<Derivation<u16>> {
+        self.fill(grammar, lattice);
         let root = |symbol: u16| grammar.roots.binary_search_by_key(&symbol, |root| root.tag).ok();
         let mut best: Option<(i32, u16)> = None;
-        for entry in self.entries_of(0, words) {
+        for entry in self.entries_of(0, self.words) {
             let weight = root(entry.symbol).and_then(|at| grammar.roots.get(at)).map(|root| root.weight);
             if let Some(score) = weight.map(|weight| weight + entry.score)
                 && best.is_none_or(|best| score > best.0)
@@ -95,10 +94,7 @@ impl Chart {
                 best = Some((score, entry.symbol));
             }
         }
-        match best {
-            Some((_, symbol)) => self.derivation(grammar, 0, words, symbol).into_iter().collect(),
-            None => self.pieces(grammar),
-        }
+        best.and_then(|(_, symbol)| self.derivation(grammar, 0, self.words, symbol))
     }
 
     fn cell(&self, start: usize, end: usize) -> Option<&Cell> {
@@ -109,11 +105,11 @@ impl Chart {
         self.cell(start, end).and_then(|cell| self.entries.get(cell.entries.clone())).unwrap_or_default()
     }
 
-    fn fill(&mut self, grammar: &Grammar, taggings: &[Range<usize>]) {
-        let (words, symbols) = (taggings.len(), grammar.symbols.len());
+    fn fill(&mut self, grammar: &Grammar, lattice: &Lattice) {
+        let (words, symbols) = (lattice.words(), grammar.symbols.len());
         self.words = words;
         self.width = grammar.closed();
-        self.look_around(grammar, taggings);
+        self.look_around(grammar, lattice);
         self.cells.clear();
         self.cells.resize(words * (words + 1), Cell::default());
         self.entries.clear();
@@ -136,9 +132,11 @@ impl Chart {
         for end in 1..=words {
             let least = end.saturating_sub(LONGEST);
             for start in (least..end).rev() {
+                if !lattice.is_open(start, end) {
+                    continue;
+                }
                 if end - start == 1 {
-                    let range = taggings.get(start).cloned().unwrap_or_default();
-                    for tagging in grammar.taggings.get(range).into_iter().flatten() {
+                    for tagging in lattice.taggings(start) {
                         self.offer(Base { symbol: tagging.tag, ..Base::default() }, tagging.weight);
                     }
                 }
@@ -168,9 +166,9 @@ impl Chart {
     }
 
     /// Notes what each word lets stand beside it.
-    fn look_around(&mut self, grammar: &Grammar, taggings: &[Range<usize>]) {
+    fn look_around(&mut self, grammar: &Grammar, lattice: &Lattice) {
         self.beside.iter_mut().for_each(Vec::clear);
-        let categories = taggings.iter().map(|range| grammar.categories_of(range.clone()));
+        let categories = (0..self.words).map(|word| grammar.categories_of(lattice.taggings(word)));
         for categories in std::iter::once(EDGE).chain(categories).chain([EDGE]) {
             for (beside, neighbours) in self.beside.iter_mut().zip(&grammar.neighbours) {
                 neighbours.add_to(categories, beside);
@@ -333,8 +331,8 @@ impl Chart {
         Some(Derivation { path, parts })
     }
 
-    /// The fewest parts that make the caption, the best of as many.
-    fn pieces(&self, grammar: &Grammar) -> Vec<Derivation<u16>> {
+    /// The fewest parts that make the last caption, the best of as many.
+    pub fn pieces(&self, grammar: &Grammar) -> Vec<Derivation<u16>> {
         // Up to each word: the number of parts, the negative score, where the last part starts, its symbol.
         let mut best: Vec<(usize, i64, usize, u16)> = vec![(0, 0, 0, 0)];
         for end in 1..=self.words {
@@ -468,17 +466,18 @@ mod tests {
     #[test]
     fn it_is_the_best_of_all_derivations() {
         let mut rng = Rng::new(&[3]);
-        let mut chart = Chart::default();
+        let (mut chart, mut lattice) = (Chart::default(), Lattice::default());
         let mut whole = 0;
         for words in (1..=6).cycle().take(300) {
             let grammar = random(&mut rng);
             let taggings: Vec<Range<usize>> = (0..words).map(|word| word * 2..word * 2 + 2).collect();
             let tops = all(&grammar, &taggings);
             let best = grammar.roots.iter().filter_map(|root| Some(tops[usize::from(root.tag)]? + root.weight)).max();
-            let found = chart.parse(&grammar, &taggings);
-            assert_eq!(found.iter().map(Derivation::words).sum::<usize>(), words);
-            if let Some(best) = best {
-                let [found] = &found[..] else { panic!("{found:?}") };
+            lattice.fill(&grammar, &taggings);
+            let found = chart.parse(&grammar, &lattice);
+            assert_eq!(chart.pieces(&grammar).iter().map(Derivation::words).sum::<usize>(), words);
+            assert_eq!(found.is_some(), best.is_some());
+            if let (Some(found), Some(best)) = (&found, best) {
                 let root = grammar.roots.iter().find(|root| root.tag == found.path[0]).unwrap();
                 assert_eq!(score(&grammar, found, &taggings) + root.weight, best);
                 whole += 1;
@@ -494,8 +493,12 @@ mod tests {
         grammar.symbols.iter_mut().for_each(|symbol| symbol.after = 0);
         grammar.neighbours = Neighbours::of(&grammar.symbols);
         let taggings: Vec<Range<usize>> = vec![0..2, 2..4, 4..6];
-        let found = Chart::default().parse(&grammar, &taggings);
-        assert_eq!(found.len(), 3, "{found:?}");
-        assert!(Chart::default().parse(&grammar, &[]).is_empty());
+        let (mut chart, mut lattice) = (Chart::default(), Lattice::default());
+        lattice.fill(&grammar, &taggings);
+        assert_eq!(chart.parse(&grammar, &lattice), None);
+        assert_eq!(chart.pieces(&grammar).len(), 3);
+        lattice.fill(&grammar, &[]);
+        assert_eq!(chart.parse(&grammar, &lattice), None);
+        assert!(chart.pieces(&grammar).is_empty());
     }
 }

@@ -214,10 +214,10 @@ impl Grammar {
         unknown_keys(word).find_map(|key| self.range(key)).unwrap_or(0..self.taggings.len().min(1))
     }
 
-    /// The categories of a tagging of a word, a bit each.
-    pub fn categories_of(&self, taggings: Range<usize>) -> u128 {
+    /// The categories of taggings, a bit each.
+    pub fn categories_of(&self, taggings: &[Tagging]) -> u128 {
         let bit = |tagging: &Tagging| self.symbols.get(usize::from(tagging.tag)).map_or(0, |tag| bit(tag.category));
-        self.taggings.get(taggings).into_iter().flatten().map(bit).fold(0, |all, bit| all | bit)
+        taggings.iter().map(bit).fold(0, |all, bit| all | bit)
     }
 
     /// The name of a tag without what surrounds it.

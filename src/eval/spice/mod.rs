@@ -18,12 +18,16 @@ pub mod derivation;
 pub mod grammar;
 pub mod graph;
 pub mod hash;
+pub mod lattice;
 pub mod lemma;
+pub mod linear;
 pub mod model;
 pub mod parses;
 pub mod relations;
 pub mod scene;
 pub mod score;
+pub mod spans;
+pub mod tagger;
 pub mod terms;
 pub mod tuples;
 

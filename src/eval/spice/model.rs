@@ -1,32 +1,45 @@
-//! The grammar, the relations and the lemmatiser together, and the file that holds them.
+//! The grammar, what narrows its search, the relations and the lemmatiser together, and the file that holds them.
 
 use super::bytes::{strings, take, take_strings, take_u32, take_words, words};
 use super::chart::Chart;
 use super::cleanup;
 use super::convert::{self, Arc};
-use super::derivation::constituents;
+use super::derivation::{Derivation, constituents};
 use super::grammar::Grammar;
 use super::graph::Word;
+use super::lattice::{Lattice, Pruner};
 use super::lemma::Lemmas;
+use super::linear::Linear;
 use super::relations::Relations;
+use super::spans::Spans;
+use super::tagger::Tagger;
 use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// Words of a caption that are read; no caption of a dataset comes near.
 const LONGEST: usize = 250;
 
-const MAGIC: &[u8; 8] = b"RSICSPC4";
+const MAGIC: &[u8; 8] = b"RSICSPC5";
 
 /// What analyses captions.
 #[derive(Debug, Default)]
 pub struct Analyser {
     pub lemmas: Lemmas,
     pub grammar: Grammar,
+    pub pruner: Pruner,
     pub relations: Relations,
     /// Of each symbol, whether it only joins.
     open: Vec<bool>,
+}
+
+/// Room to analyse captions in, used again for the next one.
+#[derive(Debug, Default)]
+pub struct Room {
+    lattice: Lattice,
+    chart: Chart,
 }
 
 fn of_tree(words: Vec<Word>, tree: &[Arc]) -> Vec<Tuple> {
@@ -46,17 +59,29 @@ impl Analyser {
         read.as_ref().context("the SPICE model in this program is damaged")
     }
 
-    pub fn new(lemmas: Lemmas, grammar: Grammar, relations: Relations) -> Self {
+    pub fn new(lemmas: Lemmas, grammar: Grammar, pruner: Pruner, relations: Relations) -> Self {
         let open = grammar.symbols.iter().map(|symbol| symbol.open).collect();
-        Self { lemmas, grammar, relations, open }
+        Self { lemmas, grammar, pruner, relations, open }
+    }
+
+    /// The derivations of words' taggings: one, or those of as few parts as there can be, in order.
+    fn derive(&self, taggings: &[Range<usize>], room: &mut Room) -> Vec<Derivation<u16>> {
+        let Room { lattice, chart } = room;
+        self.pruner.fill(&self.grammar, taggings, lattice);
+        let mut whole = chart.parse(&self.grammar, lattice);
+        if whole.is_none() {
+            lattice.fill(&self.grammar, taggings);
+            whole = chart.parse(&self.grammar, lattice);
+        }
+        whole.map_or_else(|| chart.pieces(&self.grammar), |whole| vec![whole])
     }
 
     /// The words of a cleaned caption with tags and lemmas, and its tree.
-    pub fn tree(&self, caption: &str, chart: &mut Chart) -> (Vec<Word>, Vec<Arc>) {
+    pub fn tree(&self, caption: &str, room: &mut Room) -> (Vec<Word>, Vec<Arc>) {
         let texts: Vec<&str> = caption.split_whitespace().take(LONGEST).collect();
         let taggings: Vec<_> = texts.iter().map(|text| self.grammar.taggings_of(text)).collect();
         let (mut all, mut start) = (Vec::new(), 0);
-        for derivation in chart.parse(&self.grammar, &taggings) {
+        for derivation in self.derive(&taggings, room) {
             all.extend(constituents(&derivation, &self.open, start));
             start += derivation.words();
         }
@@ -70,17 +95,17 @@ impl Analyser {
 
     /// The tuples of a cleaned caption.
     pub fn tuples(&self, caption: &str) -> Vec<Tuple> {
-        self.tuples_in(caption, &mut Chart::default())
+        self.tuples_in(caption, &mut Room::default())
     }
 
-    fn tuples_in(&self, caption: &str, chart: &mut Chart) -> Vec<Tuple> {
-        let (words, tree) = self.tree(caption, chart);
+    fn tuples_in(&self, caption: &str, room: &mut Room) -> Vec<Tuple> {
+        let (words, tree) = self.tree(caption, room);
         of_tree(words, &tree)
     }
 
     /// The tuples of cleaned captions, in parallel.
     pub fn all_tuples(&self, captions: &[&str]) -> Vec<Vec<Tuple>> {
-        captions.par_iter().map_init(Chart::default, |chart, caption| self.tuples_in(caption, chart)).collect()
+        captions.par_iter().map_init(Room::default, |room, caption| self.tuples_in(caption, room)).collect()
     }
 
     /// The model file. It is read without being unpacked.
@@ -94,6 +119,8 @@ impl Analyser {
         words(&mut out, &keys.keys().copied().collect::<Vec<_>>());
         out.extend(keys.values());
         self.grammar.write(&mut out);
+        self.pruner.tagger.weights().write(&mut out);
+        self.pruner.spans.weights.write(&mut out);
         self.relations.write(&mut out);
         out
     }
@@ -107,7 +134,10 @@ impl Analyser {
         let count = take_u32(from)? as usize;
         let keys = take_words(from, count)?;
         let lemmas = Lemmas::from_parts(edits, keys.into_iter().zip(take(from, count)?.iter().copied()));
-        let (grammar, relations) = (Grammar::read(from)?, Relations::read(from)?);
-        from.is_empty().then(|| Self::new(lemmas, grammar, relations))
+        let grammar = Grammar::read(from)?;
+        let tagger = Tagger::new(&grammar, Linear::read(from)?);
+        let pruner = Pruner { tagger, spans: Spans { weights: Linear::read(from)? } };
+        let relations = Relations::read(from)?;
+        from.is_empty().then(|| Self::new(lemmas, grammar, pruner, relations))
     }
 }
