@@ -143,3 +143,31 @@ fn list_parts(derivation: &Derivation<u16>, start: usize, parts: &mut FxHashSet<
         list_parts(right, start + left.words(), parts);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_shrink_with_the_squares_of_gradients() {
+        let mut table = Table::new(8, 0.75);
+        table.step(&[1, 3], 1, -0.5);
+        // 0.1 x 0.5 / sqrt(0.75 + 0.25), then 0.1 x 1 / sqrt(0.75 + 0.25 + 1) down for the first.
+        assert_eq!(table.weights, [0.0, 0.0, 0.05, 0.0, 0.05, 0.0, 0.0, 0.0]);
+        table.step(&[2], 0, 1.0);
+        assert!((table.sum(&[1], 1) - (0.05 - 0.1 / 2f32.sqrt())).abs() < 1e-7);
+        table.step(&[2], 0, LEAST_GRADIENT / 2.0);
+        assert!((table.sum(&[2, 4], 0) - (0.1 - 0.1 / 2f32.sqrt())).abs() < 1e-7);
+    }
+
+    #[test]
+    fn every_part_has_its_span() {
+        let word = || Derivation { path: vec![0u16], parts: None };
+        let pair = |left, right| Derivation { path: vec![1], parts: Some(Box::new([left, right])) };
+        let mut parts = FxHashSet::default();
+        list_parts(&pair(word(), pair(word(), word())), 0, &mut parts);
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        parts.sort_unstable();
+        assert_eq!(parts, [(0, 1), (0, 3), (1, 2), (1, 3), (2, 3)]);
+    }
+}
