@@ -4,12 +4,12 @@
 //! Usage: cargo bench --bench cssa -- CAPTIONS.json
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use rsic::config::schema::{ModelConfig, OptimizerConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::decode::{BeamOptions, beam_search};
 use rsic::models::cssa::Config;
-use rsic::models::{Captioner, Inputs, Losses, build};
+use rsic::models::{Captioner, Inputs, Losses, ModelSettings};
 use rsic::train::Optimizer;
+use rsic::train::OptimizerConfig;
 use rsic::util::rng::Rng;
 use std::io::BufRead;
 use std::time::Instant;
@@ -89,7 +89,7 @@ fn main() {
     let store = nn::VarStore::new(Device::Cpu);
     let channels = data["features"].as_i64().unwrap();
     let inputs = Inputs { features: vec![channels], vocabulary: data["vocabulary"].as_i64().unwrap(), attributes: 0 };
-    let model = build(&ModelConfig::Cssa(Config::default()), &store.root(), &inputs);
+    let model = Config::default().build(&store.root(), &inputs);
     let variables = store.variables().into_iter().collect();
     let optimizer = Optimizer::new(variables, &OptimizerConfig::default(), &[]).unwrap();
     let captions = serde_json::from_value(data["captions"].clone()).unwrap();

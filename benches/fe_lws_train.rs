@@ -2,11 +2,11 @@
 //! Usage: cargo bench --bench fe_lws_train -- CAPTIONS.json [repetitions] [steps]
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use rsic::config::schema::OptimizerConfig;
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs};
 use rsic::train::Optimizer;
+use rsic::train::OptimizerConfig;
 use rsic::util::rng::Rng;
 use tch::{Device, Kind, Tensor, nn};
 

@@ -4,12 +4,12 @@
 //! IDS.json: {"vocabulary": V, "attributes": A, "channels": C, "images": [[captions of ids with start and end], ...]}.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use rsic::config::schema::{OptimizerConfig, OptimizerKind};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::decode::{BeamOptions, beam_search};
 use rsic::models::jtts::{Config, Jtts};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::train::Optimizer;
+use rsic::train::{OptimizerConfig, OptimizerKind};
 use rsic::util::rng::Rng;
 use std::time::Instant;
 use tch::{Device, Kind, Tensor, nn};

@@ -51,10 +51,10 @@ fn time_steps(preset: &str, images: usize, captions: usize, steps: usize) -> (f6
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bench.yaml");
     std::fs::write(&file, EXPERIMENT.replace("PRESET", preset)).unwrap();
-    let experiment = rsic::config::load(&file, &[]).unwrap().experiment;
+    let experiment = rsic::experiment::load(&file, &[]).unwrap().experiment;
     let store = nn::VarStore::new(Device::Cpu);
     let inputs = Inputs { features: vec![2048], vocabulary: VOCABULARY, attributes: 0 };
-    let model = assemble(&experiment, &store, &inputs, Start::Files).unwrap();
+    let model = assemble(&experiment.model, &experiment.encoders, &store, &inputs, Start::Files).unwrap();
     let variables = store.variables().into_iter().collect();
     let mut optimizer = Optimizer::new(variables, &experiment.train.optimizer, &[]).unwrap();
     let mut rng = Rng::new(&[0]);

@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result};
 use flate2::{Compression, write::GzEncoder};
-use rsic::config::schema::DataConfig;
+use rsic::data::DataConfig;
 use rsic::data::pos::{Tag, Tagger, train};
 use rsic::data::{Dataset, Split};
 use std::collections::BTreeSet;

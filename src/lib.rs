@@ -1,21 +1,35 @@
 //! Remote-sensing image captioning on LibTorch: data, models, decoding, training, metrics and reports.
 //!
-//! Data flows one way: [`data`] -> [`models`] -> [`decode`] -> [`eval`] -> [`report`]. Models do no I/O, decoders know
-//! models only through [`models::Captioner`], metrics know no tensors, and only [`commands`] ties the parts together.
+//! A module uses those above it and never those below; `tests/architecture.rs` holds the code to that:
+//!
+//! - [`util`], [`eval`]: files, messages and random numbers; the metrics, which are a crate of their own and know no tensors
+//! - [`config`]: settings of any kind from YAML; [`runtime`]: device, threads, seeds, signals
+//! - [`weights`]: weight files; [`scenes`]: the built-in dataset; [`data`]: captions, images, masks, vocabulary
+//! - [`models`]: encoders, the four captioners, Segment Anything. They do no I/O
+//! - [`features`]: what frozen encoders make of images; [`decode`]: captions of any [`models::Captioner`]
+//! - [`train`]: the training loop
+//! - [`experiment`]: one training run's settings; [`runs`]: its folder and what is recorded of it
+//! - [`session`]: an experiment in memory; [`pretrain`]: encoders on scene classes
+//! - [`experiments`]: published tables, sweeps and their runs; [`report`]: tables and pages
+//! - [`cli`], [`commands`]: the only place that ties the parts together
 
-pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
 pub mod decode;
-pub mod eval;
+pub mod experiment;
 pub mod experiments;
 pub mod features;
-pub mod logging;
 pub mod models;
 pub mod pretrain;
 pub mod report;
+pub mod runs;
 pub mod runtime;
+pub mod scenes;
 pub mod session;
 pub mod train;
-pub mod util;
+pub mod weights;
+
+pub use rsic_cli as cli;
+pub use rsic_metrics as eval;
+pub use rsic_util as util;

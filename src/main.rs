@@ -2,21 +2,11 @@
 //!
 //! LibTorch takes a fifth of a second to load, before `main`: too long to wait for scores and help, which need no tensor.
 //! And its idle threads read how to wait before `main`, too: here that is said in time.
-#![allow(dead_code, unused_imports)] // a part of the library's modules, compiled without LibTorch
-
-mod cli;
-mod eval;
-mod logging;
-#[path = "commands/score.rs"]
-mod score;
-#[path = "commands/status.rs"]
-mod status;
-mod util;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use cli::{Cli, Command};
-use status::{ExitStatus, report_error};
+use rsic_cli::{Cli, Command, ExitStatus, report_error, scoring};
+use rsic_util::logging;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
@@ -32,8 +22,8 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
         Command::Score(args) => {
-            logging::init(&cli.global)?;
-            score::run(&args, &cli.global)
+            logging::init(&cli.global.messages())?;
+            scoring::run(&args, &cli.global)
         }
         _ => hand_over(),
     }

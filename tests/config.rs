@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use rsic::config::{self, ConfigError, Origin, schema::ModelConfig};
+use rsic::config::{ConfigError, Origin};
+use rsic::experiment;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -27,8 +28,8 @@ fn write(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn load(path: &Path, overrides: &[&str]) -> anyhow::Result<config::Loaded> {
-    config::load(path, &overrides.iter().map(|text| text.to_string()).collect::<Vec<_>>())
+fn load(path: &Path, overrides: &[&str]) -> anyhow::Result<experiment::Loaded> {
+    experiment::load(path, &overrides.iter().map(|text| text.to_string()).collect::<Vec<_>>())
 }
 
 /// The error of loading `text`, with the folder's name taken out.
@@ -63,7 +64,7 @@ fn the_resolved_experiment_loads_again_as_the_same() {
     let path = write(&folder, "x.yaml", GOOD);
     let overrides = ["train.clip_norm=0.1", "train.optimizer.eps=1e-9", "name=true", "decode.method=comparison"];
     let loaded = load(&path, &overrides).unwrap();
-    for text in [config::to_yaml(&loaded.experiment).unwrap(), loaded.to_annotated_yaml().unwrap()] {
+    for text in [experiment::to_yaml(&loaded.experiment).unwrap(), loaded.to_annotated_yaml().unwrap()] {
         let again = load(&write(&folder, "again.yaml", &text), &[]).unwrap();
         assert_eq!(again.experiment, loaded.experiment, "{text}");
     }
@@ -79,7 +80,7 @@ fn bases_lie_under_the_file_and_later_bases_over_earlier_ones() {
     let train = &loaded.experiment.train;
     assert_eq!((train.seed, train.batch_size, train.epochs), (3, 16, 3));
     assert_eq!(loaded.origins.of("train.batch_size").to_string(), format!("{}/base/b.yaml:1", folder.path().display()));
-    let ModelConfig::FeLws(model) = &loaded.experiment.model else { panic!("another model") };
+    let model = loaded.experiment.model.get::<rsic::models::fe_lws::Config>().unwrap();
     assert_eq!(model.layers, 2);
     assert_eq!(loaded.files.len(), 3);
 }

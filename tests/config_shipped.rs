@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::{self, FileKind, schema::DecodeMethod, schema::ModelConfig};
+use rsic::config::{self, FileKind};
+use rsic::decode::DecodeMethod;
+use rsic::experiment;
 use rsic::experiments::sweep::PlannedSweep;
 use rsic::models::fe_lws::{Config, Stack};
 use std::fs;
@@ -31,10 +33,10 @@ fn every_shipped_experiment_is_valid_and_survives_being_saved() {
     assert!(files.len() >= 4, "{files:?}");
     let copy = tempfile::tempdir().unwrap();
     for file in files {
-        let loaded = config::load(&file, &[]).unwrap_or_else(|error| panic!("{error:#}"));
+        let loaded = experiment::load(&file, &[]).unwrap_or_else(|error| panic!("{error:#}"));
         let saved = copy.path().join("config.yaml");
-        fs::write(&saved, config::to_yaml(&loaded.experiment).unwrap()).unwrap();
-        assert_eq!(config::load(&saved, &[]).unwrap().experiment, loaded.experiment);
+        fs::write(&saved, experiment::to_yaml(&loaded.experiment).unwrap()).unwrap();
+        assert_eq!(experiment::load(&saved, &[]).unwrap().experiment, loaded.experiment);
         // The name of a run is the name of its file, so that runs/ mirrors experiments/.
         let name = file.strip_prefix(folder()).unwrap().with_extension("");
         assert_eq!(Path::new(&loaded.experiment.name), name);
@@ -54,8 +56,8 @@ fn every_shipped_file_says_what_it_is_and_how_to_run_it() {
 fn the_fe_lws_experiments_have_the_settings_of_the_paper() {
     for dataset in ["ucm", "sydney", "rsicd"] {
         let file = folder().join(format!("fe_lws/{dataset}.yaml"));
-        let experiment = config::load(&file, &[]).unwrap().experiment;
-        let ModelConfig::FeLws(model) = &experiment.model else { panic!("{dataset}: another model") };
+        let experiment = experiment::load(&file, &[]).unwrap().experiment;
+        let model = experiment.model.get::<Config>().unwrap_or_else(|| panic!("{dataset}: another model"));
         let paper =
             Config { stack: Stack::Lws, layers: 3, embedding: 256, hidden: 256, image: 256, merge: 512, dropout: 0.5 };
         assert_eq!(*model, paper);
@@ -71,7 +73,7 @@ fn the_fe_lws_experiments_have_the_settings_of_the_paper() {
 
 #[test]
 fn every_shipped_sweep_gives_runs_that_differ() {
-    let load = |path: &Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+    let load = |path: &Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let files: Vec<PathBuf> =
         fs::read_dir(folder().join("sweeps")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());

@@ -1,13 +1,14 @@
 //! CSSA on small made-up features: it learns, searches and remembers as it should.
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::schema::{ModelConfig, OptimizerConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::data::{END, START};
 use rsic::decode::{BeamOptions, beam_search};
+use rsic::models::ModelConfig;
 use rsic::models::cssa::{Config, ContrastiveConfig, Geometry, Sentence};
-use rsic::models::{Captioner, Inputs, build};
+use rsic::models::{Captioner, Inputs};
 use rsic::train::Optimizer;
+use rsic::train::OptimizerConfig;
 use rsic::util::rng::Rng;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -16,7 +17,7 @@ const VOCABULARY: i64 = 20;
 const IMAGES: usize = 8;
 
 fn config() -> ModelConfig {
-    ModelConfig::Cssa(Config {
+    ModelConfig::new(Config {
         width: 32,
         heads: 4,
         inner: 64,
@@ -28,9 +29,9 @@ fn config() -> ModelConfig {
 }
 
 fn changed(change: impl FnOnce(&mut Config)) -> ModelConfig {
-    let ModelConfig::Cssa(mut config) = config() else { unreachable!() };
+    let mut config = config().get::<Config>().unwrap().clone();
     change(&mut config);
-    ModelConfig::Cssa(config)
+    ModelConfig::new(config)
 }
 
 fn model(config: &ModelConfig, seed: i64) -> (VarStore, Box<dyn Captioner>) {
@@ -39,7 +40,7 @@ fn model(config: &ModelConfig, seed: i64) -> (VarStore, Box<dyn Captioner>) {
     let _alone = GENERATOR.lock().unwrap();
     tch::manual_seed(seed);
     let store = VarStore::new(Device::Cpu);
-    let model = build(config, &store.root(), &Inputs { features: vec![12, 4], vocabulary: VOCABULARY, attributes: 0 });
+    let model = config.build(&store.root(), &Inputs { features: vec![12, 4], vocabulary: VOCABULARY, attributes: 0 });
     (store, model)
 }
 

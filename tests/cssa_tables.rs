@@ -20,7 +20,7 @@ fn plan(tables: Vec<Found>) -> Plan {
         overrides: Vec::new(),
         output: "runs".into(),
     };
-    Plan::new(tables, &options, &|path, set| Ok(rsic::config::load(path, set)?.experiment)).unwrap()
+    Plan::new(tables, &options, &|path, set| Ok(rsic::experiment::load(path, set)?.experiment)).unwrap()
 }
 
 #[test]

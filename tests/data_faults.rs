@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
-use rsic::config::schema::{DataConfig, MissingPolicy};
+use rsic::data::{DataConfig, MissingPolicy};
 use rsic::data::{Dataset, Fault, Split, Vocabulary, parse_captions};
 use rsic::util::rng::Rng;
 use std::fs;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // in the helpers of tests
 
-use rsic::config::schema::{DataConfig, MissingPolicy, TextField, VocabularyConfig};
 use rsic::data::stats::Stats;
 use rsic::data::verify::{Kind, verify};
+use rsic::data::{DataConfig, MissingPolicy, TextField, VocabularyConfig};
 use rsic::data::{Dataset, Split, Vocabulary};
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
 use rsic::models::encoders::{self, Precision, layers, spec};
-use rsic::models::weights;
+use rsic::weights;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tch::nn::VarStore;

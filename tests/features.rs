@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
-use rsic::config::schema::EncoderConfig;
-use rsic::features::{Counts, FeatureSet, Kind};
+use rsic::features::{Counts, FeatureSet};
+use rsic::models::FeatureKind as Kind;
+use rsic::models::encoders::EncoderConfig;
 use rsic::models::encoders::Precision;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -163,8 +163,8 @@ fn nouns_are_listed_with_their_counts_and_caption_by_caption() {
 fn regions_overlap_the_true_objects_of_drawn_scenes() {
     let folder = tempfile::tempdir().unwrap();
     let scenes = folder.path().join("scenes");
-    let options = rsic::data::scenes::Options { count: 17, size: 128, seed: 1 };
-    rsic::data::scenes::generate(&options, &scenes).unwrap();
+    let options = rsic::scenes::Options { count: 17, size: 128, seed: 1 };
+    rsic::scenes::generate(&options, &scenes).unwrap();
     let (mut sum, mut objects) = (0.0, 0);
     for number in 1..=17 {
         let image = image::open(scenes.join(format!("imgs/{number}.png"))).unwrap().to_rgb8();

@@ -1,8 +1,8 @@
 //! The optimisers against PyTorch's, their parts, clipping and saved state.
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::schema::{OptimizerConfig, OptimizerKind, PartConfig};
 use rsic::train::Optimizer;
+use rsic::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 

@@ -5,11 +5,11 @@
 use image::{Rgb, RgbImage};
 use rsic::config::{FileKind, kind};
 use rsic::models::encoders::{self, NormMode, Trainable, Tuning};
-use rsic::models::weights;
 use rsic::pretrain::{Pretraining, Scenes, Training, load};
 use rsic::runtime::Interrupt;
 use rsic::train::{Optimizer, Outcome};
 use rsic::util::rng::Rng;
+use rsic::weights;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -158,7 +158,7 @@ fn evaluation_sees_every_change_of_the_parameters() {
     };
     look();
     // A step of training: parameters of the last stage, and running statistics of all.
-    let config = rsic::config::schema::OptimizerConfig::default();
+    let config = rsic::train::OptimizerConfig::default();
     let mut optimizer = Optimizer::new(store.variables().into_iter().collect(), &config, &[]).unwrap();
     encoder.grid(&images, true).square().mean(Kind::Float).backward();
     look();

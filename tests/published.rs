@@ -1,13 +1,13 @@
 //! Which published row an experiment is set beside.
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::{self, Experiment};
+use rsic::experiment::{self, Experiment};
 use rsic::experiments::published::{PublishedRow, published_row};
 use std::path::Path;
 
 fn row(file: &str, overrides: &[&str]) -> Option<PublishedRow> {
     let load = |path: &Path, overrides: &[String]| -> anyhow::Result<Experiment> {
-        Ok(config::load(path, overrides)?.experiment)
+        Ok(experiment::load(path, overrides)?.experiment)
     };
     let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
     let experiment = load(&Path::new("experiments").join(file), &overrides).unwrap();

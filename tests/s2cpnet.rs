@@ -258,7 +258,7 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
     let made = VarStore::new(Device::Cpu);
     let spec = rsic::models::encoders::spec::find("resnet50").unwrap();
     let _network = spec.network(&made.root(), None);
-    rsic::models::weights::randomise(&made);
+    rsic::weights::randomise(&made);
     let made = made.variables();
     let changed = |name: &str| find(&format!("encoder.{name}")) != made[name];
     assert!(changed("layer4.2.conv2.weight") && changed("layer1.0.bn1.running_mean"));

@@ -3,8 +3,8 @@
 
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
 use rsic::models::s2cpnet::{Config, Preset, S2cpNet, Stages};
-use rsic::models::weights::{random_values, randomise};
 use rsic::models::{Captioner, Inputs};
+use rsic::weights::{random_values, randomise};
 use serde_json::Value;
 use std::sync::OnceLock;
 use tch::nn::VarStore;

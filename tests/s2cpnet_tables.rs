@@ -4,9 +4,11 @@
 mod common;
 
 use common::{digits, shared};
-use rsic::config::{self, schema::Experiment, schema::ModelConfig, schema::ScheduleConfig, schema::ScoredAs};
+use rsic::experiment::{self, Experiment};
 use rsic::experiments::catalog::of_paper;
+use rsic::models::ModelSettings;
 use rsic::models::s2cpnet::{Config, Preset};
+use rsic::train::{ScheduleConfig, ScoredAs};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -14,8 +16,8 @@ const NUMBERS: [&str; 7] = ["I", "II", "III", "IV", "V", "VI", "VII"];
 
 fn load(name: &str, overrides: &[String]) -> (Experiment, Config) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("experiments/s2cpnet/{name}.yaml"));
-    let experiment = config::load(&path, overrides).unwrap_or_else(|error| panic!("{error:#}")).experiment;
-    let ModelConfig::S2cpNet(model) = experiment.model.clone() else { panic!("{name}: another model") };
+    let experiment = experiment::load(&path, overrides).unwrap_or_else(|error| panic!("{error:#}")).experiment;
+    let model = experiment.model.get::<Config>().unwrap_or_else(|| panic!("{name}: another model")).clone();
     (experiment, model)
 }
 
@@ -56,7 +58,7 @@ fn rows_of_the_tables_are_valid_runs_and_different_models() {
             let base = run.base.as_ref().unwrap_or(&found.table.base).with_extension("");
             let (_, model) = load(base.to_str().unwrap(), &run.overrides().unwrap());
             if found.table.dataset == "ucm" {
-                of_ucm.insert(model.variant());
+                of_ucm.insert(model.variant(false));
             }
         }
     }

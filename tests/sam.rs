@@ -8,8 +8,8 @@ use rsic::models::sam::{
     Candidates, Config, DecoderConfig, EncoderConfig, Frame, GeneratorRules, Predictor, Prompt, Sam, TinyVitConfig,
     VitConfig, generate,
 };
-use rsic::models::weights::{Format, StateDict, random_values};
 use rsic::util::fs::sha256;
+use rsic::weights::{Format, StateDict, random_values};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};

@@ -6,7 +6,7 @@ mod common;
 use common::{command, refused, rsic, succeeds, text};
 use rsic::data::masks::{Finder, MaskRules, parse_records, prepare, read};
 use rsic::models::sam::{Config, DecoderConfig, EncoderConfig, Sam, VitConfig};
-use rsic::models::weights::random_values;
+use rsic::weights::random_values;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers outside the test functions fail the test just as well
 
 use rayon::prelude::*;
-use rsic::data::scenes::{CAPTIONS, KINDS, Object, Options, Scene, generate, mask_colour, render};
+use rsic::scenes::{CAPTIONS, KINDS, Object, Options, Scene, generate, mask_colour, render};
 use rsic::util::fs::{sha256, sha256_file};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -7,12 +7,14 @@
 mod common;
 
 use common::{command, succeeds, workplace};
-use rsic::config::schema::{DataConfig, ModelConfig, VocabularyConfig};
-use rsic::config::{self, Experiment, FileKind};
+use rsic::config::{self, FileKind};
+use rsic::data::{DataConfig, VocabularyConfig};
+use rsic::experiment::{self, Experiment};
 use rsic::experiments::catalog::of_paper;
 use rsic::experiments::encoders::Sources;
-use rsic::experiments::plan::{Options, Plan, identity};
+use rsic::experiments::plan::{Options, Plan};
 use rsic::experiments::sweep::PlannedSweep;
+use rsic::models::{ModelConfig, cssa};
 use rsic::runtime::Interrupt;
 use rsic::session::Session;
 use rsic::train::{Group, Outcome, TrainState};
@@ -25,7 +27,7 @@ use std::time::Instant;
 use tch::Device;
 
 fn load(path: &Path, overrides: &[String]) -> anyhow::Result<Experiment> {
-    Ok(config::load(path, overrides)?.experiment)
+    Ok(experiment::load(path, overrides)?.experiment)
 }
 
 /// The shipped YAML files of a kind.
@@ -62,6 +64,45 @@ fn shipped() -> Vec<(String, Experiment)> {
     all
 }
 
+/// The same model in small sizes.
+fn narrow(model: &ModelConfig) -> ModelConfig {
+    let mut settings = serde_json::to_value(model).unwrap();
+    let Some(own) = settings.get_mut(model.key()) else { panic!("no settings of {}", model.key()) };
+    let mut set =
+        |path: &str, value: serde_json::Value| *own.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = value;
+    match model.key() {
+        "fe_lws" => {
+            for (name, width) in [("/embedding", 8), ("/hidden", 8), ("/image", 8), ("/merge", 12)] {
+                set(name, width.into());
+            }
+        }
+        "cssa" => {
+            for (name, width) in [("/width", 16), ("/heads", 2), ("/inner", 16), ("/geometry_hidden", 4)] {
+                set(name, width.into());
+            }
+            let views = model.get::<cssa::Config>().unwrap().augment.views.min(1);
+            set("/augment/views", views.into());
+            if !Path::new("cache").join(METEOR).exists() {
+                set("/augment/text/synonyms", 0.0.into()); // they come of METEOR's resources
+            }
+        }
+        "jtts" => {
+            for (name, width) in [("/hidden", 16), ("/embedding", 8), ("/attribute_embedding", 8), ("/attention", 8)] {
+                set(name, width.into());
+            }
+            set("/classifier", serde_json::json!([12, 8]));
+            set("/words/above", 2.into());
+        }
+        "s2cpnet" => {
+            for (name, width) in [("/width", 16), ("/heads", 2), ("/grid", 2), ("/noun_words/min_count", 1)] {
+                set(name, width.into());
+            }
+        }
+        other => panic!("say what makes a small {other}"),
+    }
+    serde_json::from_value(settings).unwrap()
+}
+
 /// The same experiment on the scenes, with random encoders and narrow layers; one epoch of it is one step.
 fn small(mut experiment: Experiment, scenes: &Path) -> Experiment {
     experiment.name = "small".into();
@@ -71,27 +112,7 @@ fn small(mut experiment: Experiment, scenes: &Path) -> Experiment {
         encoder.weights = "random".into();
         encoder.image_size = if encoder.tune.is_some() { 32 } else { 64 };
     }
-    match &mut experiment.model {
-        ModelConfig::FeLws(model) => {
-            (model.embedding, model.hidden, model.image, model.merge) = (8, 8, 8, 12);
-        }
-        ModelConfig::Cssa(model) => {
-            (model.width, model.heads, model.inner, model.geometry_hidden) = (16, 2, 16, 4);
-            model.augment.views = model.augment.views.min(1);
-            if !Path::new("cache").join(METEOR).exists() {
-                model.augment.text.synonyms = 0.0; // they come of METEOR's resources
-            }
-        }
-        ModelConfig::Jtts(model) => {
-            (model.hidden, model.embedding, model.attribute_embedding, model.attention) = (16, 8, 8, 8);
-            model.classifier = [12, 8];
-            model.words.above = 2;
-        }
-        ModelConfig::S2cpNet(model) => {
-            (model.width, model.heads, model.grid) = (16, 2, 2);
-            model.noun_words.min_count = 1;
-        }
-    }
+    experiment.model = narrow(&experiment.model);
     for stage in [Some(&mut experiment.train), experiment.pretrain.as_mut()].into_iter().flatten() {
         (stage.seed, stage.epochs, stage.batch_size) = (1, 1, 1000);
         stage.early_stop.patience = 1;
@@ -104,7 +125,7 @@ fn distinct(scenes: &Path) -> Vec<(Vec<String>, Experiment)> {
     let mut by_identity: BTreeMap<String, (Vec<String>, Experiment)> = BTreeMap::new();
     for (place, experiment) in shipped() {
         let experiment = small(experiment, scenes);
-        let entry = by_identity.entry(identity(&experiment).unwrap()).or_insert_with(|| (Vec::new(), experiment));
+        let entry = by_identity.entry(experiment.identity().unwrap()).or_insert_with(|| (Vec::new(), experiment));
         entry.0.push(place);
     }
     let mut distinct: Vec<_> = by_identity.into_values().collect();

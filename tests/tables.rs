@@ -137,20 +137,19 @@ fn a_run_has_the_same_folder_whichever_table_asks_for_it() {
 
 #[test]
 fn seeds_decodings_and_names_do_not_tell_trainings_apart_but_settings_do() {
-    use rsic::experiments::plan::identity;
     let base = report_fakes::load(Path::new("ucm.yaml"), &[]).unwrap();
     let changed = |key: &str| report_fakes::load(Path::new("ucm.yaml"), &[key.to_owned()]).unwrap();
     for same in ["name=other", "train.seed=7", "decode={\"beam\": 3}"] {
-        assert_eq!(identity(&base).unwrap(), identity(&changed(same)).unwrap(), "{same}");
+        assert_eq!(base.identity().unwrap(), changed(same).identity().unwrap(), "{same}");
     }
     for other in ["train.epochs=3", "model.fe_lws.layers=2", "data.root=elsewhere"] {
-        assert_ne!(identity(&base).unwrap(), identity(&changed(other)).unwrap(), "{other}");
+        assert_ne!(base.identity().unwrap(), changed(other).identity().unwrap(), "{other}");
     }
 }
 
 #[test]
 fn every_shipped_table_resolves_to_the_runs_that_the_papers_tables_stand_for() {
-    let load = |path: &Path, overrides: &[String]| Ok(rsic::config::load(path, overrides)?.experiment);
+    let load = |path: &Path, overrides: &[String]| Ok(rsic::experiment::load(path, overrides)?.experiment);
     let experiments = Path::new("experiments");
     assert_eq!(papers(experiments).unwrap(), ["cssa", "fe_lws", "jtts", "s2cpnet"]);
     for (paper, runs) in [("cssa", 27), ("fe_lws", 84), ("jtts", 60), ("s2cpnet", 11)] {

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{by_heart, command, eight, refused, rsic, text};
-use rsic::experiments::lock::RunLock;
+use rsic::runs::RunLock;
 use rsic::util::rng::Rng;
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,7 +1,7 @@
 //! The `train` block: what it accepts, and what it says of the rest.
 #![allow(clippy::unwrap_used)]
 
-use rsic::config::schema::{OptimizerKind, ScheduleConfig, TrainConfig};
+use rsic::train::{OptimizerKind, ScheduleConfig, TrainConfig};
 use std::fs;
 
 const BASE: &str = "name: x
@@ -15,10 +15,10 @@ fn load(train: &str) -> Result<TrainConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.yaml");
     fs::write(&path, format!("{BASE}train: {train}\n")).unwrap();
-    let loaded = rsic::config::load(&path, &[]).map_err(|error| format!("{error:#}"))?;
+    let loaded = rsic::experiment::load(&path, &[]).map_err(|error| format!("{error:#}"))?;
     // What a run folder keeps reads back the same.
-    fs::write(&path, rsic::config::to_yaml(&loaded.experiment).unwrap()).unwrap();
-    assert_eq!(rsic::config::load(&path, &[]).unwrap().experiment, loaded.experiment);
+    fs::write(&path, rsic::experiment::to_yaml(&loaded.experiment).unwrap()).unwrap();
+    assert_eq!(rsic::experiment::load(&path, &[]).unwrap().experiment, loaded.experiment);
     Ok(loaded.experiment.train)
 }
 
@@ -50,7 +50,7 @@ fn another_schedule_replaces_that_of_the_base() {
     let above = "base: base.yaml\ntrain: {schedule: {noam: {warmup: 10, d_model: 8}}}\n";
     let schedule = |path: &std::path::Path, overrides: &[&str]| {
         let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
-        rsic::config::load(path, &overrides).unwrap().experiment.train.schedule
+        rsic::experiment::load(path, &overrides).unwrap().experiment.train.schedule
     };
     assert!(matches!(schedule(&file("x.yaml", above), &[]), ScheduleConfig::Noam(_)));
     assert_eq!(schedule(&step, &["train.schedule=constant"]), ScheduleConfig::Constant);

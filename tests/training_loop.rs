@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use anyhow::Result;
-use rsic::config::schema::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
 use rsic::train::{Group, Outcome, Run, TrainState, TrainingSet};
+use rsic::train::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
 use rsic::util::rng::Rng;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
-use rsic::models::weights::{self, Format, StateDict};
 use rsic::util::rng::Rng;
+use rsic::weights::{self, Format, StateDict};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -143,4 +143,14 @@ fn verify_names_each_fault_and_exits_1() {
     let (code, said, _) = run();
     assert_eq!((code, said.contains("3 files, 2 faults")), (Some(1), true), "{said}");
     assert!(said.contains("should begin 0676ba61"), "{said}");
+}
+
+#[test]
+fn the_manifest_names_weights_of_every_encoder_and_word_vectors_and_segment_anything() {
+    let manifest = rsic::weights::manifest().unwrap();
+    let named: std::collections::BTreeSet<&str> = manifest.iter().map(|published| published.name.as_str()).collect();
+    let others = ["glove.6B", "sam_vit_b", "sam_vit_l", "sam_vit_h", "mobile_sam"];
+    assert_eq!(named, rsic::models::encoders::spec::names().chain(others).collect());
+    let unique: std::collections::BTreeSet<_> = manifest.iter().map(|p| (&p.name, &p.version)).collect();
+    assert_eq!(unique.len(), manifest.len());
 }

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
-use rsic::models::weights::{FetchOptions, Fetched, Published, fetch};
 use rsic::util::fs::sha256;
+use rsic::weights::{FetchOptions, Fetched, Published, fetch};
 use serde_json::json;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

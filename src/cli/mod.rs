@@ -1,10 +1,12 @@
-//! The command line: clap types only, one `*Args` struct per subcommand.
+//! The command line: one `*Args` struct per subcommand, exit codes, and [`scoring`], which needs no LibTorch.
 
 mod data;
 mod files;
 mod masks;
 mod runs;
 mod score;
+pub mod scoring;
+mod status;
 mod train;
 
 pub use data::*;
@@ -12,9 +14,11 @@ pub use files::*;
 pub use masks::*;
 pub use runs::*;
 pub use score::*;
+pub use status::{ExitStatus, report_error};
 pub use train::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rsic_util::logging::Messages;
 
 /// Remote-sensing image captioning: train, caption, score and reproduce published tables.
 #[derive(Debug, Parser)]
@@ -45,6 +49,13 @@ pub struct GlobalArgs {
     /// CPU threads for tensor operations (default: all cores).
     #[arg(long, global = true, env = "RSIC_THREADS")]
     pub threads: Option<usize>,
+}
+
+impl GlobalArgs {
+    /// What they say of messages.
+    pub fn messages(&self) -> Messages {
+        Messages { quiet: self.quiet, verbose: self.verbose, json: self.log_format == LogFormat::Json }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,14 +2,14 @@
 
 use super::{ExitStatus, report, this_command};
 use crate::cli::CompareArgs;
-use crate::config;
 use crate::eval::bootstrap::{self, Difference};
 use crate::eval::readers::{self, plain};
 use crate::eval::{MetricSet, References, Scores};
+use crate::experiment;
 use crate::experiments::Comparison;
 use crate::experiments::reported::{Group, ReportedRun, grouped};
-use crate::experiments::result::{CaptionRecord, DecodingResult, ImageRecord};
 use crate::report::html::{self, Differences, MetricDifference, Shown};
+use crate::runs::result::{CaptionRecord, DecodingResult, ImageRecord};
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ impl System {
     }
 
     fn of_run(path: &Path, args: &CompareArgs) -> Result<Self> {
-        let load = |path: &Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+        let load = |path: &Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
         let run = ReportedRun::load(path, &load)?;
         let names =
             || run.result.decodings.iter().map(|decoding| decoding.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -295,7 +295,7 @@ fn write_page(
     let (Some((one, of_one)), Some((other, of_other))) = (&first.run, &second.run) else {
         bail!("--html needs two run folders: a file of captions does not say where its images are");
     };
-    let load = |path: &Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+    let load = |path: &Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let groups: Vec<Group> = grouped(vec![one.clone(), other.clone()]);
     let comparison = Comparison::of_runs(&groups, &args.experiments, &load)?;
     let command = this_command();

@@ -2,14 +2,15 @@
 
 use super::ExitStatus;
 use crate::cli::{ConfigCommand, ConfigShowArgs};
-use crate::config::{self, Experiment, FileKind};
+use crate::config::{self, FileKind};
 use crate::data::attributes::Attributes;
 use crate::data::{Dataset, Vocabulary};
+use crate::experiment::{self, Experiment};
 use crate::experiments::Table;
 use crate::experiments::sweep::Sweep;
-use crate::models::{self, Inputs, cost};
+use crate::models::{Inputs, cost};
 use crate::pretrain;
-use crate::session::is_frozen;
+use crate::train::PartConfig;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -26,7 +27,7 @@ pub fn run(command: &ConfigCommand) -> Result<ExitStatus> {
 }
 
 fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
-    let loaded = config::load(&args.config, &args.overrides)?;
+    let loaded = experiment::load(&args.config, &args.overrides)?;
     let mut out = std::io::stdout().lock();
     if !args.params {
         out.write_all(loaded.to_annotated_yaml()?.as_bytes())?;
@@ -44,9 +45,9 @@ fn show(args: &ConfigShowArgs) -> Result<ExitStatus> {
         writeln!(out, "{name:width$}  {:>13}", grouped(count))?;
     }
     let words = cost::mean_words(&dataset);
-    let inputs = Inputs::of(experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
-    let (features, encoders) = cost::encoders(experiment)?;
-    let captioner = cost::captioner(experiment, &inputs, features, words);
+    let inputs = Inputs::new(&experiment.encoders, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
+    let (features, encoders) = cost::encoders(&experiment.model, &experiment.encoders)?;
+    let captioner = cost::captioner(&experiment.model, &inputs, features, words);
     writeln!(
         out,
         "\nmultiply-adds of one image and a caption of {words} words, forward (two floating-point operations each):\n\
@@ -63,14 +64,14 @@ const FROZEN: &str = " (frozen)";
 /// The trainable parameters of a model by part: what stands before the last dot of their names. The frozen encoders are
 /// no part of it.
 fn describe(experiment: &Experiment, vocabulary: usize, attributes: usize) -> Result<Vec<(String, usize)>> {
-    let inputs = Inputs::of(experiment, vocabulary, attributes)?;
+    let inputs = Inputs::new(&experiment.encoders, vocabulary, attributes)?;
     let store = VarStore::new(Device::Cpu);
-    let _model = models::build(&experiment.model, &store.root(), &inputs);
+    let _model = experiment.model.build(&store.root(), &inputs);
     let mut parts: BTreeMap<String, usize> = BTreeMap::new();
     let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
     for (name, tensor) in &variables {
         let part = name.rsplit_once('.').map_or(name.as_str(), |(part, _)| part);
-        let mark = if is_frozen(&experiment.train.parts, name) { FROZEN } else { "" };
+        let mark = if PartConfig::freezes(&experiment.train.parts, name) { FROZEN } else { "" };
         *parts.entry(format!("{part}{mark}")).or_default() += tensor.numel();
     }
     Ok(parts.into_iter().collect())
@@ -94,7 +95,7 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
     let mut faulty = 0;
     for file in files {
         let checked = match config::kind(file) {
-            FileKind::Experiment => config::load(file, &[]).map(drop),
+            FileKind::Experiment => experiment::load(file, &[]).map(drop),
             FileKind::Pretraining => pretrain::load(file, &[]).map(drop),
             FileKind::Table => Table::load(file).map(drop),
             FileKind::Sweep => Sweep::load(file).map(drop),

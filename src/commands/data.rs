@@ -2,16 +2,17 @@
 
 use super::ExitStatus;
 use crate::cli::{AttributesArgs, CaptionField, DataArgs, DataCommand, GlobalArgs, LogFormat, ScenesArgs};
-use crate::config::schema::{DataConfig, TextField};
 use crate::data::attributes::{Attributes, Rules};
-use crate::data::scenes::{self, CAPTIONS};
 use crate::data::stats::Stats;
 use crate::data::verify::{self, Progress};
+use crate::data::{DataConfig, TextField};
 use crate::data::{Dataset, Split};
+use crate::scenes::{self, CAPTIONS};
+use crate::util::logging;
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{Write, stdout};
 use std::path::Path;
+use std::sync::OnceLock;
 
 mod augment_text;
 mod masks;
@@ -34,7 +35,7 @@ fn attributes(args: &AttributesArgs) -> Result<ExitStatus> {
     let path = &args.data.dataset;
     let is_experiment = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let mut rules = if is_experiment {
-        crate::config::load(path, &[])?.experiment.model.attributes().cloned().unwrap_or_default()
+        crate::experiment::load(path, &[])?.experiment.model.attributes().cloned().unwrap_or_default()
     } else {
         Rules::default()
     };
@@ -69,13 +70,12 @@ fn stats(args: &DataArgs) -> Result<ExitStatus> {
 }
 
 fn verify(args: &DataArgs) -> Result<ExitStatus> {
-    let bar = ProgressBar::new(0); // drawn on standard error, and only where that is a terminal
-    bar.set_style(ProgressStyle::with_template("{pos}/{len} images decoded  {bar:40}  {per_sec}  eta {eta}")?);
+    let bar: OnceLock<logging::Progress> = OnceLock::new();
     let report = verify::verify(&settings(args)?, &|progress| match progress {
-        Progress::Total(total) => bar.set_length(total as u64),
-        Progress::OneMore => bar.inc(1),
+        Progress::Total(total) => _ = bar.get_or_init(|| logging::progress(total, "images decoded")),
+        Progress::OneMore => bar.get().into_iter().for_each(|bar| bar.advance(1)),
     })?;
-    bar.finish_and_clear();
+    drop(bar);
     let mut out = stdout().lock();
     match args.format {
         LogFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
@@ -108,7 +108,7 @@ fn settings_of(path: &Path) -> Result<DataConfig> {
     } else if !path.exists() {
         bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
     } else if ["yaml", "yml"].contains(&extension) {
-        crate::config::load(path, &[])?.experiment.data
+        crate::experiment::load(path, &[])?.experiment.data
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;

@@ -3,7 +3,7 @@
 use super::ExitStatus;
 use crate::cli::GlobalArgs;
 use crate::eval::meteor::Resources;
-use crate::experiments::environment::Environment;
+use crate::runs::Environment;
 use crate::runtime;
 use crate::util::fs::{cache_dir, write_atomic};
 use anyhow::Result;

@@ -1,14 +1,15 @@
 //! `rsic eval`: captions a split with a trained run and scores it.
 
+use super::ExitStatus;
 use super::progress::FeatureProgress;
-use super::{ExitStatus, record};
 use crate::cli::{EvalArgs, GlobalArgs};
-use crate::config::schema::DecodeConfig;
 use crate::data::Split;
+use crate::decode::DecodeConfig;
 use crate::eval::Scores;
-use crate::experiments::result::label;
+use crate::runs::RunFolder;
 use crate::runtime::{self, Interrupt};
-use crate::session::{RunFolder, Session, SplitEvaluation, Trained};
+use crate::session::record;
+use crate::session::{Session, SplitEvaluation, Trained};
 use crate::train::TrainState;
 use crate::train::checkpoint::STATE;
 use crate::train::checkpoints::LAST;
@@ -54,13 +55,13 @@ pub(super) fn evaluate_and_write(
 ) -> Result<()> {
     let result = session.evaluate(split, decode)?;
     let state = run.map(|(state, _)| state);
-    let stem = format!("{split}-{}", label(decode).replace([' ', ',', '='], "-").replace("--", "-"));
+    let stem = format!("{split}-{}", decode.label().replace([' ', ',', '='], "-").replace("--", "-"));
     let captions = folder.join("predictions").join(format!("{stem}.jsonl"));
     write_captions(session, &result, &captions)?;
     let scores = folder.join("predictions").join(format!("{stem}.scores.json"));
     let summary = json!({
         "split": split.name(),
-        "decoding": label(decode),
+        "decoding": decode.label(),
         "images": result.images.len(),
         "seconds": result.seconds,
         "corpus": result.evaluation.corpus,
@@ -74,7 +75,7 @@ pub(super) fn evaluate_and_write(
         record::add_decoding(session, state, run, record::decoding(session, decode, &result)?)?;
     }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), label(decode))?;
+    writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), decode.label())?;
     let mut scores = result.evaluation.corpus.clone();
     scores.0.extend(result.attributes.iter().flat_map(|attributes| attributes.0.clone()));
     print_scores(&mut out, &scores)?;

@@ -3,8 +3,9 @@
 use super::ExitStatus;
 use super::progress::FeatureProgress;
 use crate::cli::{FeaturesArgs, GlobalArgs};
-use crate::config::{self, schema::MissingPolicy};
 use crate::data::Dataset;
+use crate::data::MissingPolicy;
+use crate::experiment;
 use crate::features::Progress;
 use crate::runtime::Interrupt;
 use crate::session::look_at;
@@ -14,7 +15,7 @@ use std::io::{Write, stdout};
 use std::time::{Duration, Instant};
 
 pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
-    let experiment = config::load(&args.config, &args.overrides)?.experiment;
+    let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
     let kind = experiment.model.features();
     let dataset = Dataset::load(&experiment.data)?;
     crate::runtime::set_threads(global.threads)?;

@@ -1,6 +1,6 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, scoring};
 use crate::train::parallel::Launch;
 use crate::util::shell::quoted;
 use anyhow::Result;
@@ -16,32 +16,29 @@ mod features;
 mod metrics_data;
 mod pretrain;
 mod progress;
-mod record;
 mod report;
 pub mod reproduce;
 mod runner;
 mod sam;
-mod score;
 mod spice;
-mod status;
 mod sweep;
 mod train;
 mod weights;
 mod weights_fetch;
 
-pub use status::{ExitStatus, report_error};
+pub use crate::cli::{ExitStatus, report_error};
 
 /// Runs the command that was asked for.
 pub fn run(mut cli: Cli) -> Result<ExitStatus> {
     if matches!(cli.command, Command::Train(_)) && Launch::from_env()?.rank > 0 {
         cli.global.quiet = true; // the first of several processes speaks for all
     }
-    crate::logging::init(&cli.global)?;
+    crate::util::logging::init(&cli.global.messages())?;
     match cli.command {
         Command::Train(args) => train::run(&cli.global, &args),
         Command::Eval(args) => eval::run(&cli.global, &args),
         Command::Caption(args) => caption::run(&cli.global, &args),
-        Command::Score(args) => score::run(&args, &cli.global),
+        Command::Score(args) => scoring::run(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
         Command::Report(args) => report::run(&args),

@@ -1,8 +1,8 @@
 //! Progress of the extraction of features, which may be asked to stop.
 
 use crate::features::Progress;
-use crate::logging;
 use crate::runtime::Interrupt;
+use crate::util::logging;
 use anyhow::{Result, bail};
 
 /// A bar per encoder.

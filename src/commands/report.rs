@@ -3,7 +3,7 @@
 use super::reproduce::details;
 use super::{ExitStatus, this_command};
 use crate::cli::ReportArgs;
-use crate::config;
+use crate::experiment;
 use crate::experiments::Comparison;
 use crate::experiments::reported::{Group, ReportedRun, find_runs, grouped};
 use crate::report::html::{self, Curves, Page, Shown};
@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 pub fn run(args: &ReportArgs) -> Result<ExitStatus> {
-    let load = |path: &std::path::Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+    let load = |path: &std::path::Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let folders = find_runs(&args.runs)?;
     let runs: Vec<ReportedRun> =
         folders.iter().map(|folder| ReportedRun::load(folder, &load)).collect::<Result<_>>()?;

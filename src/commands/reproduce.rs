@@ -3,15 +3,16 @@
 use super::runner::Trainer;
 use super::{ExitStatus, this_command};
 use crate::cli::{GlobalArgs, ReproduceArgs};
-use crate::config::{self, Experiment};
+use crate::experiment::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
 use crate::experiments::runner::{Executed, Runner, execute};
-use crate::experiments::{Comparison, RunResult, catalog, reported, result};
+use crate::experiments::{Comparison, catalog, reported};
 use crate::report::html::{self, Curves, Details, Page, Shown};
 use crate::report::{text, write_tables};
+use crate::runs::RunFolder;
+use crate::runs::{RunResult, result};
 use crate::runtime::{self, Interrupt};
-use crate::session::RunFolder;
 use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -174,5 +175,5 @@ fn samples(page: &Page, out: &mut dyn Write) -> Result<()> {
 }
 
 fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
-    Ok(config::load(path, overrides)?.experiment)
+    Ok(experiment::load(path, overrides)?.experiment)
 }

@@ -1,12 +1,12 @@
 //! Makes the runs that a table needs: what `rsic train` and `rsic eval` do.
 
-use super::record;
 use super::train::train_in;
 use crate::data::Split;
-use crate::experiments::result::RunResult;
 use crate::experiments::runner::{Outcome, Request, Runner};
+use crate::runs::RunFolder;
+use crate::runs::result::RunResult;
 use crate::runtime::Interrupt;
-use crate::session::RunFolder;
+use crate::session::record;
 use crate::train::{self, Group};
 use anyhow::Result;
 use tch::Device;
@@ -20,7 +20,7 @@ pub(super) struct Trainer {
 impl Runner for Trainer {
     fn run(&mut self, request: &Request) -> Result<Outcome> {
         let folder = RunFolder::open(request.folder, request.experiment, true, false)?;
-        let _log = crate::logging::attach_run(request.folder)?;
+        let _log = crate::util::logging::attach_run(request.folder)?;
         let experiment = request.experiment.clone();
         let (session, state, outcome) = train_in(experiment, &folder, self.device, &self.interrupt, &Group::solo())?;
         if outcome == train::Outcome::Interrupted {

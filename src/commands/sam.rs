@@ -2,11 +2,11 @@
 
 use crate::data::image::decode_file;
 use crate::data::masks::{Finder, Found, Labels, Record, write_solid};
-use crate::logging;
 use crate::models::sam::{GeneratorRules, Sam, generate};
-use crate::models::weights::{self, Published};
 use crate::runtime::Interrupt;
 use crate::util::fs::{cache_dir, sha256, sha256_file};
+use crate::util::logging;
+use crate::weights::{self, Published};
 use ::image::RgbImage;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};

@@ -3,14 +3,15 @@
 use super::ExitStatus;
 use super::progress::FeatureProgress;
 use crate::cli::{GlobalArgs, TrainArgs};
-use crate::config::{self, Experiment};
 use crate::data::Split;
-use crate::experiments::lock::RunLock;
-use crate::logging;
+use crate::experiment::{self, Experiment};
+use crate::runs::RunFolder;
+use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt};
-use crate::session::{RunFolder, Session};
+use crate::session::Session;
 use crate::train::parallel::Launch;
 use crate::train::{Done, Group, Outcome, TrainState};
+use crate::util::logging;
 use crate::util::shell::{continuing, quoted, this_command};
 use anyhow::Result;
 use std::io::Write;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
-    let experiment = config::load(&args.config, &args.overrides)?.experiment;
+    let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
     let launch = Launch::from_env()?;
     let device = launch.device(&global.device)?;
     runtime::set_threads(global.threads.or(launch.threads()))?;
@@ -74,7 +75,7 @@ pub(super) fn train_in(
         let mut progress = FeatureProgress::new(interrupt);
         let mut session = Session::new(experiment, device, &mut |p| progress.update(p))?;
         group.share(|| {
-            folder.describe(&session)?;
+            folder.describe(&session.data_used()?)?;
             folder.set_status("running")
         })?;
         let mut bar: Option<logging::Progress> = None;

@@ -2,9 +2,9 @@
 
 use super::ExitStatus;
 use crate::cli::FetchArgs;
-use crate::logging;
-use crate::models::weights::{self, FetchOptions, Fetched, Published};
 use crate::runtime::Interrupt;
+use crate::util::logging;
+use crate::weights::{self, FetchOptions, Fetched, Published};
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::io::{Write, stdout};

@@ -1,24 +1,21 @@
-//! Experiment files: YAML -> typed -> validated [`Experiment`].
+//! Configuration files: YAML -> typed -> validated settings of any kind.
 //!
 //! A file may build on others (`base: other.yaml` or a list, relative to the file): maps merge key by key, lists and
 //! single values replace, and another model replaces the base's model. `key=value` overrides lie on top. Everything
 //! wrong is reported at once, each fault with the file, line and column where it was written, or the override.
 
+mod checks;
 mod emit;
 mod errors;
 mod overrides;
 mod parse;
 mod problem;
-pub mod schema;
 mod sources;
-pub mod training;
 mod tree;
 mod typed;
-mod validate;
 
+pub use checks::Checks;
 pub use errors::ConfigError;
-pub use schema::Experiment;
-pub use validate::{METRICS, SPLITS};
 
 use anyhow::Result;
 use errors::Fault;
@@ -28,22 +25,6 @@ use sources::Sources;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// A validated experiment and where each of its values was written.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    pub experiment: Experiment,
-    pub origins: Origins,
-    /// The files it was made of, the one asked for first.
-    pub files: Vec<PathBuf>,
-}
-
-impl Loaded {
-    /// The resolved experiment as YAML, with the origin of each value as a comment at the end of its line.
-    pub fn to_annotated_yaml(&self) -> Result<String> {
-        emit::annotated(&serde_json::to_value(&self.experiment)?, &self.origins)
-    }
-}
 
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,20 +55,16 @@ impl Origins {
     }
 }
 
-/// Reads an experiment with its bases, lays the overrides on it and validates it.
+/// Settings as YAML that [`load`] reads back to equal ones.
 ///
-/// # Errors
-/// An unreadable file, or a [`ConfigError`] with every fault of the experiment.
-pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded> {
-    let (experiment, origins, files) = load_as(path, overrides, validate::validate)?;
-    Ok(Loaded { experiment, origins, files })
+/// Use this and not serde_yaml, which would write enums as YAML tags.
+pub fn to_yaml(settings: &impl Serialize) -> Result<String> {
+    emit::plain(&serde_json::to_value(settings)?)
 }
 
-/// The resolved experiment as YAML that [`load`] reads back to an equal one.
-///
-/// Use this and not serde_yaml, which would write the model as a YAML tag.
-pub fn to_yaml(experiment: &Experiment) -> Result<String> {
-    emit::plain(&serde_json::to_value(experiment)?)
+/// Settings as YAML, with the origin of each value as a comment at the end of its line.
+pub fn to_annotated_yaml(settings: &impl Serialize, origins: &Origins) -> Result<String> {
+    emit::annotated(&serde_json::to_value(settings)?, origins)
 }
 
 /// What a YAML file below `experiments/` describes.
@@ -118,11 +95,11 @@ pub fn kind(path: &Path) -> FileKind {
 /// A fault that a validator found: the dotted path of the setting, and the sentence after it.
 pub type Invalid = (String, String);
 
-/// [`load`] for any type that is written like an experiment.
+/// Reads a file with its bases, applies the overrides, types the result and validates it.
 ///
 /// # Errors
-/// As [`load`].
-pub fn load_as<T: DeserializeOwned + Serialize>(
+/// An unreadable file, or a [`ConfigError`] with every fault of the settings.
+pub fn load<T: DeserializeOwned + Serialize>(
     path: &Path,
     overrides: &[String],
     validate: impl Fn(&T) -> Vec<Invalid>,

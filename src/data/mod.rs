@@ -1,4 +1,4 @@
-//! Datasets: caption files, splits, vocabulary, images, built-in scenes.
+//! Datasets: caption files, splits, vocabulary, images.
 //!
 //! A caption file of any known format becomes [`captions::Record`]s; [`Dataset`] applies the settings to them (which
 //! text, which words, which split) and finds the images on disk; [`Vocabulary`] gives the words their numbers;
@@ -17,7 +17,7 @@ pub mod masks;
 pub mod nouns;
 pub mod pos;
 pub mod published;
-pub mod scenes;
+mod settings;
 mod split;
 pub mod stats;
 pub mod verify;
@@ -27,5 +27,6 @@ pub mod words;
 pub use captions::parse_captions;
 pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
+pub use settings::{DataConfig, MissingPolicy, SplitRule, TextField, VocabularyConfig};
 pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};

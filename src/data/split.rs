@@ -1,6 +1,6 @@
 //! Train, validation and test: their names in files, and the rule where a file names none.
 
-use crate::config::schema::SplitRule;
+use crate::data::SplitRule;
 use crate::util::{rng::Rng, suggest};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::locate::Fault;
 use super::vocabulary::{self, UNK};
 use super::{Caption, Dataset, ImageEntry, Split, Vocabulary};
-use crate::config::schema::{DataConfig, VocabularyConfig};
+use crate::data::{DataConfig, VocabularyConfig};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

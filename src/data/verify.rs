@@ -2,7 +2,7 @@
 
 use super::published::Published;
 use super::{Dataset, ImageEntry, Split, image, locate};
-use crate::config::schema::DataConfig;
+use crate::data::DataConfig;
 use crate::util::fs::sha256;
 use anyhow::Result;
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! Words and their numbers.
 
 use super::{Dataset, Split};
-use crate::config::schema::VocabularyConfig;
+use crate::data::VocabularyConfig;
 use crate::util::fs::{read_text, sha256, write_atomic};
 use anyhow::{Result, anyhow, bail};
 use serde::de::{MapAccess, Visitor};

@@ -1,7 +1,7 @@
 //! How a sentence of a caption file becomes words.
 
 use super::captions::Sentence;
-use crate::config::schema::{TextField, VocabularyConfig};
+use crate::data::{TextField, VocabularyConfig};
 
 /// The words of a sentence by the vocabulary's rules.
 ///

@@ -1,7 +1,7 @@
 //! Comparison-based beam search (FE-LWS; Hoxha et al. 2020): of the captions that beam search found, the one most like
 //! the captions of similar training images.
 
-use crate::config::schema::{ComparisonConfig, ComparisonPool};
+use crate::decode::{ComparisonConfig, ComparisonPool};
 use crate::eval::{MetricSet, References, Scores};
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};

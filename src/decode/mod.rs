@@ -2,6 +2,8 @@
 
 pub mod beam;
 pub mod comparison;
+mod settings;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};
 pub use comparison::Candidate;
+pub use settings::{ComparisonConfig, ComparisonPool, DecodeConfig, DecodeMethod};

@@ -5,8 +5,8 @@
 
 use super::references::{References, Segment};
 use super::{MetricSet, Scores};
-use crate::util::rng::Rng;
 use rayon::prelude::*;
+use rsic_util::rng::Rng;
 use serde::Serialize;
 
 /// The middle 95 % of a metric's resampled values.

@@ -1,9 +1,10 @@
 //! A table with measured numbers beside the published ones.
 
 use super::plan::{Plan, PlannedRow, PlannedRun, PlannedTable};
-use super::result::{DecodingResult, EncoderUsed, RunResult, label};
 use super::runner::Executed;
-use crate::config::schema::{DecodeConfig, TextField};
+use crate::data::TextField;
+use crate::decode::DecodeConfig;
+use crate::runs::result::{DecodingResult, EncoderUsed, RunResult};
 
 /// One table, compared: what every form of output prints.
 #[derive(Debug, Clone, PartialEq)]
@@ -381,7 +382,7 @@ pub(super) fn measured_row(
         })
         .collect();
     MeasuredRow {
-        decoding: label(decode),
+        decoding: decode.label(),
         seeds: decoded.len(),
         cells,
         encoders: encoders.to_owned(),

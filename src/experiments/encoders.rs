@@ -1,6 +1,6 @@
 //! Which weight file each encoder of a table's row gets, and what to do where the paper's are not at hand.
 
-use crate::config::schema::EncoderConfig;
+use crate::models::encoders::EncoderConfig;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,18 +7,14 @@
 pub mod catalog;
 pub mod compare;
 pub mod encoders;
-pub mod environment;
-pub mod lock;
 pub mod plan;
 pub mod published;
 pub mod reported;
-pub mod result;
 pub mod runner;
 pub mod sweep;
 pub mod table;
 
 pub use compare::Comparison;
 pub use plan::Plan;
-pub use result::RunResult;
 pub use runner::{Outcome, Runner};
 pub use table::Table;

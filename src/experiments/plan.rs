@@ -2,12 +2,9 @@
 
 use super::catalog::Found;
 use super::encoders::Sources;
-use super::result::canonical;
 use super::table::{DecodingName, Row, RunSettings, Table};
-use crate::config::Experiment;
-use crate::config::schema::{DecodeConfig, DecodeMethod, ModelConfig};
-use crate::models::fe_lws::Stack;
-use crate::util::fs::sha256;
+use crate::decode::{DecodeConfig, DecodeMethod};
+use crate::experiment::Experiment;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +52,7 @@ pub struct PlannedRow {
 /// One distinct experiment, for all its seeds.
 #[derive(Debug, Clone)]
 pub struct PlannedRun {
-    /// [`identity`] of the experiment.
+    /// [`Experiment::identity`].
     pub id: String,
     pub experiment: Experiment,
     /// Folder of the run; each seed has its own below it, [`PlannedRun::seed_folder`].
@@ -105,7 +102,7 @@ impl Plan {
         };
         let (experiment, asked, missing) = resolve(path, table, settings, options, load)?;
         let decodings: Vec<DecodeConfig> = table.decodings.iter().map(|name| decoding(&experiment, *name)).collect();
-        let id = identity(&experiment)?;
+        let id = experiment.identity()?;
         let index = match self.runs.iter().position(|run| run.id == id) {
             Some(index) => index,
             None => {
@@ -123,7 +120,7 @@ impl Plan {
             run.seeds.sort_unstable();
             run.seeds.dedup();
             for decode in &decodings {
-                if !run.decodings.iter().any(|known| canonical(known) == canonical(decode)) {
+                if !run.decodings.iter().any(|known| known.canonical() == decode.canonical()) {
                     run.decodings.push(decode.clone());
                 }
             }
@@ -164,38 +161,11 @@ fn decoding(experiment: &Experiment, name: DecodingName) -> DecodeConfig {
     DecodeConfig { method, ..experiment.decode.clone() }
 }
 
-/// Tells trainings apart: SHA-256 of the experiment without its name, its seed and its decoding.
-pub fn identity(experiment: &Experiment) -> Result<String> {
-    let mut trained = experiment.clone();
-    trained.name.clear();
-    trained.train.seed = 0;
-    trained.decode = DecodeConfig::default();
-    Ok(sha256(&serde_json::to_vec(&trained).context("cannot write an experiment as JSON")?))
-}
-
 /// What a run folder is called: dataset, model and encoders, from the experiment alone, so that every table that shares
 /// the run finds it under one name.
 fn label(experiment: &Experiment) -> String {
     let dataset = experiment.data.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let model = match &experiment.model {
-        ModelConfig::Cssa(config) => format!(
-            "{}-{}",
-            config.geometry.name(),
-            if experiment.pretrain.is_some() { "contrastive" } else { "plain" }
-        ),
-        ModelConfig::FeLws(config) => {
-            let stack = match config.stack {
-                Stack::Ns => "ns",
-                Stack::Ss => "ss",
-                Stack::Cs => "cs",
-                Stack::Gws => "gws",
-                Stack::Lws => "lws",
-            };
-            if config.stack == Stack::Ns { stack.to_owned() } else { format!("{stack}{}", config.layers) }
-        }
-        ModelConfig::Jtts(config) => config.variant(),
-        ModelConfig::S2cpNet(config) => config.variant(),
-    };
+    let model = experiment.model.variant(experiment.pretrain.is_some());
     let encoders: Vec<&str> = experiment.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
     let text = format!("{dataset}-{model}-{}", encoders.join("+"));
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_+.".contains(c) { c } else { '_' }).collect()

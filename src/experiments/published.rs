@@ -3,8 +3,8 @@
 use super::catalog;
 use super::encoders::Sources;
 use super::plan::{Load, Options, Plan};
-use crate::config::Experiment;
-use crate::config::schema::{DecodeConfig, ModelConfig};
+use crate::decode::DecodeConfig;
+use crate::experiment::Experiment;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,12 +23,7 @@ pub struct PublishedRow {
 /// The row of the paper of the experiment's model, on the same dataset and with the same model, that the experiment comes
 /// nearest to; `None` where no table has one, or where there are no tables in `experiments`.
 pub fn published_row(experiment: &Experiment, experiments: &Path, load: &Load) -> Result<Option<PublishedRow>> {
-    let paper = match &experiment.model {
-        ModelConfig::FeLws(_) => "fe_lws",
-        ModelConfig::Cssa(_) => "cssa",
-        ModelConfig::Jtts(_) => "jtts",
-        ModelConfig::S2cpNet(_) => "s2cpnet",
-    };
+    let paper = experiment.model.key();
     if !experiments.join(paper).is_dir() {
         return Ok(None);
     }

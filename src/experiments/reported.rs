@@ -3,9 +3,9 @@
 use super::compare::{ComparedRow, Comparison, Footnotes, MeasuredRow, RunRecord, RunState, encoders_used};
 use super::plan::Load;
 use super::published::{PublishedRow, published_row};
-use super::result::{self, RunResult};
-use crate::config::Experiment;
-use crate::session::RunFolder;
+use crate::experiment::Experiment;
+use crate::runs::RunFolder;
+use crate::runs::result::{self, RunResult};
 use crate::util::fs::read_text;
 use crate::util::shell::continuing;
 use anyhow::{Context, Result, bail};
@@ -200,7 +200,7 @@ fn columns(groups: &[Group]) -> Vec<String> {
 fn measured(results: &[&RunResult], columns: &[String]) -> Vec<MeasuredRow> {
     let mut decodings = Vec::new();
     for decoding in results.iter().flat_map(|result| &result.decodings) {
-        let canonical = result::canonical(&decoding.decode);
+        let canonical = decoding.decode.canonical();
         if !decodings.contains(&canonical) {
             decodings.push(canonical);
         }

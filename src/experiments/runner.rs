@@ -1,10 +1,10 @@
 //! Runs a plan: finished runs are skipped, a failing one does not stop the others.
 
-use super::lock::RunLock;
 use super::plan::{Plan, PlannedRun};
-use super::result::{EncoderUsed, RunResult};
-use crate::config::Experiment;
-use crate::config::schema::DecodeConfig;
+use crate::decode::DecodeConfig;
+use crate::experiment::Experiment;
+use crate::runs::RunLock;
+use crate::runs::result::{EncoderUsed, RunResult};
 use crate::util::fs::{sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +150,7 @@ fn run_one(
     }
     for decode in &run.decodings {
         if result.decoding(decode).is_none() {
-            bail!("the run gave no scores for decoding '{}'", super::result::label(decode));
+            bail!("the run gave no scores for decoding '{}'", decode.label());
         }
     }
     result.save(&folder)?;

@@ -1,7 +1,7 @@
 //! Running an encoder over images: decoding on other threads, ahead of the encoder.
 
-use super::Kind;
 use crate::data::loader::{Loader, LoaderOptions};
+use crate::models::FeatureKind;
 use crate::models::encoders::{Encoder, layers};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub(super) type Change<'a> = dyn Fn(&[usize], &mut Vec<u8>) + 'a;
 /// Encodes the images at `places` of the list, in this order, and hands over batch after batch.
 pub(super) fn run(
     encoder: &Encoder,
-    kind: Kind,
+    kind: FeatureKind,
     image_size: u32,
     images: &[PathBuf],
     places: &[usize],
@@ -74,7 +74,7 @@ impl Batch {
     fn encode(
         mut self,
         encoder: &Encoder,
-        kind: Kind,
+        kind: FeatureKind,
         image_size: u32,
         size: usize,
         change: &Change,
@@ -90,8 +90,8 @@ impl Batch {
             let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
             let grid = encoder.forward(&images);
             match kind {
-                Kind::Grid => grid,
-                Kind::Pooled => layers::pool(&grid),
+                FeatureKind::Grid => grid,
+                FeatureKind::Pooled => layers::pool(&grid),
             }
         });
         let features = features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();

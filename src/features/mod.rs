@@ -9,7 +9,8 @@ mod pixels;
 mod store;
 pub mod view;
 
-use crate::config::schema::EncoderConfig;
+use crate::models::FeatureKind;
+use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
 use crate::util::fs::{sha256, sha256_file};
 use anyhow::{Context, Result, bail};
@@ -26,24 +27,6 @@ use view::View;
 const ENCODER_VERSION: u32 = 2;
 /// How [`crate::data::image`] makes pixels of a file; changes whenever it gives other bytes.
 const PIXELS: &str = "rgb8 bilinear antialias 1";
-
-/// What is kept of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The feature map's mean over its grid, `[C]`.
-    Pooled,
-    /// The feature map, `[C, H, W]`.
-    Grid,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pooled => "pooled",
-            Self::Grid => "grid",
-        }
-    }
-}
 
 /// How far an extraction is, told after every batch.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +85,7 @@ impl FeatureSet {
     /// features: one computes, the other waits and reads.
     pub fn load_or_extract(
         encoders: &[EncoderConfig],
-        kind: Kind,
+        kind: FeatureKind,
         images: &[PathBuf],
         device: Device,
         cache: &Path,
@@ -114,7 +97,7 @@ impl FeatureSet {
     /// [`Self::load_or_extract`] of an augmented view of each image.
     pub fn of_view(
         encoders: &[EncoderConfig],
-        kind: Kind,
+        kind: FeatureKind,
         view: Option<&View>,
         images: &[PathBuf],
         device: Device,
@@ -175,11 +158,11 @@ impl FeatureSet {
     }
 
     /// Counts the failures, and lays pooled rows out on the device.
-    fn finish(&mut self, encoder: usize, kind: Kind, images: usize) -> Result<()> {
+    fn finish(&mut self, encoder: usize, kind: FeatureKind, images: usize) -> Result<()> {
         let usable: Vec<usize> = (0..images).filter(|image| !self.failures.contains_key(image)).collect();
         let failed = self.failures.len();
         let all = match kind {
-            Kind::Pooled if !usable.is_empty() => Some(self.rows(encoder, &usable)?),
+            FeatureKind::Pooled if !usable.is_empty() => Some(self.rows(encoder, &usable)?),
             _ => None,
         };
         let Some(features) = self.encoders.get_mut(encoder) else { return Ok(()) };
@@ -262,7 +245,7 @@ fn content(image: &Path) -> Result<ImageHash> {
 /// The features of one encoder to be had.
 struct Job<'a> {
     config: &'a EncoderConfig,
-    kind: Kind,
+    kind: FeatureKind,
     view: Option<&'a View>,
     images: &'a [PathBuf],
     device: Device,

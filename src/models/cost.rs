@@ -3,14 +3,13 @@
 //! Convention: only matrix products and convolutions count, as most counters have it; sums, activations, normalisation and
 //! softmax are left out. A multiply-add is two floating-point operations.
 
-use super::{Inputs, build, encoders};
-use crate::config::schema::Experiment;
+use super::encoders::{self, EncoderConfig};
+use super::{FeatureKind, Inputs, ModelConfig};
 use crate::data::batch::{Batch, NounBatch, PackedCaptions};
 use crate::data::{Dataset, END, START, Split};
-use crate::features::Kind;
 use anyhow::Result;
 use tch::nn::VarStore;
-use tch::{Device, Kind as Number, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// `cost.cpp`.
 mod shim {
@@ -39,22 +38,22 @@ pub fn multiply_adds(work: impl FnOnce()) -> u64 {
 /// multiply-adds of making them.
 ///
 /// Errors: an unknown encoder.
-pub fn encoders(experiment: &Experiment) -> Result<(Vec<Tensor>, u64)> {
+pub fn encoders(model: &ModelConfig, encoders: &[EncoderConfig]) -> Result<(Vec<Tensor>, u64)> {
     let (mut features, mut products) = (Vec::new(), 0);
-    for encoder in &experiment.encoders {
+    for encoder in encoders {
         let spec = encoders::spec::find(&encoder.name)?;
         let store = VarStore::new(Device::Cpu);
         let network = spec.network(&store.root(), None);
         let side = i64::from(encoder.image_size);
-        let images = Tensor::zeros([1, 3, side, side], (Number::Float, Device::Cpu));
+        let images = Tensor::zeros([1, 3, side, side], (Kind::Float, Device::Cpu));
         let mut grid = Tensor::new();
         products += multiply_adds(|| grid = tch::no_grad(|| network.grid(&images, false)));
-        features.push(match experiment.model.features() {
-            Kind::Pooled => encoders::layers::pool(&grid),
-            Kind::Grid => grid,
+        features.push(match model.features() {
+            FeatureKind::Pooled => encoders::layers::pool(&grid),
+            FeatureKind::Grid => grid,
         });
     }
-    if experiment.model.masks().is_some() {
+    if model.masks().is_some() {
         products *= 2;
         features.extend(features.iter().map(Tensor::shallow_clone).collect::<Vec<_>>());
     }
@@ -63,10 +62,10 @@ pub fn encoders(experiment: &Experiment) -> Result<(Vec<Tensor>, u64)> {
 
 /// Multiply-adds of what the captioning stage computes in its forward pass from the features of one image (a row of each
 /// encoder) and a caption of so many words, which are given.
-pub fn captioner(experiment: &Experiment, inputs: &Inputs, features: Vec<Tensor>, words: usize) -> u64 {
+pub fn captioner(config: &ModelConfig, inputs: &Inputs, features: Vec<Tensor>, words: usize) -> u64 {
     let store = VarStore::new(Device::Cpu);
-    let model = build(&experiment.model, &store.root(), inputs);
-    let batch = batch(experiment, inputs, features, words);
+    let model = config.build(&store.root(), inputs);
+    let batch = batch(config, inputs, features, words);
     multiply_adds(|| drop(model.losses(&batch, false)))
 }
 
@@ -80,18 +79,15 @@ pub fn mean_words(dataset: &Dataset) -> usize {
 }
 
 /// One image with one caption; three nouns where the model predicts nouns.
-fn batch(experiment: &Experiment, inputs: &Inputs, features: Vec<Tensor>, words: usize) -> Batch {
+fn batch(model: &ModelConfig, inputs: &Inputs, features: Vec<Tensor>, words: usize) -> Batch {
     let caption = |words: usize| -> Vec<i64> {
         let word = inputs.vocabulary - 1;
         std::iter::once(START).chain(std::iter::repeat_n(word, words)).chain([END]).collect()
     };
-    let row = || Tensor::zeros([1], (Number::Int64, Device::Cpu));
-    let nouns = experiment
-        .model
-        .nouns()
-        .map(|_| NounBatch { words: PackedCaptions::new(&[&caption(3)], Device::Cpu), image_rows: row() });
-    let attributes =
-        experiment.model.attributes().map(|_| Tensor::ones([1, inputs.attributes], (Number::Float, Device::Cpu)));
+    let row = || Tensor::zeros([1], (Kind::Int64, Device::Cpu));
+    let nouns =
+        model.nouns().map(|_| NounBatch { words: PackedCaptions::new(&[&caption(3)], Device::Cpu), image_rows: row() });
+    let attributes = model.attributes().map(|_| Tensor::ones([1, inputs.attributes], (Kind::Float, Device::Cpu)));
     Batch {
         captions: PackedCaptions::new(&[&caption(words)], Device::Cpu),
         image_rows: row(),
@@ -107,7 +103,7 @@ mod tests {
     use super::*;
 
     fn random(shape: &[i64]) -> Tensor {
-        Tensor::rand(shape, (Number::Float, Device::Cpu))
+        Tensor::rand(shape, (Kind::Float, Device::Cpu))
     }
 
     #[test]
@@ -116,7 +112,7 @@ mod tests {
         assert_eq!(linear, 5 * 7 * 3);
         assert_eq!(multiply_adds(|| drop(random(&[2, 4, 5]).matmul(&random(&[2, 5, 6])))), 2 * 4 * 5 * 6);
         assert_eq!(multiply_adds(|| drop(random(&[4, 5]).matmul(&random(&[5])))), 4 * 5);
-        assert_eq!(multiply_adds(|| drop(random(&[4, 5]).relu().softmax(-1, Number::Float) + 1.0)), 0);
+        assert_eq!(multiply_adds(|| drop(random(&[4, 5]).relu().softmax(-1, Kind::Float) + 1.0)), 0);
         let (images, weight) = (random(&[2, 6, 9, 9]), random(&[8, 3, 3, 3]));
         let convolve = || drop(images.conv2d(&weight, None::<&Tensor>, [2, 2], [1, 1], [1, 1], 2));
         assert_eq!(multiply_adds(convolve), 2 * 8 * 5 * 5 * (3 * 3 * 3), "groups");

@@ -9,6 +9,8 @@
 use super::layers::{Gru, dropout, linear};
 use super::losses::{Losses, Splice};
 use super::{Captioner, Inputs, State};
+use super::{FeatureKind, ModelSettings, Surroundings};
+use crate::config::Checks;
 use crate::data::batch::Batch;
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Module};
@@ -187,5 +189,43 @@ impl Captioner for FeLws {
         state.length += 1;
         debug_assert_eq!(xs.kind(), Kind::Float);
         self.predict(&self.grus.merge(&outputs), &state.tensors[0], false)
+    }
+}
+
+impl ModelSettings for Config {
+    fn key() -> &'static str {
+        "fe_lws"
+    }
+
+    fn variant(&self, _first_stage: bool) -> String {
+        match self.stack {
+            Stack::Ns => "ns".into(),
+            Stack::Ss => format!("ss{}", self.layers),
+            Stack::Cs => format!("cs{}", self.layers),
+            Stack::Gws => format!("gws{}", self.layers),
+            Stack::Lws => format!("lws{}", self.layers),
+        }
+    }
+
+    fn features(&self) -> FeatureKind {
+        FeatureKind::Pooled
+    }
+
+    fn check(&self, _around: &Surroundings, checks: &mut Checks) {
+        let path = |field: &str| format!("model.fe_lws.{field}");
+        checks.at_least(&path("layers"), self.layers, 1);
+        checks.require(self.stack != Stack::Ns || self.layers <= 1, &path("layers"), || {
+            format!("stack 'ns' has one GRU (expected 1, found {})", self.layers)
+        });
+        for (field, width) in
+            [("embedding", self.embedding), ("hidden", self.hidden), ("image", self.image), ("merge", self.merge)]
+        {
+            checks.at_least(&path(field), width, 1);
+        }
+        checks.fraction(&path("dropout"), self.dropout);
+    }
+
+    fn build(&self, path: &nn::Path, inputs: &Inputs) -> Box<dyn Captioner> {
+        Box::new(FeLws::new(path, self, inputs))
     }
 }

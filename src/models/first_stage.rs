@@ -1,7 +1,6 @@
 //! A training stage before the captioning one.
 
 use super::{Captioner, Losses, State};
-use crate::config::schema::ModelConfig;
 use crate::data::augment::AugmentConfig;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
@@ -9,7 +8,7 @@ use anyhow::Result;
 use tch::Tensor;
 
 /// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the folder
-/// `pretrain` of the run, on batches of the kind that [`ModelConfig::pretraining`] names. Both stages share one store
+/// `pretrain` of the run, on batches of the kind that [`super::ModelSettings::pretraining`] names. Both stages share one store
 /// of parameters; those that get no gradient in a stage stay as they are.
 pub trait FirstStage {
     /// The training loss of a batch; `train` switches dropout on.
@@ -20,7 +19,7 @@ pub trait FirstStage {
         false
     }
 
-    /// Scores of held-out images, under the names that [`ModelConfig::pretraining`] gives. The batches hold each image
+    /// Scores of held-out images, under the names that [`super::ModelSettings::pretraining`] gives. The batches hold each image
     /// with all its captions, nothing augmented.
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores>;
 
@@ -47,22 +46,6 @@ pub enum PretrainingExamples<'a> {
     Captions,
     /// An image and one of its captions, drawn anew each epoch, with an augmented form of each: [`Batch::augmented`].
     Pairs(&'a AugmentConfig),
-}
-
-impl ModelConfig {
-    /// What the model's first stage needs; `None` where it has no such stage.
-    pub fn pretraining(&self) -> Option<Pretraining<'_>> {
-        match self {
-            Self::Cssa(config) => Some(Pretraining {
-                examples: PretrainingExamples::Pairs(&config.augment),
-                metrics: &crate::eval::retrieval::NAMES,
-            }),
-            Self::Jtts(config) if config.attributes == super::jtts::Source::Separate => {
-                Some(Pretraining { examples: PretrainingExamples::Captions, metrics: &super::jtts::ATTRIBUTE_SCORES })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// A model as the training engine sees it in its first stage.

@@ -1,11 +1,11 @@
 //! Encoders that are trained within a captioning model: pixels come in the batch where features would, and the encoder's
 //! parameters lie in the model's store under `encoder.` (`encoder.0.`, `encoder.1.`, .. where there are several).
 
-use super::encoders::{RANDOM, Trainable, Tuning};
-use super::{Captioner, FirstStage, Inputs, Losses, State, build, weights};
-use crate::config::schema::{EncoderConfig, Experiment};
+use super::encoders::{EncoderConfig, RANDOM, Trainable, Tuning};
+use super::{Captioner, FirstStage, Inputs, Losses, ModelConfig, State};
 use crate::data::batch::Batch;
 use crate::eval::Scores;
+use crate::weights;
 use anyhow::{Context, Result};
 use std::path::Path;
 use tch::nn::VarStore;
@@ -20,20 +20,21 @@ pub enum Start {
     Checkpoint,
 }
 
-/// The model of an experiment, with the encoders that it tunes.
+/// A model on these encoders, with those that are tuned.
 ///
 /// Errors: an unknown encoder or stage, weight files that do not fit.
 pub fn assemble(
-    experiment: &Experiment,
+    model: &ModelConfig,
+    encoders: &[EncoderConfig],
     store: &VarStore,
     inputs: &Inputs,
     start: Start,
 ) -> Result<Box<dyn Captioner>> {
-    let inner = build(&experiment.model, &store.root(), inputs);
-    if experiment.encoders.iter().all(|encoder| encoder.tune.is_none()) {
+    let inner = model.build(&store.root(), inputs);
+    if encoders.iter().all(|encoder| encoder.tune.is_none()) {
         return Ok(inner);
     }
-    let several = experiment.encoders.len() > 1;
+    let several = encoders.len() > 1;
     let encoder = |(index, config): (usize, &EncoderConfig)| -> Result<Option<Trainable>> {
         let Some(tune) = &config.tune else { return Ok(None) };
         let prefix = if several { format!("encoder.{index}") } else { "encoder".into() };
@@ -44,7 +45,7 @@ pub fn assemble(
         }
         Ok(Some(encoder))
     };
-    let encoders = experiment.encoders.iter().enumerate().map(encoder).collect::<Result<_>>()?;
+    let encoders = encoders.iter().enumerate().map(encoder).collect::<Result<_>>()?;
     Ok(Box::new(Tuned { encoders, inner }))
 }
 

@@ -1,8 +1,8 @@
 //! What a pre-training file may say.
 
 use super::augment::AugmentConfig;
-use crate::config::schema::SplitRule;
 use crate::config::{self, Invalid};
+use crate::data::SplitRule;
 use crate::models::encoders::{NormMode, Tuning, spec};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -163,7 +163,7 @@ pub enum ScheduleKind {
 /// # Errors
 /// An unreadable file, or every fault in it with its place.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Pretraining> {
-    Ok(config::load_as(path, overrides, Pretraining::faults)?.0)
+    Ok(config::load(path, overrides, Pretraining::faults)?.0)
 }
 
 impl Pretraining {

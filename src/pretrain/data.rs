@@ -1,7 +1,6 @@
 //! Images with a scene class each.
 
 use super::config::{ClassSource, DataConfig};
-use crate::config::schema;
 use crate::data::{Dataset, ImageEntry, Split};
 use crate::util::rng::Rng;
 use anyhow::{Context, Result, bail};
@@ -109,7 +108,7 @@ impl Scenes {
 }
 
 /// Each class is shuffled by the seed and cut into train, val and test, so that every class is in every part.
-fn draw_splits(images: &mut [Labelled], classes: usize, rule: &schema::SplitRule) {
+fn draw_splits(images: &mut [Labelled], classes: usize, rule: &crate::data::SplitRule) {
     for class in 0..classes {
         let mut places: Vec<usize> =
             images.iter().enumerate().filter(|(_, i)| i.class == class).map(|(p, _)| p).collect();
@@ -150,7 +149,7 @@ fn automatic(root: &Path) -> Result<(ClassSource, Vec<Item>)> {
 
 /// The images of the caption file, which names a class for each.
 fn captioned(root: &Path) -> Result<Vec<Item>> {
-    let dataset = Dataset::load(&schema::DataConfig::of_folder(root))?;
+    let dataset = Dataset::load(&crate::data::DataConfig::of_folder(root))?;
     let given = dataset.splits_given;
     let item = |image: ImageEntry| {
         let class = image.class.with_context(|| format!("the caption file names no class of '{}'", image.file_name))?;
@@ -167,7 +166,7 @@ fn numbered(root: &Path) -> Result<Vec<Item>> {
             .with_context(|| format!("'{}' is none of UC Merced's numbers 1 to 2100", path.display()))
     };
     if root.join("dataset.json").is_file() {
-        let dataset = Dataset::load(&schema::DataConfig::of_folder(root))?;
+        let dataset = Dataset::load(&crate::data::DataConfig::of_folder(root))?;
         let given = dataset.splits_given;
         let images = dataset.images.into_iter();
         return images
@@ -266,7 +265,7 @@ mod tests {
     use super::*;
 
     fn config(root: &Path) -> DataConfig {
-        DataConfig { root: root.to_owned(), classes: ClassSource::Auto, split: schema::SplitRule::default() }
+        DataConfig { root: root.to_owned(), classes: ClassSource::Auto, split: crate::data::SplitRule::default() }
     }
 
     fn touch(root: &Path, files: &[String]) {

@@ -1,7 +1,7 @@
 //! SGD with momentum, Adam and AdamW, whose states can be saved and restored.
 
 use super::config::{OptimizerConfig, OptimizerKind};
-use crate::config::schema;
+use crate::train;
 use crate::train::checkpoint::NamedTensors;
 use anyhow::{Result, bail};
 use tch::Tensor;
@@ -116,8 +116,8 @@ impl Optimizer {
 fn adam(parameters: &NamedTensors, config: &OptimizerConfig, weight_decay: f64) -> Result<crate::train::Optimizer> {
     let shared = parameters.iter().map(|(name, parameter)| (name.clone(), parameter.shallow_clone())).collect();
     let OptimizerConfig { lr, betas, eps, .. } = *config;
-    let kind = schema::OptimizerKind::Adam;
-    let config = schema::OptimizerConfig { kind, lr, betas, eps, weight_decay };
+    let kind = train::OptimizerKind::Adam;
+    let config = train::OptimizerConfig { kind, lr, betas, eps, weight_decay };
     crate::train::Optimizer::new(shared, &config, &[])
 }
 

@@ -3,9 +3,9 @@
 use super::confusion::Confusion;
 use super::data::Scenes;
 use super::linear::{LogisticRegression, RegressionConfig};
-use crate::config::schema;
 use crate::data::Split;
 use crate::features::{self, FeatureSet};
+use crate::models::FeatureKind;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,14 +28,14 @@ pub struct Probe {
 /// Features come from the cache folder `cache`, and go there.
 pub fn probe(
     scenes: &Scenes,
-    encoder: &schema::EncoderConfig,
+    encoder: &crate::models::encoders::EncoderConfig,
     device: Device,
     cache: &Path,
     progress: &mut dyn FnMut(features::Progress) -> Result<()>,
 ) -> Result<Probe> {
     let paths: Vec<PathBuf> = scenes.images.iter().map(|image| image.path.clone()).collect();
     let encoders = std::slice::from_ref(encoder);
-    let set = FeatureSet::load_or_extract(encoders, features::Kind::Pooled, &paths, device, cache, progress)?;
+    let set = FeatureSet::load_or_extract(encoders, FeatureKind::Pooled, &paths, device, cache, progress)?;
     if let Some(why) = set.failures().values().next() {
         bail!("{} images have no features, the first: {why}", set.failures().len());
     }

@@ -7,7 +7,6 @@ pub mod html;
 pub mod latex;
 pub mod markdown;
 pub mod sweep;
-pub mod tensorboard;
 pub mod text;
 pub mod wording;
 

@@ -1,27 +1,26 @@
 //! The vectors from which a new model's attributes start.
 
-use crate::config::Experiment;
-use crate::config::schema::ModelConfig;
 use crate::data::attributes::Attributes;
 use crate::data::glove;
-use crate::models::jtts::ATTRIBUTE_EMBEDDING;
+use crate::models::{AttributeVectors, ModelConfig};
 use anyhow::{Context, Result};
 use tch::Tensor;
 use tch::nn::VarStore;
 
 /// Puts the vectors of the word-vector file into the attribute embedding, and says how many words have one. Without a
 /// file the embedding stays random, and that is said too.
-pub(super) fn begin(experiment: &Experiment, attributes: &Attributes, store: &VarStore) -> Result<()> {
-    let ModelConfig::Jtts(config) = &experiment.model else { return Ok(()) };
-    let Some(file) = &config.glove else {
+pub(super) fn begin(model: &ModelConfig, attributes: &Attributes, store: &VarStore) -> Result<()> {
+    let Some(AttributeVectors { file, width, parameter }) = model.attribute_vectors() else { return Ok(()) };
+    let Some(file) = file else {
         tracing::warn!(
-            "{} attributes, which start from random vectors: the paper's start from GloVe (model.jtts.glove is not set)",
-            attributes.len()
+            "{} attributes, which start from random vectors: the paper's start from GloVe (model.{}.glove is not set)",
+            attributes.len(),
+            model.key()
         );
         return Ok(());
     };
-    let vectors = glove::read(file, attributes.words(), config.attribute_embedding)?;
-    let embedding = store.variables().remove(ATTRIBUTE_EMBEDDING).context("the model has no attribute embedding")?;
+    let vectors = glove::read(file, attributes.words(), width)?;
+    let embedding = store.variables().remove(parameter).context("the model has no attribute embedding")?;
     tch::no_grad(|| {
         for (row, word) in (0..).zip(attributes.words()) {
             if let Some(vector) = vectors.get(word) {

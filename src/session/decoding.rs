@@ -1,10 +1,10 @@
 //! Captions of images, and the scores of a split.
 
 use super::{Session, Trained};
-use crate::config::schema::{DecodeConfig, DecodeMethod};
 use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
+use crate::decode::{DecodeConfig, DecodeMethod};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::Captioner;
 use anyhow::{Result, bail};

@@ -1,42 +1,13 @@
 //! What a model shows of itself beside a caption: attributes and where it looked.
 
 use super::{Session, Trained};
-use crate::config::schema::PartConfig;
 use crate::data::Vocabulary;
 use crate::data::attributes::Attributes;
 use crate::models::{Captioner, Inputs, cost};
+use crate::runs::{Explanation, Look};
+use crate::train::PartConfig;
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
-
-/// Attributes of an image and the regions behind each word of its caption, as far as the model has them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// Attribute words and their probabilities, the likeliest first; equal ones in the order of the attributes.
-    pub attributes: Vec<(String, f64)>,
-    pub attention: Vec<Look>,
-}
-
-/// Where a model looked when it said a word.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Look {
-    /// The word; `<end>` for the caption's end.
-    pub word: String,
-    /// Weight of each place of the feature grid, row by row from the top; their sum is one.
-    pub weights: Vec<Vec<f32>>,
-}
-
-impl Explanation {
-    /// Whether the model has nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.attention.is_empty()
-    }
-
-    /// The attributes of a probability of one half or more.
-    pub fn likely_attributes(&self) -> impl Iterator<Item = &(String, f64)> {
-        self.attributes.iter().filter(|(_, probability)| *probability >= 0.5)
-    }
-}
 
 /// `features` of one image, one tensor per encoder.
 fn explain(
@@ -69,14 +40,6 @@ fn explain(
     })
 }
 
-/// Whether `train.parts` freezes a parameter.
-pub fn is_frozen(parts: &[PartConfig], name: &str) -> bool {
-    let of = |part: &PartConfig| {
-        name.strip_prefix(&part.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    parts.iter().filter(|part| of(part)).max_by_key(|part| part.prefix.len()).is_some_and(|part| part.freeze)
-}
-
 fn numbers(tensor: &Tensor) -> Vec<f32> {
     let mut numbers = vec![0f32; tensor.numel()];
     let flat = tensor.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
@@ -100,7 +63,7 @@ impl Session {
     /// Number of parameters that the captioning stage trains.
     pub fn trained_parameters(&self) -> usize {
         let parts = &self.experiment.train.parts;
-        let trained = self.store.variables().into_iter().filter(|(name, _)| !is_frozen(parts, name));
+        let trained = self.store.variables().into_iter().filter(|(name, _)| !PartConfig::freezes(parts, name));
         trained.map(|(_, tensor)| tensor.numel()).sum()
     }
 
@@ -108,14 +71,14 @@ impl Session {
     /// encoders left out.
     pub fn multiply_adds(&self) -> Result<u64> {
         let attributes = self.attributes.as_ref().map_or(0, Attributes::len);
-        let inputs = Inputs::of(&self.experiment, self.vocabulary.len(), attributes)?;
+        let inputs = Inputs::new(&self.experiment.encoders, self.vocabulary.len(), attributes)?;
         let shapes: Vec<&[i64]> = (0..self.features.encoders()).map(|encoder| self.features.shape(encoder)).collect();
         // Pixels, for encoders that are trained, have none.
         let features = match shapes.iter().any(|shape| shape.is_empty()) {
-            true => cost::encoders(&self.experiment)?.0,
+            true => cost::encoders(&self.experiment.model, &self.experiment.encoders)?.0,
             false => shapes.iter().map(|shape| blank(shape)).collect(),
         };
-        Ok(cost::captioner(&self.experiment, &inputs, features, cost::mean_words(&self.dataset)))
+        Ok(cost::captioner(&self.experiment.model, &inputs, features, cost::mean_words(&self.dataset)))
     }
 
     /// What the model shows of one image and a caption of it; `features` one tensor per encoder, of one row.

@@ -1,11 +1,11 @@
 //! What a model sees of a list of images: features, or pixels, of the images and of their masks.
 
-use crate::config::Experiment;
-use crate::config::schema::EncoderConfig;
 use crate::data::Dataset;
 use crate::data::masks::{self, Finder, MissingMasks};
+use crate::experiment::Experiment;
 use crate::features::view::View;
 use crate::features::{FeatureSet, Progress};
+use crate::models::encoders::EncoderConfig;
 use crate::util::fs::cache_dir;
 use anyhow::Result;
 use std::path::PathBuf;

@@ -7,28 +7,29 @@ mod explain;
 mod looking;
 mod pairs;
 mod pretraining;
-mod run_folder;
+pub mod record;
 mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
-pub use explain::{Explanation, Look, is_frozen};
 pub use looking::{look, look_at};
-pub use pretraining::StageScores;
-pub use run_folder::RunFolder;
 pub use trained::Trained;
 
-use crate::config::Experiment;
-use crate::config::schema::{MissingPolicy, ScoredAs, WatchedSplit};
+use crate::data::MissingPolicy;
 use crate::data::attributes::Attributes;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
+use crate::experiment::Experiment;
 use crate::features::{FeatureSet, Progress};
+use crate::models::encoders::EncoderConfig;
 use crate::models::{self, Captioner, Inputs, Start};
+use crate::runs::DataUsed;
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
 use crate::train::{Companion, Done, Group, Outcome, Run, TrainState};
+use crate::train::{ScoredAs, WatchedSplit};
+use crate::util::fs::sha256_file;
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
@@ -72,12 +73,13 @@ impl Session {
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let nouns = nouns(&experiment, &dataset)?;
         let attributes = experiment.model.attributes().map(|rules| Attributes::build(&dataset, rules)).transpose()?;
-        let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
+        let inputs =
+            Inputs::new(&experiment.encoders, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         crate::runtime::seed(&[experiment.train.seed]);
         let store = VarStore::new(device);
-        let model = models::assemble(&experiment, &store, &inputs, Start::Files)?;
+        let model = models::assemble(&experiment.model, &experiment.encoders, &store, &inputs, Start::Files)?;
         if let Some(attributes) = &attributes {
-            attributes::begin(&experiment, attributes, &store)?;
+            attributes::begin(&experiment.model, attributes, &store)?;
         }
         tracing::info!(
             "{}: {} images, {} words, {} parameters, on {device:?}",
@@ -95,6 +97,24 @@ impl Session {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let nouns = nouns(&experiment, &dataset)?;
         Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
+    }
+
+    /// What the run folder records of the data and weights in use.
+    pub fn data_used(&self) -> Result<DataUsed> {
+        let hash = |encoder: &EncoderConfig| -> Result<(String, Option<String>)> {
+            let path = Path::new(&encoder.weights);
+            let hash = if path.is_file() { Some(sha256_file(path)?) } else { None };
+            Ok((encoder.weights.clone(), hash))
+        };
+        Ok(DataUsed {
+            dataset: self.dataset.name.clone(),
+            captions_sha256: self.dataset.captions_sha256.clone(),
+            used_sha256: self.dataset.hash(),
+            images: self.dataset.images.len(),
+            skipped: self.dataset.skipped.len() + self.unreadable.len(),
+            vocabulary_sha256: self.vocabulary.hash(),
+            weights_sha256: self.experiment.encoders.iter().map(hash).collect::<Result<_>>()?,
+        })
     }
 
     /// Images of a split that can be used, by their place in the dataset.
@@ -174,7 +194,7 @@ impl Session {
     /// What every checkpoint carries beside weights and state.
     fn companions(&self) -> Result<Vec<Companion>> {
         let mut companions = vec![
-            Companion { name: CONFIG, content: crate::config::to_yaml(&self.experiment)?.into_bytes() },
+            Companion { name: CONFIG, content: crate::experiment::to_yaml(&self.experiment)?.into_bytes() },
             Companion { name: VOCABULARY, content: self.vocabulary.to_json()?.into_bytes() },
         ];
         if let Some(attributes) = &self.attributes {

@@ -3,43 +3,19 @@
 use super::Session;
 use super::captions::CaptionSet;
 use super::pairs::PairSet;
-use super::run_folder::PRETRAIN;
-use crate::config::schema::TrainConfig;
 use crate::data::Split;
 use crate::eval::Scores;
 use crate::features::Progress;
 use crate::models::FirstStage;
 use crate::models::first_stage::{InFirstStage, PretrainingExamples};
+use crate::runs::{PRETRAIN, StageScores};
 use crate::runtime::Interrupt;
+use crate::train::TrainConfig;
 use crate::train::{Done, Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
-use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tch::Tensor;
-
-/// File of the scores before and after the stage, in its folder.
-const SCORES: &str = "scores.json";
-
-/// What a first stage is worth: scores by split, before it and with the parameters that it kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StageScores {
-    pub before: BTreeMap<String, Scores>,
-    pub after: BTreeMap<String, Scores>,
-}
-
-impl StageScores {
-    /// Those of a run folder; `None` where there was no first stage.
-    pub fn load(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(PRETRAIN).join(SCORES);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let scores = serde_json::from_str(&read_text(&path)?);
-        scores.map(Some).with_context(|| format!("'{}' holds no scores of a first stage", path.display()))
-    }
-}
 
 impl Session {
     /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves the
@@ -106,7 +82,7 @@ impl Session {
             group.share(|| {
                 let scores = StageScores { before, after: self.stage_scores(stage)? };
                 show(&scores);
-                write_atomic(&path.join(SCORES), &serde_json::to_vec_pretty(&scores)?)
+                scores.save(folder)
             })?;
             restore(made);
         }

@@ -1,8 +1,8 @@
 //! A trained model from its checkpoint alone.
 
-use crate::config::Experiment;
 use crate::data::Vocabulary;
 use crate::data::attributes::Attributes;
+use crate::experiment::Experiment;
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::train::checkpoint::{self, ATTRIBUTES, CONFIG, VOCABULARY, WEIGHTS};
 use crate::train::run::load_weights;
@@ -27,15 +27,16 @@ impl Trained {
     /// where the data lies); what shapes the model cannot change, for its weights would no longer fit.
     pub fn load(path: &Path, overrides: &[String], device: Device) -> Result<Self> {
         let folder = checkpoint::resolve(path)?;
-        let experiment = crate::config::load(&folder.join(CONFIG), overrides)?.experiment;
+        let experiment = crate::experiment::load(&folder.join(CONFIG), overrides)?.experiment;
         let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
         let attributes = match experiment.model.attributes() {
             Some(_) => Some(Attributes::load(&folder.join(ATTRIBUTES))?),
             None => None,
         };
-        let inputs = Inputs::of(&experiment, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
+        let inputs =
+            Inputs::new(&experiment.encoders, vocabulary.len(), attributes.as_ref().map_or(0, Attributes::len))?;
         let store = VarStore::new(device);
-        let model = models::assemble(&experiment, &store, &inputs, Start::Checkpoint)?;
+        let model = models::assemble(&experiment.model, &experiment.encoders, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
         let tensors = checkpoint::read_weights(&folder)?;
         load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;

@@ -1,6 +1,6 @@
 //! Switches of LibTorch that tch does not have: bfloat16 autocast, TF32, determinism; memory of a GPU.
 
-use crate::config::schema::{Precision, TrainConfig};
+use crate::train::{Precision, TrainConfig};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 

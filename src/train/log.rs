@@ -1,8 +1,8 @@
 //! What a run tells of its epochs: `metrics.jsonl`, TensorBoard events, a line on the console.
 
 use super::state::{EpochRecord, StepRecord, TrainState};
-use crate::config::schema::TrainConfig;
-use crate::report::tensorboard::{Scalars, events};
+use super::tensorboard::{Scalars, events};
+use crate::train::TrainConfig;
 use crate::util::fs::write_atomic;
 use anyhow::{Context, Result};
 use serde::Serialize;

@@ -1,7 +1,5 @@
 //! The training loop, optimisers, schedules, checkpoints and early stopping.
 
-pub mod caption_grammar;
-mod caption_pruning;
 pub mod checkpoint;
 pub mod checkpoints;
 mod guard;
@@ -13,13 +11,16 @@ mod order;
 pub mod parallel;
 pub mod run;
 pub mod schedule;
+mod settings;
 pub mod state;
 mod step;
+pub mod tensorboard;
 
 pub use checkpoint::{Checkpoint, Companion};
 pub use checkpoints::Checkpoints;
 pub use optimizer::Optimizer;
 pub use parallel::Group;
 pub use run::{Done, Outcome, Run, TrainingSet};
+pub use settings::*;
 pub use state::{EpochRecord, StepRecord, TrainState};
 pub use step::Spent;

@@ -1,6 +1,6 @@
 //! Learning rates as functions of what a checkpoint holds, so that a continued run needs no further state.
 
-use crate::config::schema::{NoamConfig, PlateauConfig, ScheduleConfig, StepConfig};
+use crate::train::{NoamConfig, PlateauConfig, ScheduleConfig, StepConfig};
 
 /// The learning rate of optimiser step `step` (from 1 in the run), after `epochs` whole ones. `scores` are those of the
 /// epochs so far by the schedule's metric (plateau only).

@@ -2,8 +2,8 @@
 
 use super::memory::Memory;
 use super::step::Spent;
-use crate::config::schema::EarlyStopConfig;
 use crate::eval::Scores;
+use crate::train::EarlyStopConfig;
 use serde::{Deserialize, Serialize};
 
 /// Counters and history, saved as `state.json` in every checkpoint.

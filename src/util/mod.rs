@@ -1,6 +1,7 @@
 //! Small things that several modules share.
 
 pub mod fs;
+pub mod logging;
 pub mod rng;
 pub mod shell;
 pub mod suggest;

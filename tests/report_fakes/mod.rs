@@ -4,14 +4,12 @@
 
 use anyhow::{Result, bail};
 use rsic::cli::ReproduceArgs;
-use rsic::config::Experiment;
 use rsic::eval::Scores;
-use rsic::experiments::environment::Environment;
-use rsic::experiments::result::{
-    CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped, label,
-};
+use rsic::experiment::Experiment;
 use rsic::experiments::runner::{Outcome, Request, Runner};
-use rsic::session::{Explanation, StageScores};
+use rsic::runs::Environment;
+use rsic::runs::result::{CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped};
+use rsic::runs::{Explanation, StageScores};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,7 +83,7 @@ impl Fake {
             .iter()
             .enumerate()
             .map(|(index, decode)| DecodingResult {
-                name: label(decode),
+                name: decode.label(),
                 decode: decode.clone(),
                 seconds: 3.0,
                 scores: scores(index as f64 * 0.02),

@@ -6,18 +6,18 @@ mod slurm;
 use super::ExitStatus;
 use super::runner::Trainer;
 use crate::cli::{GlobalArgs, SweepArgs};
-use crate::config;
-use crate::experiments::RunResult;
+use crate::experiment;
 use crate::experiments::runner::execute;
 use crate::experiments::sweep::{PlannedSweep, Standings};
 use crate::report::sweep as report;
+use crate::runs::RunResult;
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
 use std::io::Write;
 
 pub fn run(global: &GlobalArgs, args: &SweepArgs) -> Result<ExitStatus> {
-    let load = |path: &std::path::Path, overrides: &[String]| Ok(config::load(path, overrides)?.experiment);
+    let load = |path: &std::path::Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let mut planned = PlannedSweep::new(&args.sweep, &args.output, &args.overrides, &load)?;
     if args.jobs == 0 {
         bail!("--jobs is 0; it must be at least 1");

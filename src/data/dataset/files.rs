@@ -1,6 +1,6 @@
 //! Which caption files a dataset has, and their content.
 
-use crate::config::schema::DataConfig;
+use crate::data::DataConfig;
 use crate::data::Split;
 use crate::data::captions::{CaptionFile, parse_captions};
 use anyhow::{Context, Result, anyhow, bail};

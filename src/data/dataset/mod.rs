@@ -3,7 +3,7 @@
 use super::captions::{CaptionFile, Record};
 use super::locate::{Fault, Locator};
 use super::{Split, split, words};
-use crate::config::schema::{DataConfig, MissingPolicy};
+use crate::data::{DataConfig, MissingPolicy};
 use crate::util::fs::sha256;
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Objects as a picture.
 
 use super::{Labels, MaskMode};
-use crate::data::scenes::mask_colour;
+use crate::scenes::mask_colour;
 use ::image::{Rgb, RgbImage};
 
 /// Draws the objects of an image; colours go by rank and are the same in every image. Labels of another size are

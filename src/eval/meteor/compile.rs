@@ -4,9 +4,9 @@
 //! table, gzip text with three lines an entry (probability, source, target).
 
 use super::resources::{HEADER, MAGIC, SECTIONS, Section, VERSION};
-use crate::util::fs::write_atomic_with;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
+use rsic_util::fs::write_atomic_with;
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -450,8 +450,8 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_refused_or_gives_other_numbers_but_no_crash() {
-        use crate::eval::{MetricSet, References};
-        use crate::util::rng::Rng;
+        use crate::{MetricSet, References};
+        use rsic_util::rng::Rng;
         let folder = tempfile::tempdir().unwrap();
         let path = compiled(folder.path());
         let whole = std::fs::read(&path).unwrap();

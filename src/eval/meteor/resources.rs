@@ -77,7 +77,7 @@ pub struct Resources {
 impl Resources {
     /// Where the compiled file belongs: the user's cache.
     pub fn default_path() -> Result<PathBuf> {
-        Ok(crate::util::fs::cache_dir()?.join(FILE_NAME))
+        Ok(rsic_util::fs::cache_dir()?.join(FILE_NAME))
     }
 
     /// Opens the file in the user's cache; `None` where there is none.

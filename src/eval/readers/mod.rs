@@ -87,7 +87,7 @@ pub fn plain(id: &Value) -> String {
 
 /// Reads the captions of a file, however many an image has.
 pub fn read(path: &Path) -> Result<Captions> {
-    let text = crate::util::fs::read_text(path)?;
+    let text = rsic_util::fs::read_text(path)?;
     parse(&text, Format::of(path, &text)).with_context(|| format!("cannot use '{}'", path.display()))
 }
 
@@ -112,7 +112,7 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
     let mut all = Captions::default();
     let mut lines: Option<(usize, &Path)> = None;
     for path in paths {
-        let text = crate::util::fs::read_text(path)?;
+        let text = rsic_util::fs::read_text(path)?;
         let format = Format::of(path, &text);
         let captions = parse(&text, format).with_context(|| format!("cannot use '{}'", path.display()))?;
         if format == Format::Text {

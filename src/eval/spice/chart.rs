@@ -366,7 +366,7 @@ fn is_in(symbols: &[u64], symbol: u16) -> bool {
 mod tests {
     use super::super::grammar::{Chain, Neighbours, Rule, Rules, Symbol, Tagging, starts};
     use super::*;
-    use crate::util::rng::Rng;
+    use rsic_util::rng::Rng;
 
     const SYMBOLS: u16 = 7;
 

@@ -228,7 +228,7 @@ fn first_noun(graph: &Graph, root: usize, singular: bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::spice::graph::Word;
+    use crate::spice::graph::Word;
 
     fn graph(words: &[(&str, &str)], edges: &[(&str, usize, usize)]) -> Graph {
         let word =

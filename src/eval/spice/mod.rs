@@ -19,6 +19,7 @@ pub mod grammar;
 pub mod graph;
 pub mod hash;
 pub mod lattice;
+pub mod learn;
 pub mod lemma;
 pub mod linear;
 pub mod model;
@@ -33,7 +34,7 @@ pub mod tuples;
 
 pub use score::{KINDS, SpiceStats};
 
-use crate::eval::meteor::Resources;
+use crate::meteor::Resources;
 use anyhow::Result;
 use model::Analyser;
 use rustc_hash::FxHashMap;

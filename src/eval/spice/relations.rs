@@ -402,7 +402,7 @@ impl Learner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::spice::grammar::Symbol;
+    use crate::spice::grammar::Symbol;
 
     const NAMES: [&str; 12] = ["ADVP", "DT", "IN", "JJ", "NN", "NP", "PP", "S", "TO", "VBN", "VBZ", "VP"];
 

@@ -122,7 +122,7 @@ pub fn compare(caption: &Scene, references: &Scene, lists: &Lists) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::spice::tuples::Tuple;
+    use crate::spice::tuples::Tuple;
 
     fn compared(caption: &[Tuple], references: &[Tuple]) -> Counts {
         let terms = Terms::new(None);

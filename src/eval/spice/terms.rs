@@ -1,6 +1,6 @@
 //! Spellings with their synsets, looked up once.
 
-use crate::eval::meteor::Resources;
+use crate::meteor::Resources;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, RwLock};
 

@@ -5,8 +5,9 @@ mod standing;
 
 pub use standing::{Standing, Standings};
 
-use super::plan::{self, Load, Plan, PlannedRun};
+use super::plan::{Load, Plan, PlannedRun};
 use crate::config::{self, Invalid};
+use crate::train::METRICS;
 use crate::util::suggest;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ impl Sweep {
 
     /// Reads and checks a sweep file; every fault is named with line and column.
     pub fn load(path: &Path) -> Result<Self> {
-        Ok(config::load_as(path, &[], Self::faults)?.0)
+        Ok(config::load(path, &[], Self::faults)?.0)
     }
 
     fn faults(&self) -> Vec<Invalid> {
@@ -109,8 +110,8 @@ impl Sweep {
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
             fault("name", format!("names a folder: use letters, digits, '-', '_' and '.' (found \"{}\")", self.name));
         }
-        if !config::METRICS.contains(&self.metric.name.as_str()) {
-            let hint = suggest::hint(&self.metric.name, config::METRICS);
+        if !METRICS.contains(&self.metric.name.as_str()) {
+            let hint = suggest::hint(&self.metric.name, METRICS);
             fault("metric.name", format!("unknown score \"{}\"{hint}", self.metric.name));
         }
         if self.seeds.is_empty() {
@@ -154,7 +155,7 @@ impl PlannedSweep {
             let number = number(index);
             let mut experiment = load(&base, &all).with_context(|| format!("run {number} of '{}'", path.display()))?;
             experiment.name = format!("{}/{number}", sweep.name);
-            let id = plan::identity(&experiment)?;
+            let id = experiment.identity()?;
             if let Some(same) = runs.iter().position(|run| run.id == id) {
                 bail!("runs {} and {number} of '{}' have the same settings", self::number(same), path.display());
             }

@@ -3,8 +3,8 @@
 use super::{Goal, PlannedSweep, number};
 use crate::eval::Scores;
 use crate::experiments::compare::Measured;
-use crate::experiments::result::RunResult;
 use crate::experiments::runner::FAILURE_FILE;
+use crate::runs::result::RunResult;
 use crate::util::fs::read_text;
 use anyhow::Result;
 

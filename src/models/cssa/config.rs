@@ -1,7 +1,13 @@
 //! Sizes and switches of CSSA.
 
+use super::Cssa;
+use crate::config::Checks;
 use crate::data::augment::AugmentConfig;
+use crate::eval::retrieval;
+use crate::models::first_stage::{Pretraining, PretrainingExamples};
+use crate::models::{Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
+use tch::nn;
 
 /// The defaults are the paper's CSSA, and where the paper is silent what the lines say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,4 +131,70 @@ pub enum Sentence {
     End,
     /// The mean over `<start>`, the words and `<end>`.
     Mean,
+}
+
+impl ModelSettings for Config {
+    fn key() -> &'static str {
+        "cssa"
+    }
+
+    fn variant(&self, first_stage: bool) -> String {
+        format!("{}-{}", self.geometry.name(), if first_stage { "contrastive" } else { "plain" })
+    }
+
+    fn pretraining(&self) -> Option<Pretraining<'_>> {
+        Some(Pretraining { examples: PretrainingExamples::Pairs(&self.augment), metrics: &retrieval::NAMES })
+    }
+
+    fn check(&self, _around: &Surroundings, checks: &mut Checks) {
+        let path = |field: &str| format!("model.cssa.{field}");
+        for (field, count) in [
+            ("width", self.width),
+            ("heads", self.heads),
+            ("inner", self.inner),
+            ("encoder_layers", self.encoder_layers),
+            ("decoder_layers", self.decoder_layers),
+            ("geometry_hidden", self.geometry_hidden),
+        ] {
+            checks.at_least(&path(field), count, 1);
+        }
+        checks.require(self.width.is_multiple_of(self.heads.max(1)), &path("heads"), || {
+            format!("not a divisor of the width (width {}, found {})", self.width, self.heads)
+        });
+        checks.at_least_if_set(&path("grid"), self.grid, 1);
+        checks.fraction(&path("dropout"), self.dropout);
+        let contrastive = &self.contrastive;
+        checks.above_zero(&path("contrastive.temperature"), contrastive.temperature);
+        let images = &self.augment.images;
+        let text = &self.augment.text;
+        for (field, value) in [
+            ("exp_start", self.exp_start),
+            ("contrastive.image_weight", contrastive.image_weight),
+            ("contrastive.text_weight", contrastive.text_weight),
+            ("augment.images.rotation", images.rotation),
+            ("augment.images.scale", images.scale),
+            ("augment.images.brightness", images.brightness),
+            ("augment.images.contrast", images.contrast),
+            ("augment.images.saturation", images.saturation),
+            ("augment.images.hue", images.hue),
+        ] {
+            checks.require(value >= 0.0, &path(field), || format!("out of range (expected 0 or more, found {value})"));
+        }
+        for (field, value) in [
+            ("contrastive.direction", contrastive.direction),
+            ("augment.images.flip", images.flip),
+            ("augment.text.other_caption", text.other_caption),
+            ("augment.text.paraphrase", text.paraphrase),
+            ("augment.text.synonyms", text.synonyms),
+        ] {
+            checks.require((0.0..=1.0).contains(&value), &path(field), || {
+                format!("out of range (expected 0 to 1, found {value})")
+            });
+        }
+        checks.fraction(&path("augment.images.crop"), images.crop);
+    }
+
+    fn build(&self, path: &nn::Path, inputs: &Inputs) -> Box<dyn Captioner> {
+        Box::new(Cssa::new(path, self, inputs))
+    }
 }

@@ -9,14 +9,16 @@ pub mod googlenet;
 pub mod layers;
 mod onednn;
 pub mod resnet;
+mod settings;
 pub mod spec;
 mod trainable;
 pub mod vgg;
 
+pub use settings::{EncoderConfig, TuneConfig};
 pub use spec::{Preprocessing, Spec};
 pub use trainable::{NormMode, Trainable, Tuning};
 
-use super::weights::{self, LoadReport};
+use crate::weights::{self, LoadReport};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Encoders that are trained, whole or by stage.
 
 use super::{Network, Spec, layers, spec};
-use crate::models::weights::{self, LoadReport, StateDict};
+use crate::weights::{self, LoadReport, StateDict};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;

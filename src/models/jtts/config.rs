@@ -1,9 +1,14 @@
 //! Settings of JTTS.
 
 use super::Sampler;
+use super::{ATTRIBUTE_EMBEDDING, ATTRIBUTE_SCORES, Jtts};
+use crate::config::Checks;
 use crate::data::attributes::Rules;
+use crate::models::first_stage::{Pretraining, PretrainingExamples};
+use crate::models::{AttributeVectors, Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use tch::nn;
 
 /// Sizes and switches; the defaults are the paper's JTTS.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,9 +71,25 @@ impl Default for Config {
     }
 }
 
-impl Config {
+/// Where the decoder's attributes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// None: the baseline `b.`.
+    None,
+    /// A classifier trained before the decoder and kept as it is then: `b.+sg/s`.
+    Separate,
+    /// A classifier trained with the decoder: `b.+sg`.
+    Joint,
+}
+
+impl ModelSettings for Config {
+    fn key() -> &'static str {
+        "jtts"
+    }
+
     /// The row of Table V that the switches are, as a part of a folder's name.
-    pub fn variant(&self) -> String {
+    fn variant(&self, _first_stage: bool) -> String {
         let sampler = match self.sampler {
             Sampler::Mso => "mso",
             Sampler::Logistic => "ls",
@@ -81,16 +102,48 @@ impl Config {
             (Source::Joint, false) => format!("sg+{sampler}"),
         }
     }
-}
 
-/// Where the decoder's attributes come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// None: the baseline `b.`.
-    None,
-    /// A classifier trained before the decoder and kept as it is then: `b.+sg/s`.
-    Separate,
-    /// A classifier trained with the decoder: `b.+sg`.
-    Joint,
+    fn attributes(&self) -> Option<&Rules> {
+        (self.attributes != Source::None).then_some(&self.words)
+    }
+
+    fn attribute_vectors(&self) -> Option<AttributeVectors<'_>> {
+        (self.attributes != Source::None).then_some(AttributeVectors {
+            file: self.glove.as_deref(),
+            width: self.attribute_embedding,
+            parameter: ATTRIBUTE_EMBEDDING,
+        })
+    }
+
+    fn pretraining(&self) -> Option<Pretraining<'_>> {
+        let separate = self.attributes == Source::Separate;
+        separate.then_some(Pretraining { examples: PretrainingExamples::Captions, metrics: &ATTRIBUTE_SCORES })
+    }
+
+    fn check(&self, around: &Surroundings, checks: &mut Checks) {
+        let path = |field: &str| format!("model.jtts.{field}");
+        for (field, width) in [
+            ("hidden", self.hidden),
+            ("embedding", self.embedding),
+            ("attribute_embedding", self.attribute_embedding),
+            ("attention", self.attention),
+            ("classifier.0", self.classifier[0]),
+            ("classifier.1", self.classifier[1]),
+        ] {
+            checks.at_least(&path(field), width, 1);
+        }
+        checks.at_least_if_set(&path("grid"), self.grid, 1);
+        for (field, value) in [("margin", self.margin), ("lambda", self.lambda), ("beta", self.beta)] {
+            checks.above_zero(&path(field), value);
+        }
+        checks.fraction(&path("dropout"), self.dropout);
+        let separate = self.attributes == Source::Separate;
+        checks.require(!separate || around.first_stage, &path("attributes"), || {
+            "'separate' trains the classifier in a first stage (expected a 'pretrain' block)".into()
+        });
+    }
+
+    fn build(&self, path: &nn::Path, inputs: &Inputs) -> Box<dyn Captioner> {
+        Box::new(Jtts::new(path, self, inputs))
+    }
 }

@@ -406,56 +406,6 @@ mod tests {
         }
     }
 
-    /// Eight images with a caption each: after training, greedy search and a beam of one say them word by word.
-    #[test]
-    fn it_learns_eight_images_by_heart() {
-        use crate::config::schema::{OptimizerConfig, OptimizerKind};
-        use crate::decode::{BeamOptions, beam_search};
-        use crate::train::Optimizer;
-        let config =
-            Config { hidden: 64, embedding: 48, attribute_embedding: 16, attention: 32, ..small(Source::Joint) };
-        tch::manual_seed(5);
-        let store = nn::VarStore::new(Device::Cpu);
-        let inputs = Inputs { features: vec![64], vocabulary: 20, attributes: 5 };
-        let model = Jtts::new(&store.root(), &config, &inputs);
-        let captions: Vec<Vec<i64>> = (0..8)
-            .map(|i| [1].into_iter().chain((0..5).map(|k| 4 + (i * (k + 2) + 3 * k) % 16)).chain([2]).collect())
-            .collect();
-        let packed = PackedCaptions::new(&captions.iter().map(Vec::as_slice).collect::<Vec<_>>(), Device::Cpu);
-        let rows: Vec<i64> = packed.order.iter().map(|&i| i as i64).collect();
-        let features = vec![Tensor::randn([8, 64, 2, 2], (Kind::Float, Device::Cpu)).relu() * 2.0];
-        let attributes = Tensor::from_slice2(&std::array::from_fn::<[f32; 5], 8, _>(|i| {
-            std::array::from_fn(|k| f32::from(u8::from(i % 5 == k || i / 5 == k)))
-        }));
-        let batch = Batch {
-            captions: packed,
-            image_rows: Tensor::from_slice(&rows),
-            features,
-            attributes: Some(attributes),
-            augmented: None,
-            nouns: None,
-        };
-        let settings = OptimizerConfig { kind: OptimizerKind::Radam, lr: 5e-3, ..OptimizerConfig::default() };
-        let mut optimizer = Optimizer::new(store.variables().into_iter().collect(), &settings, &[]).unwrap();
-        let mut loss = f64::INFINITY;
-        for _ in 0..600 {
-            let losses = Captioner::losses(&model, &batch, true);
-            loss = losses.total().double_value(&[]);
-            if loss < 0.03 {
-                break;
-            }
-            optimizer.zero_grad();
-            losses.backward(1.0);
-            optimizer.step();
-        }
-        for width in [1, 3] {
-            let options = BeamOptions { width, max_length: 8, length_penalty: 0.0, suppress_unk: true };
-            for (found, caption) in beam_search(&model, &batch.features, &options).iter().zip(&captions) {
-                assert_eq!(found[0].tokens, caption[1..caption.len() - 1], "beam {width}, loss {loss}");
-            }
-        }
-    }
-
     #[test]
     fn attention_sums_to_one_over_the_grid_and_attributes_are_probabilities() {
         let (_store, model) = model(&small(Source::Joint));

@@ -1,8 +1,12 @@
 //! Sizes and switches of S2CPNet.
 
+use super::S2cpNet;
+use crate::config::Checks;
 use crate::data::masks::MaskRules;
 use crate::data::nouns::NounRules;
+use crate::models::{Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
+use tch::nn;
 
 /// The defaults are the paper's full model. What text and published program do differently follows `preset` where it is
 /// not set by itself.
@@ -129,29 +133,6 @@ impl Config {
         };
         (views * self.width) as i64
     }
-
-    /// A few letters that tell the rows of the ablation tables apart.
-    pub fn variant(&self) -> String {
-        let fusion = match self.fusion {
-            Fusion::Image => "image",
-            Fusion::Add => "add",
-            Fusion::Concat => "concat",
-            Fusion::Cvff => "cvff",
-        };
-        let mut name = format!("s2cpnet-{fusion}");
-        for (on, letters) in [
-            (self.semantic, "-sem"),
-            (self.spatial && self.uses_masks(), "-spa"),
-            (self.nouns, "-nouns"),
-            (self.decoder == Decoder::Plain, "-plain"),
-            (self.author(), "-author"),
-        ] {
-            if on {
-                name += letters;
-            }
-        }
-        name
-    }
 }
 
 /// Which source wins where text and published program differ.
@@ -210,6 +191,84 @@ pub enum Unit {
     Full,
 }
 
+impl ModelSettings for Config {
+    fn key() -> &'static str {
+        "s2cpnet"
+    }
+
+    /// A few letters that tell the rows of the ablation tables apart.
+    fn variant(&self, _first_stage: bool) -> String {
+        let fusion = match self.fusion {
+            Fusion::Image => "image",
+            Fusion::Add => "add",
+            Fusion::Concat => "concat",
+            Fusion::Cvff => "cvff",
+        };
+        let mut name = format!("s2cpnet-{fusion}");
+        for (on, letters) in [
+            (self.semantic, "-sem"),
+            (self.spatial && self.uses_masks(), "-spa"),
+            (self.nouns, "-nouns"),
+            (self.decoder == Decoder::Plain, "-plain"),
+            (self.author(), "-author"),
+        ] {
+            if on {
+                name += letters;
+            }
+        }
+        name
+    }
+
+    fn masks(&self) -> Option<&MaskRules> {
+        self.uses_masks().then_some(&self.masks)
+    }
+
+    fn nouns(&self) -> Option<&NounRules> {
+        self.nouns.then_some(&self.noun_words)
+    }
+
+    fn check(&self, around: &Surroundings, checks: &mut Checks) {
+        let path = |field: &str| format!("model.s2cpnet.{field}");
+        for (field, count) in [
+            ("grid", self.grid),
+            ("heads", self.heads),
+            ("units", self.units),
+            ("max_words", self.max_words),
+            ("noun_words.max", self.noun_words.max),
+        ] {
+            checks.at_least(&path(field), count, 1);
+        }
+        let (width, heads) = (self.width, self.heads.max(1));
+        checks.require(width > 0 && width.is_multiple_of(heads) && width.is_multiple_of(2), &path("width"), || {
+            format!("not a multiple of 2 and of the heads (heads {heads}, found {width})")
+        });
+        checks.fraction(&path("dropout"), self.dropout);
+        checks.fraction(&path("word_dropout"), self.word_dropout);
+        let opacity = self.masks.opacity;
+        checks.require((0.0..=1.0).contains(&opacity), &path("masks.opacity"), || {
+            format!("out of range (expected 0 to 1, found {opacity})")
+        });
+        for (field, value) in [("scale", self.masks.segmenter.scale), ("sigma", self.masks.segmenter.sigma)] {
+            checks.above_zero(&path(&format!("masks.segmenter.{field}")), value);
+        }
+        let found = around.encoders;
+        checks.require(found <= 1, "encoders", || format!("this model has one encoder (expected 1, found {found})"));
+        if let Some(length) = around.max_length {
+            checks.require(length <= self.max_words, "data.vocabulary.max_length", || {
+                format!("more than model.s2cpnet.max_words (expected at most {}, found {length})", self.max_words)
+            });
+        } else {
+            checks.require(false, "data.vocabulary.max_length", || {
+                format!("needed by this model, which has places for model.s2cpnet.max_words = {} words", self.max_words)
+            });
+        }
+    }
+
+    fn build(&self, path: &nn::Path, inputs: &Inputs) -> Box<dyn Captioner> {
+        Box::new(S2cpNet::new(path, self, inputs))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +301,7 @@ mod tests {
             Config::default(),
             Config { preset: Preset::AuthorCode, ..Config::default() },
         ];
-        let names: std::collections::BTreeSet<String> = rows.iter().map(Config::variant).collect();
+        let names: std::collections::BTreeSet<String> = rows.iter().map(|row| row.variant(false)).collect();
         assert_eq!(names.len(), rows.len());
     }
 }

@@ -1,6 +1,6 @@
 //! Sizes of a Segment Anything model, read off a weight file.
 
-use crate::models::weights::StateDict;
+use crate::weights::StateDict;
 use anyhow::{Result, ensure};
 
 /// Of the images of every published model, pixels.

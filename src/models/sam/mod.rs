@@ -22,7 +22,7 @@ pub use config::{Config, DecoderConfig, EncoderConfig, TinyVitConfig, VitConfig}
 pub use frame::Frame;
 pub use image_encoder::ImageEncoder;
 
-use crate::models::weights::{self, StateDict};
+use crate::weights::{self, StateDict};
 use ::image::RgbImage;
 use anyhow::{Context, Result, bail};
 use mask_decoder::MaskDecoder;

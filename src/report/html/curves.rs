@@ -3,7 +3,7 @@
 use super::chart::{self, Series};
 use super::{Curves, escape};
 use crate::eval::Scores;
-use crate::experiments::result::{EpochRecord, RunResult};
+use crate::runs::result::{EpochRecord, RunResult};
 
 /// Validation score and training loss by epoch, one pair of charts a run.
 pub(super) fn section(curves: &[Curves]) -> String {

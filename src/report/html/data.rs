@@ -2,8 +2,8 @@
 
 use super::{Shown, thumbnail};
 use crate::data::pos::Tagger;
-use crate::experiments::result::{CaptionRecord, ImageRecord};
-use crate::session::Look;
+use crate::runs::Look;
+use crate::runs::result::{CaptionRecord, ImageRecord};
 use base64::Engine;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn what_a_model_does_not_show_is_absent_and_of_the_rest_little_is_lost() {
         use crate::eval::Scores;
-        use crate::session::Explanation;
+        use crate::runs::Explanation;
         let plain = CaptionRecord {
             caption: "a road".into(),
             scores: Scores(vec![("CIDEr".into(), 1.234_56)]),

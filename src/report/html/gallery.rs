@@ -1,7 +1,7 @@
 //! The gallery: every image with its captions, references and scores, shown by the page's scripts.
 
 use super::{Shown, data, escape};
-use crate::experiments::result::ImageRecord;
+use crate::runs::result::ImageRecord;
 use std::collections::BTreeSet;
 
 /// Most images on a page, so that it stays quick to open; beyond it the worst and the best are kept.

@@ -17,7 +17,7 @@ mod wording;
 pub use differences::{Differences, MetricDifference};
 
 use crate::experiments::Comparison;
-use crate::experiments::result::{DecodingResult, RunResult};
+use crate::runs::result::{DecodingResult, RunResult};
 
 /// A decoding of a run whose captions the gallery can show.
 #[derive(Debug, Clone)]

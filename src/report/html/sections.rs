@@ -2,9 +2,9 @@
 
 use super::{Page, escape};
 use crate::experiments::compare::RunState;
-use crate::experiments::environment::Environment;
 use crate::report::format;
 use crate::report::grid::run_text;
+use crate::runs::Environment;
 
 /// Title, what was run on what, remarks, the command.
 pub(super) fn header(page: &Page) -> String {

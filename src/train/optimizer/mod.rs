@@ -5,7 +5,7 @@ mod update;
 
 use super::libtorch::{clear_gradient, set_gradient};
 use super::parallel::Group;
-use crate::config::schema::{OptimizerConfig, PartConfig};
+use crate::train::{OptimizerConfig, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
 use tch::{Device, Kind, Tensor};

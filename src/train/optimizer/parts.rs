@@ -1,6 +1,6 @@
 //! Which settings of `train.parts` a parameter has.
 
-use crate::config::schema::PartConfig;
+use crate::train::PartConfig;
 use crate::util::suggest;
 use anyhow::{Result, bail};
 

@@ -1,6 +1,6 @@
 //! One step of Adam or RAdam on one parameter, elements side by side.
 
-use crate::config::schema::{OptimizerConfig, OptimizerKind};
+use crate::train::{OptimizerConfig, OptimizerKind};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 

@@ -1,0 +1,55 @@
+//! What validators say of single settings, in one wording.
+
+use super::Invalid;
+use crate::util::suggest;
+
+/// Collects what is wrong with settings, by dotted path.
+#[derive(Debug, Default)]
+pub struct Checks(Vec<Invalid>);
+
+impl Checks {
+    /// Everything that was found wrong.
+    pub fn into_faults(self) -> Vec<Invalid> {
+        self.0
+    }
+
+    pub fn require(&mut self, holds: bool, path: &str, message: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push((path.into(), message()));
+        }
+    }
+
+    pub fn at_least(&mut self, path: &str, value: usize, least: usize) {
+        self.require(value >= least, path, || format!("too small (expected at least {least}, found {value})"));
+    }
+
+    pub fn at_least_if_set(&mut self, path: &str, value: Option<usize>, least: usize) {
+        if let Some(value) = value {
+            self.at_least(path, value, least);
+        }
+    }
+
+    pub fn above_zero(&mut self, path: &str, value: f64) {
+        self.require(value > 0.0, path, || format!("out of range (expected more than 0, found {value})"));
+    }
+
+    pub fn above_zero_if_set(&mut self, path: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.above_zero(path, value);
+        }
+    }
+
+    pub fn fraction(&mut self, path: &str, value: f64) {
+        self.require((0.0..1.0).contains(&value), path, || {
+            format!("out of range (expected at least 0 and below 1, found {value})")
+        });
+    }
+
+    pub fn one_of(&mut self, path: &str, value: &str, valid: &[&str]) {
+        self.require(valid.contains(&value), path, || {
+            let near = suggest::nearest(value, valid.iter().copied())
+                .map_or_else(String::new, |name| format!("; did you mean '{name}'?"));
+            format!("unknown value (expected one of {}, found \"{value}\"){near}", valid.join(", "))
+        });
+    }
+}

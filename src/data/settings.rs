@@ -1,0 +1,130 @@
+//! The `data` block of an experiment.
+
+use crate::config::Checks;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Splits that caption files have.
+const SPLITS: [&str; 4] = ["train", "restval", "val", "test"];
+
+/// Captions, images and how words are made of captions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Folder of the dataset; relative to the working directory.
+    pub root: PathBuf,
+    /// Caption file inside `root`, or for COCO captions a folder with one file a split. Where the default
+    /// `dataset.json` is absent, the only caption file in `root` is taken.
+    #[serde(default = "DataConfig::default_captions")]
+    pub captions: PathBuf,
+    /// Image folder inside `root` (default: `imgs`, `images` or `root` itself, whichever holds the images).
+    #[serde(default)]
+    pub images: Option<PathBuf>,
+    /// Which field of a sentence is the caption: `tokens` or `raw`.
+    #[serde(default)]
+    pub text: TextField,
+    #[serde(default)]
+    pub vocabulary: VocabularyConfig,
+    /// Images of the caption file that are absent or empty: `skip` (and count) or `fail`.
+    #[serde(default)]
+    pub missing: MissingPolicy,
+    /// How images are split where the caption file does not say.
+    #[serde(default)]
+    pub split: SplitRule,
+}
+
+impl DataConfig {
+    fn default_captions() -> PathBuf {
+        "dataset.json".into()
+    }
+
+    /// The settings of a dataset folder of which nothing else is said.
+    pub fn of_folder(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            captions: Self::default_captions(),
+            images: None,
+            text: TextField::default(),
+            vocabulary: VocabularyConfig::default(),
+            missing: MissingPolicy::default(),
+            split: SplitRule::default(),
+        }
+    }
+}
+
+/// Parts of the images for train and val, the rest being test; drawn by `seed`. Splits that the file gives always win.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitRule {
+    pub train: f64,
+    pub val: f64,
+    pub seed: u64,
+}
+
+impl Default for SplitRule {
+    fn default() -> Self {
+        Self { train: 0.8, val: 0.1, seed: 1 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextField {
+    #[default]
+    Tokens,
+    Raw,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingPolicy {
+    #[default]
+    Skip,
+    Fail,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VocabularyConfig {
+    /// Words seen fewer times in the counted splits become `<unk>`.
+    pub min_count: usize,
+    /// Splits whose captions are counted.
+    pub splits: Vec<String>,
+    pub lowercase: bool,
+    /// Drop words without a letter or digit, and punctuation at the ends of `raw` words.
+    pub strip_punctuation: bool,
+    /// Longest caption in words; longer training captions are cut. Default: the longest training caption.
+    pub max_length: Option<usize>,
+}
+
+impl Default for VocabularyConfig {
+    fn default() -> Self {
+        Self { min_count: 5, splits: vec!["train".into()], lowercase: true, strip_punctuation: true, max_length: None }
+    }
+}
+
+impl DataConfig {
+    /// Adds what is wrong with these settings to `checks`.
+    pub fn check(&self, checks: &mut Checks) {
+        let vocabulary = &self.vocabulary;
+        checks.require(self.root.as_os_str() != "", "data.root", || "empty (expected the folder of a dataset)".into());
+        checks.require(self.captions.as_os_str() != "", "data.captions", || "empty (expected a caption file)".into());
+        checks.at_least("data.vocabulary.min_count", vocabulary.min_count, 1);
+        checks.at_least_if_set("data.vocabulary.max_length", vocabulary.max_length, 1);
+        checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
+            "empty (expected the splits whose words are counted, for example [train])".into()
+        });
+        let split = &self.split;
+        checks.fraction("data.split.train", split.train);
+        checks.fraction("data.split.val", split.val);
+        checks.require(split.train + split.val <= 1.0, "data.split", || {
+            format!(
+                "the parts make more than all (expected train + val of at most 1, found {})",
+                split.train + split.val
+            )
+        });
+        for (index, split) in vocabulary.splits.iter().enumerate() {
+            checks.one_of(&format!("data.vocabulary.splits.{index}"), split, &SPLITS);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The `decode` block of an experiment.
+
+use crate::config::Checks;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecodeConfig {
+    pub method: DecodeMethod,
+    /// Beam width of `beam` and `comparison`.
+    pub beam: usize,
+    /// Longest caption in words (default: the vocabulary's).
+    pub max_length: Option<usize>,
+    /// Images decoded at a time.
+    pub batch_size: usize,
+    /// Captions are ranked by `log_prob / (words + 1)^length_penalty`; 0 ranks by log-probability alone.
+    pub length_penalty: f64,
+    /// Never choose `<unk>`.
+    pub suppress_unk: bool,
+    pub comparison: ComparisonConfig,
+}
+
+impl Default for DecodeConfig {
+    fn default() -> Self {
+        Self {
+            method: DecodeMethod::Beam,
+            beam: 5,
+            max_length: None,
+            batch_size: 64,
+            length_penalty: 0.0,
+            suppress_unk: true,
+            comparison: ComparisonConfig::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecodeMethod {
+    Greedy,
+    Beam,
+    /// Comparison-based beam search (FE-LWS): beam candidates ranked by likeness to captions of similar images.
+    Comparison,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ComparisonConfig {
+    /// Similar training images asked.
+    pub neighbours: usize,
+    /// How the neighbours' captions are pooled.
+    pub pool: ComparisonPool,
+    /// The greedy caption joins the candidates.
+    pub greedy: bool,
+}
+
+impl Default for ComparisonConfig {
+    fn default() -> Self {
+        Self { neighbours: 4, pool: ComparisonPool::PerImage, greedy: true }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonPool {
+    /// Mean over the neighbours of the score against each one's captions.
+    PerImage,
+    /// Score against all the neighbours' captions as one reference set.
+    Union,
+}
+
+impl DecodeConfig {
+    /// The settings that decide the captions, the others at their defaults.
+    pub fn canonical(&self) -> Self {
+        let default = Self::default();
+        let mut canonical = Self { batch_size: default.batch_size, ..self.clone() };
+        if self.method == DecodeMethod::Greedy {
+            canonical.beam = default.beam;
+        }
+        if self.method != DecodeMethod::Comparison {
+            canonical.comparison = default.comparison;
+        }
+        canonical
+    }
+
+    /// How tables call a decoding: `greedy`, `beam 5`, `comparison 5, k=4`.
+    pub fn label(&self) -> String {
+        let mut label = match self.method {
+            DecodeMethod::Greedy => "greedy".to_owned(),
+            DecodeMethod::Beam => format!("beam {}", self.beam),
+            DecodeMethod::Comparison => {
+                let ComparisonConfig { neighbours, pool, greedy } = &self.comparison;
+                let pool = if *pool == ComparisonPool::Union { ", union" } else { "" };
+                let greedy = if *greedy { "" } else { ", no greedy" };
+                format!("comparison {}, k={neighbours}{pool}{greedy}", self.beam)
+            }
+        };
+        if let Some(length) = self.max_length {
+            label.push_str(&format!(", {length} words"));
+        }
+        label
+    }
+
+    /// Adds what is wrong with these settings to `checks`.
+    pub fn check(&self, checks: &mut Checks) {
+        checks.at_least("decode.beam", self.beam, 1);
+        checks.at_least("decode.batch_size", self.batch_size, 1);
+        checks.at_least_if_set("decode.max_length", self.max_length, 1);
+        let penalty = self.length_penalty;
+        checks.require(penalty >= 0.0, "decode.length_penalty", || {
+            format!("out of range (expected 0 or more, found {penalty})")
+        });
+        checks.at_least("decode.comparison.neighbours", self.comparison.neighbours, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_cannot_change_captions_do_not_tell_decodings_apart() {
+        let greedy = |beam, batch_size| DecodeConfig {
+            method: DecodeMethod::Greedy,
+            beam,
+            batch_size,
+            ..DecodeConfig::default()
+        };
+        assert_eq!(greedy(3, 1).canonical(), greedy(5, 64).canonical());
+        let beam = DecodeConfig { beam: 3, ..DecodeConfig::default() };
+        assert_ne!(beam.canonical(), DecodeConfig::default().canonical());
+        assert_eq!(beam.label(), "beam 3");
+    }
+}

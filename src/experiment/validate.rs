@@ -1,0 +1,70 @@
+//! What types cannot say: ranges, names that must be known, settings that must fit each other.
+//!
+//! Files and folders are left to the commands, which know which of them they need.
+
+use super::Experiment;
+use crate::config::{Checks, Invalid};
+use crate::decode::DecodeMethod;
+use crate::models::{FeatureKind, Surroundings};
+use crate::train::METRICS;
+
+/// Everything wrong with an experiment, by dotted path.
+pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
+    let mut checks = Checks::default();
+    name(experiment, &mut checks);
+    experiment.data.check(&mut checks);
+    encoders(experiment, &mut checks);
+    let around = Surroundings {
+        encoders: experiment.encoders.len(),
+        first_stage: experiment.pretrain.is_some(),
+        max_length: experiment.data.vocabulary.max_length,
+    };
+    experiment.model.check(&around, &mut checks);
+    if let Some(stage) = &experiment.pretrain {
+        let pretraining = experiment.model.pretraining();
+        checks.require(pretraining.is_some(), "pretrain", || {
+            "not for this model, which has no first training stage (expected nothing here)".into()
+        });
+        stage.check("pretrain", pretraining.map_or(&METRICS, |pretraining| pretraining.metrics), &mut checks);
+    }
+    experiment.train.check("train", &METRICS, &mut checks);
+    experiment.decode.check(&mut checks);
+    checks.into_faults()
+}
+
+/// The name becomes a folder below `runs/`.
+fn name(experiment: &Experiment, checks: &mut Checks) {
+    let name = &experiment.name;
+    let parts_fit = name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    let letters_fit = name.chars().all(|c| c.is_alphanumeric() || "/-_.+=,".contains(c));
+    checks.require(parts_fit && letters_fit, "name", || {
+        format!("not the name of a run (expected letters, digits and /-_.+=, for example fe_lws/ucm, found \"{name}\")")
+    });
+}
+
+fn encoders(experiment: &Experiment, checks: &mut Checks) {
+    checks.require(!experiment.encoders.is_empty(), "encoders", || "empty (expected at least one encoder)".into());
+    for (index, encoder) in experiment.encoders.iter().enumerate() {
+        let path = |field: &str| format!("encoders.{index}.{field}");
+        checks
+            .require(!encoder.name.is_empty(), &path("name"), || "empty (expected an encoder such as resnet50)".into());
+        checks.require(!encoder.weights.is_empty(), &path("weights"), || {
+            "empty (expected a weight file, or 'random')".into()
+        });
+        if let Some(tune) = &encoder.tune {
+            checks.require(!tune.stages.is_empty(), &path("tune.stages"), || {
+                "empty (expected stages such as layer4, or no 'tune')".into()
+            });
+            checks.require(experiment.model.features() == FeatureKind::Grid, &path("tune"), || {
+                "not for this model, which sees pooled features of frozen encoders (expected nothing here)".into()
+            });
+            checks.require(experiment.decode.method != DecodeMethod::Comparison, &path("tune"), || {
+                "not with decode.method comparison, which compares cached features (expected nothing here)".into()
+            });
+        }
+        let size = encoder.image_size;
+        checks.require((32..=4096).contains(&size), &path("image_size"), || {
+            format!("out of range (expected 32 to 4096 pixels, found {size})")
+        });
+    }
+}
