@@ -1,5 +1,6 @@
 //! Small things that several modules share.
 
+pub mod csv;
 pub mod fs;
 pub mod logging;
 pub mod rng;
