@@ -13,6 +13,7 @@ use crate::features::FeatureSet;
 use crate::runs::Explanation;
 use crate::runtime::{self, Interrupt};
 use crate::session::{Decoded, Session, Trained, look};
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use output::{Records, name, record};
 use std::io::BufRead;
@@ -118,8 +119,10 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
                 }
             }
         } else if path.is_dir() {
+            let files = walk::files(path, |folder| recursive || folder == path)
+                .with_context(|| format!("cannot read the folder '{}'", path.display()))?;
             let before = images.len();
-            collect(path, recursive, &mut images)?;
+            images.extend(files.into_iter().filter(|file| is_image_name(file)));
             if images.len() == before {
                 bail!(
                     "there is no image (tif, png, jpg) in '{}'{}",
@@ -136,24 +139,6 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
     let mut seen = std::collections::BTreeSet::new();
     images.retain(|path| seen.insert(path.clone()));
     Ok(images)
-}
-
-fn collect(folder: &Path, recursive: bool, images: &mut Vec<PathBuf>) -> Result<()> {
-    let context = || format!("cannot read the folder '{}'", folder.display());
-    let mut entries =
-        std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).with_context(context)?;
-    entries.sort_by_key(std::fs::DirEntry::path);
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() {
-            if recursive {
-                collect(&path, recursive, images)?;
-            }
-        } else if is_image_name(&path) {
-            images.push(path);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ pub mod logging;
 pub mod rng;
 pub mod shell;
 pub mod suggest;
+pub mod walk;
