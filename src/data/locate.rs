@@ -169,6 +169,12 @@ mod tests {
     }
 
     #[test]
+    fn what_macos_puts_beside_an_image_is_no_image() {
+        assert!(is_image_name(Path::new("a/1.PNG")) && is_image_name(Path::new(".1.png")));
+        assert!(!is_image_name(Path::new("a/._1.png")) && !is_image_name(Path::new("1.txt")));
+    }
+
+    #[test]
     fn names_that_lead_out_of_the_folder_are_refused() {
         let mut locator = Locator::new("imgs");
         for name in ["../a.png", "/etc/passwd", "", "a/../../b.png"] {
