@@ -54,7 +54,7 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     }
     output::write(&images, &records, args)?;
     for why in features.failures().values() {
-        eprintln!("error: {why}");
+        tracing::error!("{why}");
     }
     Ok(if features.failures().is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }

@@ -40,7 +40,7 @@ pub(super) fn make_masks(global: &GlobalArgs, args: &MasksArgs) -> Result<ExitSt
     let objects: usize = made.iter().flatten().sum();
     let (written, failed) = (made.iter().flatten().count(), made.iter().filter(|mask| mask.is_err()).count());
     for error in made.iter().filter_map(|mask| mask.as_ref().err()) {
-        eprintln!("error: {error:#}");
+        tracing::error!("{error:#}");
     }
     let mut out = stdout().lock();
     write!(
