@@ -4,8 +4,7 @@
 //! And its idle threads read how to wait before `main`, too: here that is said in time.
 
 use anyhow::{Context, Result, bail};
-use clap::Parser;
-use rsic_cli::{Cli, Command, ExitStatus, report_error, scoring};
+use rsic_cli::{Cli, Command, ExitStatus, parse, report_error, scoring};
 use rsic_util::logging;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -13,9 +12,14 @@ use std::process::ExitCode;
 const TORCH: &str = "rsic-torch";
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let messages = cli.global.messages();
+    match run(cli) {
         Ok(status) => status.into(),
-        Err(error) => report_error(&error),
+        Err(error) => report_error(&error, &messages),
     }
 }
 

@@ -159,6 +159,65 @@ fn faults_in_the_files_are_one_clear_sentence_and_exit_code_2() {
     assert!(folder.run(&["one.json", "r.json", "--subset"]).status.success());
 }
 
+/// Captions and references of one image, which bring a warning and a note.
+fn one_image() -> Folder {
+    Folder::new(&[
+        ("h.json", r#"[{"image_id": 5, "caption": "a plane"}]"#),
+        ("r.json", r#"[{"image_id": 5, "caption": "a plane on the runway"}]"#),
+    ])
+}
+
+#[test]
+fn quiet_scores_bring_no_warnings() {
+    let folder = one_image();
+    let loud = folder.run(&["h.json", "r.json"]);
+    assert!(text(&loud.stderr).contains("warning: CIDEr of a single image"), "{}", text(&loud.stderr));
+    let quiet = folder.run(&["h.json", "r.json", "-q"]);
+    assert!(quiet.status.success());
+    assert_eq!((text(&quiet.stderr), quiet.stdout), (String::new(), loud.stdout));
+}
+
+/// The level and text of each message, all of which must be JSON lines.
+fn json_messages(output: &Output) -> Vec<(String, String)> {
+    let message = |line: &str| {
+        let json: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        let field = |name: &str| json[name].as_str().unwrap().to_owned();
+        (field("level"), field("message"))
+    };
+    text(&output.stderr).lines().map(message).collect()
+}
+
+#[test]
+fn messages_as_json_are_json_lines_alone_also_where_they_end_the_program() {
+    let folder = one_image();
+    let warned = json_messages(&folder.run(&["h.json", "r.json", "--log-format", "json"]));
+    assert!(warned.iter().any(|(level, text)| level == "WARN" && text.starts_with("CIDEr of a single")), "{warned:?}");
+    assert!(warned.iter().any(|(level, text)| level == "INFO" && text.contains("make metrics-data")), "{warned:?}");
+    for (arguments, part) in [
+        (&["gone.json", "r.json", "-q", "--log-format", "json"][..], "gone.json"),
+        (&["h.json", "r.json", "--nonsense", "--log-format=json"][..], "unexpected argument '--nonsense'"),
+    ] {
+        let output = folder.run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let messages = json_messages(&output);
+        let [(level, text)] = messages.as_slice() else { panic!("{messages:?}") };
+        assert!(level == "ERROR" && text.contains(part), "{messages:?}");
+    }
+}
+
+#[test]
+fn what_ends_the_program_is_said_whatever_the_levels() {
+    let folder = one_image();
+    for levels in ["off", "rsic::train=debug", "no=such=level"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
+        command.args(["score", "gone.json", "r.json"]).current_dir(folder.0.path()).env("RSIC_LOG", levels);
+        let output = command.output().unwrap();
+        let message = text(&output.stderr);
+        assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{message}");
+        assert!(message.starts_with("error: "), "{message}");
+    }
+}
+
 #[test]
 fn a_single_image_brings_a_warning_about_cider() {
     let folder = Folder::new(&[("h.txt", "a plane\n"), ("r.txt", "a plane\n")]);

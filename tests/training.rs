@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{by_heart, command, eight, refused, rsic, text};
+use common::{by_heart, command, eight, refused, rsic, succeeds, text};
 use rsic::runs::RunLock;
 use rsic::util::rng::Rng;
 use std::collections::BTreeSet;
@@ -275,4 +275,30 @@ fn a_folder_with_a_bad_image_is_captioned_but_for_that_one() {
     let first = fs::read(place.join("out.jsonl")).unwrap();
     rsic(place, &jsonl);
     assert_eq!(fs::read(place.join("out.jsonl")).unwrap(), first);
+    odd_names_are_skipped_where_a_csv_has_them(place);
+}
+
+fn odd_names_are_skipped_where_a_csv_has_them(place: &Path) {
+    let names = ["a\",b.png", "two\nlines.png", "größe, 大.png"];
+    fs::create_dir_all(place.join("odd")).unwrap();
+    for name in names {
+        fs::copy(place.join("scenes/imgs/1.png"), place.join("odd").join(name)).unwrap();
+    }
+    let caption = ["caption", "--model", "one", "odd", "-f", "csv", "-o", "odd.csv", "--skip-existing"];
+    succeeds(&rsic(place, &caption));
+    let mark = "\"this, too\"";
+    let text = fs::read_to_string(place.join("odd.csv")).unwrap();
+    let mut records: Vec<Vec<String>> = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(text.as_bytes())
+        .records()
+        .map(|record| record.unwrap().iter().map(String::from).collect())
+        .collect();
+    let files: BTreeSet<&str> = records.iter().skip(1).map(|record| record[0].strip_prefix("odd/").unwrap()).collect();
+    assert_eq!(files, BTreeSet::from(names));
+    records.iter_mut().skip(1).for_each(|record| record[1] = mark.into());
+    let marked = rsic::util::csv::to_csv(&records).unwrap();
+    fs::write(place.join("odd.csv"), &marked).unwrap();
+    succeeds(&rsic(place, &caption));
+    assert_eq!(fs::read_to_string(place.join("odd.csv")).unwrap(), marked, "nothing is captioned again");
 }

@@ -1,15 +1,19 @@
 //! The program behind `rsic`: every command, with LibTorch. Parses the command line, runs one command, maps its result
 //! to an exit code.
 
-use clap::Parser;
-use rsic::cli::Cli;
+use rsic::cli::parse;
 use rsic::commands::{self, report_error};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     rsic::runtime::keep_memory();
-    match commands::run(Cli::parse()) {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let messages = cli.global.messages();
+    match commands::run(cli) {
         Ok(status) => status.into(),
-        Err(error) => report_error(&error),
+        Err(error) => report_error(&error, &messages),
     }
 }

@@ -3,6 +3,7 @@
 mod data;
 mod files;
 mod masks;
+mod parsing;
 mod runs;
 mod score;
 pub mod scoring;
@@ -12,6 +13,7 @@ mod train;
 pub use data::*;
 pub use files::*;
 pub use masks::*;
+pub use parsing::parse;
 pub use runs::*;
 pub use score::*;
 pub use status::{ExitStatus, report_error};

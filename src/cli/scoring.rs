@@ -57,14 +57,14 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let scored = scored(&prepared, images, &hypotheses, metrics, args)?;
     let corpus = prepared.corpus(&scored.segments, metrics);
     if scored.ids.len() == 1 && metrics.cider {
-        eprintln!("warning: CIDEr of a single image is 0: it weighs words by how few of the images have them");
+        tracing::warn!("CIDEr of a single image is 0: it weighs words by how few of the images have them");
     }
     if !metrics.meteor && prepared.spice_has_resources() == Some(false) {
-        eprintln!("note: SPICE takes equal spellings alone as similar; 'make metrics-data' adds synonyms");
+        tracing::info!("SPICE takes equal spellings alone as similar; 'make metrics-data' adds synonyms");
     }
     if prepared.meteor_has_resources() == Some(false) {
-        eprintln!(
-            "note: METEOR matches words exactly and by stem only; 'make metrics-data' adds synonyms and paraphrases"
+        tracing::info!(
+            "METEOR matches words exactly and by stem only; 'make metrics-data' adds synonyms and paraphrases"
         );
     }
 

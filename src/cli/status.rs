@@ -1,5 +1,6 @@
 //! How a command ended, and the exit code that says so.
 
+use rsic_util::logging::{self, Messages};
 use std::process::ExitCode;
 
 /// How a command ended. An `Err` means that it could not run: exit code 2.
@@ -22,8 +23,9 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Prints an error as one sentence (the chain joined by colons) and gives exit code 2; a closed pipe is no error.
-pub fn report_error(error: &anyhow::Error) -> ExitCode {
+/// Says an error in one message (the chain joined by colons) and gives exit code 2; a closed pipe is no error. Where messages
+/// are not set up yet, they are, in the form asked for.
+pub fn report_error(error: &anyhow::Error, messages: &Messages) -> ExitCode {
     let broken_pipe = error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
@@ -31,6 +33,15 @@ pub fn report_error(error: &anyhow::Error) -> ExitCode {
     if broken_pipe {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    fatal(&format!("{error:#}"), messages)
+}
+
+/// Says what ends the program, and gives exit code 2.
+pub(super) fn fatal(message: &str, messages: &Messages) -> ExitCode {
+    // Quiet, so that a faulty RSIC_LOG, which may be the error, is not read.
+    let quiet = Messages { quiet: true, ..*messages };
+    if logging::init(&quiet).is_ok() {
+        tracing::error!(target: logging::FATAL, "{message}");
+    }
     ExitCode::from(2)
 }

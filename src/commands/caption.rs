@@ -1,5 +1,7 @@
 //! `rsic caption`: captions of images and folders, from pixels, with a trained run.
 
+mod output;
+
 use super::ExitStatus;
 use super::progress::FeatureProgress;
 use super::sam;
@@ -11,10 +13,10 @@ use crate::features::FeatureSet;
 use crate::runs::Explanation;
 use crate::runtime::{self, Interrupt};
 use crate::session::{Decoded, Session, Trained, look};
-use crate::util::fs::{read_text, write_atomic};
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use output::{Records, name, record};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
@@ -23,11 +25,11 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     runtime::set_threads(global.threads)?;
     let trained = Trained::load(&args.model, &args.overrides, device)?;
     let images = find_images(&args.paths, args.recursive)?;
-    let mut lines = match &args.output {
-        Some(output) if args.skip_existing => existing_lines(output, args.format)?,
-        _ => BTreeMap::new(),
+    let mut records = match &args.output {
+        Some(output) if args.skip_existing => output::existing(output, args.format)?,
+        _ => Records::new(),
     };
-    let todo: Vec<PathBuf> = images.iter().filter(|path| !lines.contains_key(&name(path))).cloned().collect();
+    let todo: Vec<PathBuf> = images.iter().filter(|path| !records.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureProgress::new(&interrupt);
     let finder = match (&args.sam, trained.experiment.model.masks()) {
@@ -47,12 +49,12 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
         for (&image, (decoded, why)) in usable.iter().zip(decode(trained, &features, &usable, explain, &mut progress)?)
         {
             let why = explain.then_some(&why);
-            lines.insert(name(&todo[image]), line(&todo[image], &decoded, why, args.format)?);
+            records.insert(name(&todo[image]), record(&todo[image], &decoded, why, args.format)?);
         }
     }
-    write_lines(&images, &lines, args)?;
+    output::write(&images, &records, args)?;
     for why in features.failures().values() {
-        eprintln!("error: {why}");
+        tracing::error!("{why}");
     }
     Ok(if features.failures().is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }
@@ -117,8 +119,10 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
                 }
             }
         } else if path.is_dir() {
+            let files = walk::files(path, |folder| recursive || folder == path)
+                .with_context(|| format!("cannot read the folder '{}'", path.display()))?;
             let before = images.len();
-            collect(path, recursive, &mut images)?;
+            images.extend(files.into_iter().filter(|file| is_image_name(file)));
             if images.len() == before {
                 bail!(
                     "there is no image (tif, png, jpg) in '{}'{}",
@@ -137,135 +141,9 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
     Ok(images)
 }
 
-fn collect(folder: &Path, recursive: bool, images: &mut Vec<PathBuf>) -> Result<()> {
-    let context = || format!("cannot read the folder '{}'", folder.display());
-    let mut entries =
-        std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>).with_context(context)?;
-    entries.sort_by_key(std::fs::DirEntry::path);
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() {
-            if recursive {
-                collect(&path, recursive, images)?;
-            }
-        } else if is_image_name(&path) {
-            images.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn name(path: &Path) -> String {
-    path.display().to_string()
-}
-
-/// One image's line; `why` where attributes are asked for.
-fn line(path: &Path, decoded: &Decoded, why: Option<&Explanation>, format: CaptionFormat) -> Result<String> {
-    let likely = why.map(|why| {
-        let word = |(word, probability): &(String, f64)| format!("{word} {probability:.2}");
-        why.likely_attributes().map(word).collect::<Vec<_>>().join(", ")
-    });
-    Ok(match format {
-        CaptionFormat::Text => {
-            let more = likely.map_or_else(String::new, |likely| format!("\t{likely}"));
-            format!("{}\t{}{more}", name(path), decoded.caption)
-        }
-        CaptionFormat::Csv => {
-            let more = likely.map_or_else(String::new, |likely| format!(",{}", csv(&likely)));
-            format!("{},{},{}{more}", csv(&name(path)), csv(&decoded.caption), decoded.log_prob)
-        }
-        CaptionFormat::Jsonl => {
-            let candidates: Vec<_> = decoded
-                .candidates
-                .iter()
-                .map(|c| serde_json::json!({"caption": c.caption, "log_prob": c.log_prob}))
-                .collect();
-            let mut value = serde_json::json!({
-                "file": name(path), "caption": decoded.caption, "log_prob": decoded.log_prob, "candidates": candidates,
-            });
-            if let (Some(why), Some(object)) = (why, value.as_object_mut()) {
-                object.insert("attributes".into(), serde_json::to_value(&why.attributes)?);
-                object.insert("attention".into(), serde_json::to_value(&why.attention)?);
-            }
-            if !decoded.nouns.is_empty() {
-                value["nouns"] = serde_json::json!(decoded.nouns);
-            }
-            serde_json::to_string(&value)?
-        }
-    })
-}
-
-const CSV_HEADER: &str = "file,caption,log_prob";
-const CSV_HEADER_ATTRIBUTES: &str = "file,caption,log_prob,attributes";
-
-fn csv(field: &str) -> String {
-    let special = field.contains([',', '"', '\n', '\r']);
-    if special { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
-}
-
-/// The lines of an earlier output, by image.
-fn existing_lines(output: &Path, format: CaptionFormat) -> Result<BTreeMap<String, String>> {
-    if !output.exists() {
-        return Ok(BTreeMap::new());
-    }
-    let mut lines = BTreeMap::new();
-    for (number, line) in read_text(output)?.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-        let file = match format {
-            CaptionFormat::Text => line.split_once('\t').map(|(file, _)| file.to_owned()),
-            CaptionFormat::Csv if line == CSV_HEADER || line == CSV_HEADER_ATTRIBUTES => continue,
-            CaptionFormat::Csv => csv_first(line),
-            CaptionFormat::Jsonl => serde_json::from_str::<serde_json::Value>(line)
-                .ok()
-                .and_then(|value| Some(value.get("file")?.as_str()?.to_owned())),
-        };
-        match file {
-            Some(file) => _ = lines.insert(file, line.to_owned()),
-            None => bail!(
-                "'{}' line {} is not what --format {format:?} writes; choose its format, or another --output",
-                output.display(),
-                number + 1
-            ),
-        }
-    }
-    Ok(lines)
-}
-
-fn csv_first(line: &str) -> Option<String> {
-    match line.strip_prefix('"') {
-        None => line.split_once(',').map(|(file, _)| file.to_owned()),
-        Some(quoted) => quoted.split_once("\",").map(|(file, _)| file.replace("\"\"", "\"")),
-    }
-}
-
-/// One line per captioned image, in the order of the images, after a header where the format has one.
-fn write_lines(images: &[PathBuf], lines: &BTreeMap<String, String>, args: &CaptionArgs) -> Result<()> {
-    let mut text = String::new();
-    if args.format == CaptionFormat::Csv {
-        text += if args.attributes { CSV_HEADER_ATTRIBUTES } else { CSV_HEADER };
-        text.push('\n');
-    }
-    let asked: std::collections::BTreeSet<String> = images.iter().map(|path| name(path)).collect();
-    let kept = lines.iter().filter(|(file, _)| !asked.contains(*file)).map(|(_, line)| line);
-    for line in kept.chain(images.iter().filter_map(|path| lines.get(&name(path)))) {
-        text += line;
-        text.push('\n');
-    }
-    match &args.output {
-        Some(output) => write_atomic(output, text.as_bytes()),
-        None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_csv_field_comes_back() {
-        for field in ["plain.png", "with, comma.png", "with \"quotes\".png"] {
-            assert_eq!(csv_first(&format!("{},caption,-1", csv(field))).as_deref(), Some(field));
-        }
-    }
 
     #[test]
     fn folders_are_searched_in_order_and_nothing_is_captioned_twice() {

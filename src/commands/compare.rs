@@ -157,13 +157,13 @@ impl Compared {
         }
         for (path, count) in [(&args.first, first.captions.len()), (&args.second, second.captions.len())] {
             if count != pairs.len() {
-                eprintln!("warning: '{}' has {count} images, of which {} are compared", path.display(), pairs.len());
+                tracing::warn!("'{}' has {count} images, of which {} are compared", path.display(), pairs.len());
             }
         }
         let differ = pairs.iter().filter(|(one, other)| one.references != other.references).count();
         if differ > 0 {
-            eprintln!(
-                "warning: {differ} images have other references in '{}': those of '{}' are used",
+            tracing::warn!(
+                "{differ} images have other references in '{}': those of '{}' are used",
                 args.second.display(),
                 args.first.display()
             );

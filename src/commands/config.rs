@@ -11,6 +11,7 @@ use crate::experiments::sweep::Sweep;
 use crate::models::{Inputs, cost};
 use crate::pretrain;
 use crate::train::PartConfig;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -120,9 +121,10 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
 
 /// Each experiment file below the folder with the first line of its header comment.
 fn list(folder: &Path) -> Result<ExitStatus> {
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
-    files.retain(|file| config::kind(file) != FileKind::Part);
+    let mut files =
+        walk::files(folder, |_| true).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
+    let is_yaml = |file: &Path| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    files.retain(|file| is_yaml(file) && config::kind(file) != FileKind::Part);
     let mut out = std::io::stdout().lock();
     let width = files.iter().map(|file| file.display().to_string().chars().count()).max().unwrap_or(0);
     for file in &files {
@@ -131,24 +133,6 @@ fn list(folder: &Path) -> Result<ExitStatus> {
         writeln!(out, "{}", format!("{:width$}  {title}", file.display().to_string()).trim_end())?;
     }
     Ok(ExitStatus::Success)
-}
-
-/// The YAML files below a folder, sorted.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let context = || format!("cannot read the folder '{}'", folder.display());
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .with_context(context)?
-        .map(|entry| Ok(entry.with_context(context)?.path()))
-        .collect::<Result<_>>()?;
-    entries.sort();
-    for entry in entries {
-        if entry.is_dir() {
-            collect(&entry, files)?;
-        } else if entry.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            files.push(entry);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

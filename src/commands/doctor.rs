@@ -6,6 +6,7 @@ use crate::eval::meteor::Resources;
 use crate::runs::Environment;
 use crate::runtime;
 use crate::util::fs::{cache_dir, write_atomic};
+use crate::util::walk;
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -93,12 +94,9 @@ fn cache(report: &mut Report<impl Write>) -> Result<()> {
 
 /// Names in a folder besides its README and hidden files.
 fn entries(folder: &Path) -> Vec<String> {
-    let Ok(read) = std::fs::read_dir(folder) else { return Vec::new() };
-    let names = read.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> =
-        names.filter(|name| !name.starts_with('.') && !name.ends_with(".md") && name != "manifest.yaml").collect();
-    names.sort();
-    names
+    let paths = walk::entries(folder).unwrap_or_default();
+    let names = paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    names.filter(|name| !name.starts_with('.') && !name.ends_with(".md") && name != "manifest.yaml").collect()
 }
 
 struct Report<W> {

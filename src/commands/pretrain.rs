@@ -162,7 +162,7 @@ fn train(
     };
     let Trained { state, outcome } = training.train(resume)?;
     if outcome == Outcome::Interrupted {
-        eprintln!("interrupted; the same command with --resume goes on from there");
+        tracing::warn!("interrupted; the same command with --resume goes on from there");
         return Ok(ExitStatus::Interrupted);
     }
     let mut splits = BTreeMap::new();

@@ -80,7 +80,7 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
     print_analysis(&mut out, &Analysis::new(analyser, &parsed))?;
     let resources = Resources::open_default()?.map(Arc::new);
     if resources.is_none() {
-        eprintln!("note: without 'make metrics-data' SPICE knows no synonyms, and its scores are not the reference's");
+        tracing::info!("without 'make metrics-data' SPICE knows no synonyms, and its scores are not the reference's");
     }
     let terms = Terms::new(resources);
     match &args.scores {

@@ -46,7 +46,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
     if outcome == Outcome::Interrupted {
         if group.leads() {
-            eprintln!("interrupted; continue with: {}", continuing(this_command()));
+            tracing::warn!("interrupted; continue with: {}", continuing(this_command()));
         }
         group.finish();
         return Ok(ExitStatus::Interrupted);

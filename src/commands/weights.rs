@@ -5,6 +5,7 @@ use crate::cli::WeightsCommand;
 use crate::models::encoders::spec;
 use crate::models::sam;
 use crate::util::fs::{sha256_file, temporary_beside};
+use crate::util::walk;
 use crate::weights::{self, StateDict};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -69,16 +70,12 @@ fn convert(file: &Path, output: &Path) -> Result<ExitStatus> {
 /// Every file of the folder that the manifest names must have its checksum, and every other one must be readable.
 fn verify(folder: &Path) -> Result<ExitStatus> {
     let manifest = weights::manifest()?;
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))? {
-        let path = entry?.path();
+    let mut files = walk::entries(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
+    files.retain(|path| {
         let ours =
             path.extension().is_some_and(|extension| extension == "md" || extension == "yaml" || extension == "part");
-        if path.is_file() && !ours {
-            files.push(path);
-        }
-    }
-    files.sort();
+        path.is_file() && !ours
+    });
     let mut out = stdout().lock();
     let mut faults = 0;
     for path in &files {

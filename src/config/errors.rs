@@ -13,18 +13,20 @@ pub struct Fault {
     pub message: String,
 }
 
-/// Every fault of one experiment, ready to print.
+/// Every fault of one file and its bases, ready to print.
 #[derive(Debug, Clone)]
 pub struct ConfigError {
+    /// What the file describes.
+    what: &'static str,
     lines: Vec<String>,
 }
 
 impl ConfigError {
     /// Sorts the faults by file (the one asked for, then its bases), line and column; overrides come last.
-    pub fn new(mut faults: Vec<Fault>, sources: &Sources) -> Self {
+    pub fn new(what: &'static str, mut faults: Vec<Fault>, sources: &Sources) -> Self {
         faults.sort_by_key(|fault| fault.place);
         faults.dedup();
-        Self { lines: faults.iter().map(|fault| describe(fault, sources)).collect() }
+        Self { what, lines: faults.iter().map(|fault| describe(fault, sources)).collect() }
     }
 
     /// How many faults there are.
@@ -36,7 +38,7 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.lines.len() > 1 {
-            writeln!(f, "{} faults in the experiment", self.lines.len())?;
+            writeln!(f, "{} faults in the {}", self.lines.len(), self.what)?;
         }
         f.write_str(&self.lines.join("\n"))
     }

@@ -16,6 +16,7 @@ mod typed;
 
 pub use checks::Checks;
 pub use errors::ConfigError;
+pub use overrides::value_text;
 
 use anyhow::Result;
 use errors::Fault;
@@ -95,32 +96,37 @@ pub fn kind(path: &Path) -> FileKind {
 /// A fault that a validator found: the dotted path of the setting, and the sentence after it.
 pub type Invalid = (String, String);
 
+/// What a kind of file describes.
+pub trait Settings: DeserializeOwned {
+    /// What messages call it.
+    const NAME: &'static str;
+    /// Whether `base` at the top names files to build on; else it is a setting like others.
+    const BUILDS_ON_BASES: bool = true;
+
+    /// Everything that is wrong with values of the right types.
+    fn invalid(&self) -> Vec<Invalid>;
+}
+
 /// Reads a file with its bases, applies the overrides, types the result and validates it.
 ///
 /// # Errors
 /// An unreadable file, or a [`ConfigError`] with every fault of the settings.
-pub fn load<T: DeserializeOwned + Serialize>(
-    path: &Path,
-    overrides: &[String],
-    validate: impl Fn(&T) -> Vec<Invalid>,
-) -> Result<(T, Origins, Vec<PathBuf>)> {
+pub fn load<T: Settings>(path: &Path, overrides: &[String]) -> Result<(T, Origins, Vec<PathBuf>)> {
     let mut sources = Sources::default();
     let mut faults = Vec::new();
-    let mut tree = sources.read(path, &mut faults)?;
+    let mut tree = sources.read(path, T::BUILDS_ON_BASES, &mut faults)?;
     if sources.broken {
-        return Err(ConfigError::new(faults, &sources).into());
+        return Err(ConfigError::new(T::NAME, faults, &sources).into());
     }
     overrides::apply(&mut tree, overrides, &mut sources, &mut faults);
 
     let typed = typed::typed::<T>(&tree);
     faults.extend(typed.faults);
-    for (dotted, message) in typed.value.as_ref().map(&validate).unwrap_or_default() {
-        let path: Vec<String> = dotted.split('.').map(String::from).collect();
-        let judged_a_stand_in =
-            typed.stand_ins.iter().any(|stand_in| path.starts_with(stand_in) || stand_in.starts_with(&path));
+    let stand_ins: Vec<String> = typed.stand_ins.iter().map(|path| path.join(".")).collect();
+    for (path, message) in typed.value.as_ref().map(T::invalid).unwrap_or_default() {
+        let judged_a_stand_in = stand_ins.iter().any(|other| is_within(&path, other) || is_within(other, &path));
         if !judged_a_stand_in {
-            let place = nearest_place(&tree, &path);
-            faults.push(Fault { place: Some(place), path: dotted, message });
+            faults.push(Fault { place: Some(tree.nearest_place(&path)), path, message });
         }
     }
     match typed.value {
@@ -128,13 +134,13 @@ pub fn load<T: DeserializeOwned + Serialize>(
             let files = sources.files().map(PathBuf::from).collect();
             Ok((value, origins(&tree, &sources), files))
         }
-        _ => Err(ConfigError::new(faults, &sources).into()),
+        _ => Err(ConfigError::new(T::NAME, faults, &sources).into()),
     }
 }
 
-/// The place of a setting, or of the nearest map around it that was written.
-fn nearest_place(tree: &tree::Node, path: &[String]) -> tree::Place {
-    (0..=path.len()).rev().find_map(|depth| tree.get(path.get(..depth)?)).map_or(tree.place, |node| node.place)
+/// Whether a dotted path is another or leads below it.
+fn is_within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn origins(tree: &tree::Node, sources: &Sources) -> Origins {

@@ -4,6 +4,15 @@ use super::errors::Fault;
 use super::parse::parse;
 use super::sources::Sources;
 use super::tree::{Node, Place};
+use serde_json::Value;
+
+/// A value as the right side of an override: text as it is, anything else as JSON (which is YAML too).
+pub fn value_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
 
 /// Lays the overrides on the tree in their order. The value is YAML; an empty one is null, which unsets an optional
 /// setting.

@@ -36,13 +36,17 @@ impl Sources {
         self.texts.iter().filter(|source| !source.is_override).map(|source| source.label.as_str())
     }
 
-    /// Reads a file and the files that its `base` names, which lie under it, later ones over earlier ones.
-    pub fn read(&mut self, path: &Path, faults: &mut Vec<Fault>) -> anyhow::Result<Node> {
+    /// Reads a file and, with `bases`, the files that its `base` names, which lie under it, later ones over earlier ones.
+    pub fn read(&mut self, path: &Path, bases: bool, faults: &mut Vec<Fault>) -> anyhow::Result<Node> {
         let text = crate::util::fs::read_text(path)?;
-        Ok(self.assemble(path, text, &mut Vec::new(), faults))
+        Ok(match bases {
+            true => self.assemble(path, text, &mut Vec::new(), faults),
+            false => self.one(path, text, faults),
+        })
     }
 
-    fn assemble(&mut self, path: &Path, text: String, above: &mut Vec<PathBuf>, faults: &mut Vec<Fault>) -> Node {
+    /// The map of settings in one text.
+    fn one(&mut self, path: &Path, text: String, faults: &mut Vec<Fault>) -> Node {
         let index = self.add(path.display().to_string(), text.clone(), false);
         let (own, mut own_faults) = parse(&text, index);
         faults.append(&mut own_faults);
@@ -59,6 +63,11 @@ impl Sources {
             self.broken = true;
             own = Node::empty_map(own.place);
         }
+        own
+    }
+
+    fn assemble(&mut self, path: &Path, text: String, above: &mut Vec<PathBuf>, faults: &mut Vec<Fault>) -> Node {
+        let mut own = self.one(path, text, faults);
         let Some(base) = own.take("base") else { return own };
         above.push(identity(path));
         let mut under: Option<Node> = None;

@@ -87,6 +87,26 @@ impl Node {
         parent.entry(last).map(|entry| entry.place).or_else(|| self.get(path).map(|node| node.place))
     }
 
+    /// The place of a setting by its dotted path, or of the nearest map around it that was written. Keys may have dots of
+    /// their own.
+    pub fn nearest_place(&self, dotted: &str) -> Place {
+        let below = |step: &str| match dotted.strip_prefix(step)? {
+            "" => Some(""),
+            rest => rest.strip_prefix('.'),
+        };
+        let found = match &self.kind {
+            Kind::Map(entries) => entries.iter().find_map(|entry| Some((&entry.value, below(&entry.key)?))),
+            Kind::List(items) => {
+                items.iter().enumerate().find_map(|(index, item)| Some((item, below(&index.to_string())?)))
+            }
+            Kind::Scalar(..) => None,
+        };
+        match found {
+            Some((node, rest)) if !dotted.is_empty() => node.nearest_place(rest),
+            _ => self.place,
+        }
+    }
+
     /// Lays `over` on top: maps merge key by key, everything else is replaced.
     pub fn merge(&mut self, over: Self) {
         merge_at(self, over, "");

@@ -1,5 +1,6 @@
 //! Finding the images of a caption file on disk.
 
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -10,9 +11,10 @@ use std::path::{Component, Path, PathBuf};
 /// Extensions of the image formats that are read, in the order of preference among files of one stem.
 pub const IMAGE_EXTENSIONS: [&str; 5] = ["tif", "tiff", "png", "jpg", "jpeg"];
 
-/// Whether a file name has an image's extension.
+/// Whether a file name has an image's extension. What macOS puts beside a file as `._NAME` is no image.
 pub fn is_image_name(path: &Path) -> bool {
-    extension_rank(path).is_some()
+    let beside = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
+    !beside && extension_rank(path).is_some()
 }
 
 fn extension_rank(path: &Path) -> Option<usize> {
@@ -126,13 +128,12 @@ fn list(folder: &Path) -> Result<Listing> {
         return Ok(listing);
     }
     let context = || format!("cannot list the folder '{}'", folder.display());
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let entry = entry.with_context(context)?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if is_image_name(Path::new(&name)) {
-            listing.stems.entry(stem_key(Path::new(&name))).or_default().push(name.clone());
+    for path in walk::entries(folder).with_context(context)? {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if is_image_name(&path) {
+            listing.stems.entry(stem_key(&path)).or_default().push(name.to_owned());
         }
-        listing.names.insert(name, ());
+        listing.names.insert(name.to_owned(), ());
     }
     for names in listing.stems.values_mut() {
         names.sort_by(|a, b| (extension_rank(Path::new(a)), a).cmp(&(extension_rank(Path::new(b)), b)));
@@ -165,6 +166,12 @@ mod tests {
         assert_eq!(find(Some("beach"), "3.png").unwrap(), "3.png");
         assert_eq!(find(None, "4.tif"), Err(Fault::Empty));
         assert_eq!(find(None, "5.tif"), Err(Fault::Absent));
+    }
+
+    #[test]
+    fn what_macos_puts_beside_an_image_is_no_image() {
+        assert!(is_image_name(Path::new("a/1.PNG")) && is_image_name(Path::new(".1.png")));
+        assert!(!is_image_name(Path::new("a/._1.png")) && !is_image_name(Path::new("1.txt")));
     }
 
     #[test]

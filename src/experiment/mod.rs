@@ -5,7 +5,7 @@
 
 mod validate;
 
-use crate::config::{self, Origins};
+use crate::config::{self, Invalid, Origins, Settings};
 use crate::data::DataConfig;
 use crate::decode::DecodeConfig;
 use crate::models::ModelConfig;
@@ -56,8 +56,16 @@ impl Loaded {
 /// # Errors
 /// An unreadable file, or a [`config::ConfigError`] with every fault of the experiment.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded> {
-    let (experiment, origins, files) = config::load(path, overrides, validate::validate)?;
+    let (experiment, origins, files) = config::load(path, overrides)?;
     Ok(Loaded { experiment, origins, files })
+}
+
+impl Settings for Experiment {
+    const NAME: &'static str = "experiment";
+
+    fn invalid(&self) -> Vec<Invalid> {
+        validate::validate(self)
+    }
 }
 
 /// The resolved experiment as YAML that [`load`] reads back to an equal one.

@@ -1,6 +1,7 @@
 //! Finds table files by name: `table2`, `V`, or a path.
 
 use super::table::Table;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -65,9 +66,8 @@ pub fn papers(experiments: &Path) -> Result<Vec<String>> {
         )
     };
     let mut papers = Vec::new();
-    for entry in std::fs::read_dir(experiments).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        let holds_tables = || std::fs::read_dir(&path).is_ok_and(|files| files.flatten().any(|f| is_table(&f.path())));
+    for path in walk::entries(experiments).with_context(context)? {
+        let holds_tables = || walk::entries(&path).is_ok_and(|files| files.iter().any(|file| is_table(file)));
         if let Some(name) = path.file_name().and_then(|name| name.to_str())
             && name != DEMO
             && holds_tables()
@@ -75,7 +75,6 @@ pub fn papers(experiments: &Path) -> Result<Vec<String>> {
             papers.push(name.to_owned());
         }
     }
-    papers.sort();
     Ok(papers)
 }
 
@@ -112,7 +111,7 @@ fn by_name(all: &[(String, Vec<Found>)], name: &str) -> Result<Vec<Found>> {
 /// Every table of a paper, in the order of their numbers.
 pub fn of_paper(experiments: &Path, paper: &str) -> Result<Vec<Found>> {
     let folder = experiments.join(paper);
-    let entries = std::fs::read_dir(&folder).with_context(|| {
+    let entries = walk::entries(&folder).with_context(|| {
         format!(
             "there is no folder of tables '{}' for paper '{paper}' (run from the folder that holds experiments/, or \
              give the path of a table file)",
@@ -120,8 +119,7 @@ pub fn of_paper(experiments: &Path, paper: &str) -> Result<Vec<Found>> {
         )
     })?;
     let mut tables = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot read '{}'", folder.display()))?.path();
+    for path in entries {
         if is_table(&path) {
             tables.push(Found { table: Table::load(&path)?, path });
         }

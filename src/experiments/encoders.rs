@@ -1,6 +1,7 @@
 //! Which weight file each encoder of a table's row gets, and what to do where the paper's are not at hand.
 
 use crate::models::encoders::EncoderConfig;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,16 +131,12 @@ fn search(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
     if !folder.is_dir() {
         return Ok(None);
     }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))? {
-        let path = entry.with_context(|| format!("cannot read the folder '{}'", folder.display()))?.path();
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut files = walk::entries(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
+    files.retain(|path| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
         let begins = file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['_', '-', '.']));
-        if begins && file.ends_with(".safetensors") {
-            files.push(path);
-        }
-    }
-    files.sort();
+        begins && file.ends_with(".safetensors")
+    });
     match files.as_slice() {
         [] => Ok(None),
         [file] => Ok(Some(file.clone())),

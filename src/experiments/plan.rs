@@ -139,7 +139,7 @@ fn resolve(
 ) -> Result<(Experiment, Vec<String>, Vec<String>)> {
     let base = settings.base.as_ref().unwrap_or(&table.base);
     let base = path.parent().unwrap_or(Path::new("")).join(base);
-    let mut overrides = settings.overrides()?;
+    let mut overrides = settings.overrides();
     overrides.extend(options.overrides.iter().cloned());
     let mut experiment = load(&base, &overrides)?;
     let asked = if settings.encoders.is_empty() {

@@ -8,6 +8,7 @@ use crate::runs::RunFolder;
 use crate::runs::result::{self, RunResult};
 use crate::util::fs::read_text;
 use crate::util::shell::continuing;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -91,18 +92,15 @@ pub fn find_runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// The folders of finished runs, not through links; runs hold no runs.
 fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    if folder.join(result::FILE).is_file() {
-        found.push(folder.to_owned());
-        return Ok(());
-    }
-    let entries =
-        std::fs::read_dir(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
-    // Not through links, which may lead back.
-    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let mut below: Vec<PathBuf> = folders.map(|entry| entry.path()).collect();
-    below.sort();
-    below.iter().try_for_each(|path| search(path, found))
+    let enter = |below: &Path| {
+        let linked = below != folder && below.is_symlink();
+        let finished = !linked && below.join(result::FILE).is_file();
+        found.extend(finished.then(|| below.to_owned()));
+        !linked && !finished
+    };
+    walk::files(folder, enter).with_context(|| format!("cannot read the folder '{}'", folder.display())).map(drop)
 }
 
 /// Runs by experiment, in the order of their first ones.

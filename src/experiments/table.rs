@@ -1,9 +1,10 @@
 //! A published table: its numbers as printed, and for each row of the paper's own models the settings that regenerate it.
 
-use crate::util::fs::read_text;
+use crate::config::{self, Checks, Invalid, Settings, value_text};
 use crate::util::suggest;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,7 @@ pub struct RunSettings {
     pub encoders: Vec<String>,
     /// Dotted settings: `{model.fe_lws.stack: lws}`.
     #[serde(default)]
-    pub set: BTreeMap<String, serde_yaml::Value>,
+    pub set: BTreeMap<String, Value>,
 }
 
 /// A way to decode; widths and the like come from the experiment's `decode` settings.
@@ -84,46 +85,9 @@ impl Table {
         vec![1]
     }
 
-    /// Reads and checks a table file. Errors name the file, and line and column where the YAML is at fault.
+    /// Reads and checks a table file; every fault is named with line and column.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = read_text(path)?;
-        let table: Self =
-            serde_yaml::from_str(&text).with_context(|| format!("table file '{}' is not right", path.display()))?;
-        let faults = table.faults();
-        if !faults.is_empty() {
-            bail!("table file '{}' is not right: {}", path.display(), faults.join("; "));
-        }
-        Ok(table)
-    }
-
-    /// Everything that is wrong with the content, one clause each.
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (name, value) in [("paper", &self.paper), ("table", &self.table), ("dataset", &self.dataset)] {
-            if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
-                faults.push(format!("{name} '{value}' names files: use letters, digits, '_' and '-'"));
-            }
-        }
-        for (name, empty) in [
-            ("columns", self.columns.is_empty()),
-            ("decodings", self.decodings.is_empty()),
-            ("seeds", self.seeds.is_empty()),
-            ("rows", self.rows.is_empty()),
-        ] {
-            if empty {
-                faults.push(format!("{name} is empty"));
-            }
-        }
-        for (index, row) in self.rows.iter().enumerate() {
-            if self.rows.iter().take(index).any(|earlier| earlier.method == row.method) {
-                faults.push(format!("there are two rows '{}'", row.method));
-            }
-            for column in row.published.keys().filter(|column| !self.columns.contains(column)) {
-                let hint = suggest::hint(column, self.columns.iter().map(String::as_str));
-                faults.push(format!("row '{}' has a number for '{column}', which is no column{hint}", row.method));
-            }
-        }
-        faults
+        Ok(config::load(path, &[])?.0)
     }
 
     /// Keeps the rows whose method contains one of `wanted`, whatever the case; all where `wanted` is empty.
@@ -151,19 +115,45 @@ impl Table {
     }
 }
 
+impl Settings for Table {
+    const NAME: &'static str = "table";
+    /// `base` is the experiment that the rows change.
+    const BUILDS_ON_BASES: bool = false;
+
+    fn invalid(&self) -> Vec<Invalid> {
+        let mut checks = Checks::default();
+        for (name, value) in [("paper", &self.paper), ("table", &self.table), ("dataset", &self.dataset)] {
+            let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+            checks
+                .require(plain, name, || format!("names files: use letters, digits, '_' and '-' (found \"{value}\")"));
+        }
+        for (name, empty) in [
+            ("columns", self.columns.is_empty()),
+            ("decodings", self.decodings.is_empty()),
+            ("seeds", self.seeds.is_empty()),
+            ("rows", self.rows.is_empty()),
+        ] {
+            checks.require(!empty, name, || "empty (expected at least one entry)".into());
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            let repeated = self.rows.iter().take(index).any(|earlier| earlier.method == row.method);
+            checks
+                .require(!repeated, &format!("rows.{index}.method"), || format!("there are two rows '{}'", row.method));
+            for column in row.published.keys() {
+                checks.require(self.columns.contains(column), &format!("rows.{index}.published.{column}"), || {
+                    let hint = suggest::hint(column, self.columns.iter().map(String::as_str));
+                    format!("'{column}' is no column of the table{hint}")
+                });
+            }
+        }
+        checks.into_faults()
+    }
+}
+
 impl RunSettings {
-    /// The settings as `key=value` overrides, values in JSON (which is YAML too).
-    pub fn overrides(&self) -> Result<Vec<String>> {
-        self.set
-            .iter()
-            .map(|(key, value)| {
-                let value = match value {
-                    serde_yaml::Value::String(text) => text.clone(),
-                    other => serde_json::to_string(other).with_context(|| format!("setting '{key}' of a row"))?,
-                };
-                Ok(format!("{key}={value}"))
-            })
-            .collect()
+    /// The settings as `key=value` overrides.
+    pub fn overrides(&self) -> Vec<String> {
+        self.set.iter().map(|(key, value)| format!("{key}={}", value_text(value))).collect()
     }
 }
 
@@ -190,14 +180,29 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_named_with_its_line() {
         let error = format!("{:#}", load("  - {method: A, publishd: {}}\n").unwrap_err());
-        assert!(error.contains("publishd") && error.contains("line 8"), "{error}");
+        assert!(error.contains("publishd") && error.contains(":8:16: "), "{error}");
+    }
+
+    #[test]
+    fn three_faults_have_three_places() {
+        let rows = "  - {method: A, published: {CIDER: 1.0}}\n  - {method: B, run: {encoder: [x]}}\n  - {method: A}\n";
+        let error = format!("{:#}", load(rows).unwrap_err());
+        assert!(error.starts_with("3 faults in the table\n"), "{error}");
+        for part in [":8:36: rows.0.published.CIDER: ", ":9:23: rows.1.run.encoder: ", ":10:14: rows.2.method: "] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_base_of_a_table_is_the_experiment_that_its_rows_change() {
+        assert_eq!(load("  - {method: A}\n").unwrap().base, PathBuf::from("b.yaml"));
     }
 
     #[test]
     fn settings_become_overrides_in_order_of_their_keys() {
         let table = load("  - {method: A, run: {set: {b: [1, 2], a.c: lws, a.d: 3}}}\n").unwrap();
         let run = table.rows[0].run.clone().unwrap();
-        assert_eq!(run.overrides().unwrap(), ["a.c=lws", "a.d=3", "b=[1,2]"]);
+        assert_eq!(run.overrides(), ["a.c=lws", "a.d=3", "b=[1,2]"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a pre-training file may say.
 
 use super::augment::AugmentConfig;
-use crate::config::{self, Invalid};
+use crate::config::{self, Invalid, Settings};
 use crate::data::SplitRule;
 use crate::models::encoders::{NormMode, Tuning, spec};
 use anyhow::Result;
@@ -163,7 +163,15 @@ pub enum ScheduleKind {
 /// # Errors
 /// An unreadable file, or every fault in it with its place.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Pretraining> {
-    Ok(config::load(path, overrides, Pretraining::faults)?.0)
+    Ok(config::load(path, overrides)?.0)
+}
+
+impl Settings for Pretraining {
+    const NAME: &'static str = "pre-training";
+
+    fn invalid(&self) -> Vec<Invalid> {
+        self.faults()
+    }
 }
 
 impl Pretraining {

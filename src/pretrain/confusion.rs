@@ -1,5 +1,6 @@
 //! Accuracy and confusion matrix of a classifier.
 
+use crate::util::csv::to_csv;
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -45,13 +46,13 @@ impl Confusion {
     }
 
     /// `true \ predicted,airplane,beach,...` and a row a class.
-    pub fn to_csv(&self) -> Result<Vec<u8>> {
-        let mut out = csv::Writer::from_writer(Vec::new());
-        out.write_record(std::iter::once("true \\ predicted").chain(self.classes.iter().map(String::as_str)))?;
-        for (class, row) in self.classes.iter().zip(&self.counts) {
-            out.write_record(std::iter::once(class.clone()).chain(row.iter().map(ToString::to_string)))?;
-        }
-        Ok(out.into_inner()?)
+    pub fn to_csv(&self) -> Result<String> {
+        let record = |(class, row): (&String, &Vec<u64>)| {
+            std::iter::once(class.clone()).chain(row.iter().map(ToString::to_string)).collect()
+        };
+        let head: Vec<String> =
+            std::iter::once("true \\ predicted".into()).chain(self.classes.iter().cloned()).collect();
+        to_csv(std::iter::once(head).chain(self.classes.iter().zip(&self.counts).map(record)))
     }
 
     /// For people: recall of each class and what it was mistaken for, then the matrix with classes by number.
@@ -94,10 +95,19 @@ mod tests {
         }
         assert!(confusion.add(0, 3).is_err());
         assert_eq!((confusion.accuracy(), confusion.recall(0), confusion.recall(2)), (0.75, Some(2.0 / 3.0), None));
-        let csv = String::from_utf8(confusion.to_csv().unwrap()).unwrap();
+        let csv = confusion.to_csv().unwrap();
         assert_eq!(csv, "true \\ predicted,beach,port,none\nbeach,2,1,0\nport,0,1,0\nnone,0,0,0\n");
         let text = confusion.to_text();
         assert!(text.contains("  0 beach  0.6667  port 1\n"), "{text}");
         assert!(text.contains("\n  0    2   1   0\n"), "{text}");
+    }
+
+    #[test]
+    fn odd_class_names_come_back() {
+        let odd = "a\",b\nü";
+        let text = Confusion::new([odd, "port"].map(String::from).to_vec()).to_csv().unwrap();
+        let mut read = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(read.headers().unwrap().get(1), Some(odd));
+        assert_eq!(read.records().next().unwrap().unwrap().get(0), Some(odd));
     }
 }

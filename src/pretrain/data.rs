@@ -1,11 +1,11 @@
 //! Images with a scene class each.
 
 use super::config::{ClassSource, DataConfig};
-use crate::data::{Dataset, ImageEntry, Split};
+use crate::data::{Dataset, ImageEntry, Split, is_image_name};
 use crate::util::rng::Rng;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The classes of the UC Merced land-use set (Yang and Newsam 2010), a hundred images each, in the order of its file numbers.
@@ -237,14 +237,10 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// What lies in a folder but for hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || format!("cannot list the folder '{}'", folder.display());
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).with_context(context)? {
-        paths.push(entry.with_context(context)?.path());
-    }
+    let mut paths = walk::entries(folder).with_context(|| format!("cannot list the folder '{}'", folder.display()))?;
     paths.retain(|path| !file_name(path).starts_with('.'));
-    paths.sort();
     Ok(paths)
 }
 
@@ -253,16 +249,13 @@ fn folders_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let is_image = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        ["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.to_ascii_lowercase().as_str()) && path.is_file()
-    };
-    Ok(entries(folder)?.into_iter().filter(is_image).collect())
+    Ok(entries(folder)?.into_iter().filter(|path| is_image_name(path) && path.is_file()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn config(root: &Path) -> DataConfig {
         DataConfig { root: root.to_owned(), classes: ClassSource::Auto, split: crate::data::SplitRule::default() }

@@ -78,7 +78,7 @@ pub fn write_results(splits: &BTreeMap<Split, Confusion>, folder: &Path) -> Resu
     for (split, confusion) in splits {
         let path = |extension: &str| folder.join(format!("confusion_{split}.{extension}"));
         write_atomic(&path("txt"), confusion.to_text().as_bytes())?;
-        write_atomic(&path("csv"), &confusion.to_csv()?)?;
+        write_atomic(&path("csv"), confusion.to_csv()?.as_bytes())?;
         write_atomic(&path("json"), &serde_json::to_vec(confusion)?)?;
     }
     Ok(())

@@ -20,8 +20,8 @@ pub fn write_tables(folder: &Path, stem: &str, comparison: &Comparison) -> Resul
     let files = [
         (format!("{stem}.txt"), text::table(comparison)),
         (format!("{stem}.md"), markdown::table(comparison)),
-        (format!("{stem}.csv"), csv::cells(comparison)),
-        (format!("{stem}_runs.csv"), csv::runs(comparison)),
+        (format!("{stem}.csv"), csv::cells(comparison)?),
+        (format!("{stem}_runs.csv"), csv::runs(comparison)?),
         (format!("{stem}.tex"), latex::table(comparison)),
     ];
     let mut paths = Vec::new();

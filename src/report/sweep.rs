@@ -1,10 +1,11 @@
 //! The runs of a sweep, best first, as text and CSV.
 
-use super::csv::field;
 use super::format::{MISSING, measured};
 use super::text::align;
 use crate::experiments::compare::Measured;
 use crate::experiments::sweep::{Standing, Standings};
+use crate::util::csv::to_csv;
+use anyhow::Result;
 
 /// An aligned table for the terminal; ends with a newline.
 pub fn text(standings: &Standings) -> String {
@@ -37,13 +38,13 @@ pub fn text(standings: &Standings) -> String {
 }
 
 /// One line a run, settings and scores in columns of their own.
-pub fn csv(standings: &Standings) -> String {
+pub fn csv(standings: &Standings) -> Result<String> {
     let mut head = vec!["run".to_owned(), "state".into()];
     head.extend(standings.varied.iter().cloned());
     for name in std::iter::once(&format!("val {}", standings.metric)).chain(&standings.columns) {
         head.extend([name.clone(), format!("{name} std")]);
     }
-    let mut out = head.iter().map(|text| field(text)).collect::<Vec<_>>().join(",") + "\n";
+    let mut records = vec![head];
     for run in &standings.runs {
         let mut row = vec![run.number.clone(), run.state.clone()];
         row.extend(run.values.iter().cloned());
@@ -51,9 +52,9 @@ pub fn csv(standings: &Standings) -> String {
             let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
             row.extend([text(value.map(|value| value.mean)), text(value.and_then(|value| value.std))]);
         }
-        out.push_str(&(row.iter().map(|text| field(text)).collect::<Vec<_>>().join(",") + "\n"));
+        records.push(row);
     }
-    out
+    to_csv(records)
 }
 
 #[cfg(test)]
@@ -86,9 +87,18 @@ mod tests {
 
     #[test]
     fn csv_quotes_what_needs_it() {
-        let lines: Vec<String> = csv(&standings()).lines().map(String::from).collect();
+        let lines: Vec<String> = csv(&standings()).unwrap().lines().map(String::from).collect();
         assert_eq!(lines[0], "run,state,model.fe_lws.layers,val CIDEr,val CIDEr std,BLEU-4,BLEU-4 std");
         assert_eq!(lines[1], "0002,finished,3,1,,0.5,0");
         assert_eq!(lines[2], "0001,\"failed: no, not now\",\"[1, 2]\",,,,");
+    }
+
+    #[test]
+    fn odd_values_come_back() {
+        let mut standings = standings();
+        standings.runs[0].values = vec!["a\",b\nü".into()];
+        let text = csv(&standings).unwrap();
+        let first = ::csv::Reader::from_reader(text.as_bytes()).into_records().next().unwrap().unwrap();
+        assert_eq!(first.get(2), Some("a\",b\nü"));
     }
 }

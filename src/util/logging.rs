@@ -9,13 +9,14 @@ use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::filter::{Directive, dynamic_filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -31,6 +32,9 @@ static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 static SHOW_BARS: AtomicBool = AtomicBool::new(false);
 static RUN: Mutex<Option<RunFiles>> = Mutex::new(None);
 static RUN_ATTACHED: AtomicBool = AtomicBool::new(false);
+
+/// Target of the message that ends the program, which is said whatever the levels are.
+pub const FATAL: &str = "rsic_fatal";
 
 /// What is said on standard error, and in which form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,6 +60,7 @@ pub fn init(messages: &Messages) -> Result<()> {
             .with_context(|| format!("RSIC_LOG is '{given}'; write a level such as info or debug, or module=level"))?,
         _ => EnvFilter::new("warn,rsic=info"),
     };
+    let filter = filter.add_directive(Directive::from_str(&format!("{FATAL}=error"))?);
     let terminal = io::stderr().is_terminal();
     let text = !messages.json;
     SHOW_BARS.store(terminal && text && !messages.quiet, Ordering::Relaxed);

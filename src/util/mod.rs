@@ -1,7 +1,9 @@
 //! Small things that several modules share.
 
+pub mod csv;
 pub mod fs;
 pub mod logging;
 pub mod rng;
 pub mod shell;
 pub mod suggest;
+pub mod walk;

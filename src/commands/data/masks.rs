@@ -11,6 +11,7 @@ use crate::models::sam::{GeneratorRules, Sam, generate};
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::{read_text, write_atomic};
 use crate::util::logging;
+use crate::util::walk;
 use anyhow::{Context, Result};
 use rayon::prelude::*;
 use std::io::{Write, stdout};
@@ -39,7 +40,7 @@ pub(super) fn make_masks(global: &GlobalArgs, args: &MasksArgs) -> Result<ExitSt
     let objects: usize = made.iter().flatten().sum();
     let (written, failed) = (made.iter().flatten().count(), made.iter().filter(|mask| mask.is_err()).count());
     for error in made.iter().filter_map(|mask| mask.as_ref().err()) {
-        eprintln!("error: {error:#}");
+        tracing::error!("{error:#}");
     }
     let mut out = stdout().lock();
     write!(
@@ -89,16 +90,14 @@ fn loose_images(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
     if !folder.is_dir() {
         return Ok(None);
     }
-    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let entries = entries.with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
-    let files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let mut files = walk::entries(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
+    files.retain(|path| path.is_file());
     let captions = |path: &PathBuf| {
         path.extension()
             .is_some_and(|e| ["json", "jsonl", "csv", "tsv"].iter().any(|known| e.eq_ignore_ascii_case(known)))
     };
     let has_captions = files.iter().any(captions);
-    let mut images: Vec<PathBuf> = files.into_iter().filter(|path| is_image_name(path)).collect();
-    images.sort();
+    let images: Vec<PathBuf> = files.into_iter().filter(|path| is_image_name(path)).collect();
     Ok((!has_captions && !images.is_empty()).then_some(images))
 }
 

@@ -75,5 +75,5 @@ fn show(planned: &PlannedSweep) -> Result<()> {
     let text = report::text(&standings);
     std::io::stdout().lock().write_all(text.as_bytes())?;
     write_atomic(&planned.folder.join("sweep.txt"), text.as_bytes())?;
-    write_atomic(&planned.folder.join("sweep.csv"), report::csv(&standings).as_bytes())
+    write_atomic(&planned.folder.join("sweep.csv"), report::csv(&standings)?.as_bytes())
 }

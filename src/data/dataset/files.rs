@@ -3,6 +3,7 @@
 use crate::data::DataConfig;
 use crate::data::Split;
 use crate::data::captions::{CaptionFile, parse_captions};
+use crate::util::walk;
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -107,16 +108,11 @@ fn begins_with(path: &Path, start: &str) -> bool {
 
 /// Files of a folder that may be caption files, sorted by name.
 fn caption_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || format!("cannot list the folder '{}'", folder.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(context)? {
-        let path = entry.with_context(context)?.path();
+    let mut files = walk::entries(folder).with_context(|| format!("cannot list the folder '{}'", folder.display()))?;
+    files.retain(|path| {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        if ["json", "jsonl", "csv", "tsv"].contains(&extension.to_ascii_lowercase().as_str()) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
+        ["json", "jsonl", "csv", "tsv"].contains(&extension.to_ascii_lowercase().as_str()) && path.is_file()
+    });
     Ok(files)
 }
 

@@ -1,6 +1,7 @@
 //! What a tagger has learnt, as read from files: words with one tag, and the weights of features.
 
 use super::tag::Tag;
+use crate::util::walk;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde::{Deserialize, Serialize};
@@ -57,8 +58,6 @@ fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
 /// The first file of a folder, by name, that ends so.
 fn find(folder: &Path, ending: &str) -> Result<Option<PathBuf>> {
     let context = || format!("cannot read the folder of the tagger's tables '{}'", folder.display());
-    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let mut paths: Vec<PathBuf> = entries.with_context(context)?.iter().map(std::fs::DirEntry::path).collect();
-    paths.sort();
+    let paths = walk::entries(folder).with_context(context)?;
     Ok(paths.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending))))
 }

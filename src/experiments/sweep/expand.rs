@@ -1,8 +1,10 @@
 //! From parameters to the settings of each run.
 
 use super::{Method, Parameter, Sweep};
+use crate::config::value_text;
 use crate::util::rng::Rng;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// More runs than this are a slip of the pen.
@@ -12,13 +14,11 @@ impl Sweep {
     /// What each run changes, by dotted path, values as overrides are written.
     pub(super) fn expand(&self) -> Result<Vec<BTreeMap<String, String>>> {
         if self.method == Method::List {
-            return self.listed();
+            return Ok(self.listed());
         }
-        let mut axes = Vec::with_capacity(self.parameters.len());
-        for (name, parameter) in &self.parameters {
-            let values = parameter.all().map(|value| written(name, value)).collect::<Result<Vec<String>>>()?;
-            axes.push((name, values));
-        }
+        let axis =
+            |(name, parameter): (_, &Parameter)| (name, parameter.all().map(value_text).collect::<Vec<String>>());
+        let axes: Vec<(&String, Vec<String>)> = self.parameters.iter().map(axis).collect();
         let total = axes.iter().try_fold(1usize, |product, (_, values)| product.checked_mul(values.len()));
         let total = total.filter(|&total| total <= MOST).with_context(|| {
             format!("the parameters of '{}' make more than {MOST} runs; use method 'random'", self.name)
@@ -41,37 +41,26 @@ impl Sweep {
         Ok(chosen.into_iter().map(combination).collect())
     }
 
-    fn listed(&self) -> Result<Vec<BTreeMap<String, String>>> {
-        let mut shared = BTreeMap::new();
-        for (name, parameter) in &self.parameters {
-            let Some(value) = &parameter.value else {
-                bail!("parameter '{name}' has several values, which method 'list' cannot combine; give it one 'value'");
-            };
-            shared.insert(name.clone(), written(name, value)?);
-        }
-        self.runs
+    fn listed(&self) -> Vec<BTreeMap<String, String>> {
+        let own = |(name, value): (&String, &Value)| (name.clone(), value_text(value));
+        let shared: BTreeMap<String, String> = self
+            .parameters
             .iter()
-            .map(|run| {
-                let own = run.iter().map(|(name, value)| Ok((name.clone(), written(name, value)?)));
-                let mut settings = shared.clone();
-                settings.extend(own.collect::<Result<Vec<_>>>()?);
-                Ok(settings)
-            })
-            .collect()
+            .filter_map(|(name, parameter)| Some((name, parameter.value.as_ref()?)))
+            .map(own)
+            .collect();
+        let with_own = |run: &BTreeMap<String, Value>| {
+            let mut settings = shared.clone();
+            settings.extend(run.iter().map(own));
+            settings
+        };
+        self.runs.iter().map(with_own).collect()
     }
 }
 
 impl Parameter {
-    fn all(&self) -> impl Iterator<Item = &serde_yaml::Value> {
+    fn all(&self) -> impl Iterator<Item = &Value> {
         self.value.iter().chain(&self.values)
-    }
-}
-
-/// A value as the right side of an override: text as it is, anything else as JSON (which is YAML too).
-fn written(name: &str, value: &serde_yaml::Value) -> Result<String> {
-    match value {
-        serde_yaml::Value::String(text) => Ok(text.clone()),
-        other => serde_json::to_string(other).with_context(|| format!("a value of '{name}' cannot be written")),
     }
 }
 

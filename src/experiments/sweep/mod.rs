@@ -6,16 +6,17 @@ mod standing;
 pub use standing::{Standing, Standings};
 
 use super::plan::{Load, Plan, PlannedRun};
-use crate::config::{self, Invalid};
+use crate::config::{self, Invalid, Settings};
 use crate::train::METRICS;
 use crate::util::suggest;
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One sweep file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Names the folder of its runs, `<output>/sweeps/<name>`.
@@ -31,7 +32,7 @@ pub struct Sweep {
     pub parameters: BTreeMap<String, Parameter>,
     /// The runs of `method: list`, each its own settings beside the parameters of one value.
     #[serde(default)]
-    pub runs: Vec<BTreeMap<String, serde_yaml::Value>>,
+    pub runs: Vec<BTreeMap<String, Value>>,
     /// Seeds of each run.
     #[serde(default = "Sweep::default_seeds")]
     pub seeds: Vec<u64>,
@@ -44,7 +45,7 @@ pub struct Sweep {
 }
 
 /// How settings are chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Every combination of the parameters' values; the last parameter by name varies fastest.
@@ -56,7 +57,7 @@ pub enum Method {
     Random,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     pub name: String,
@@ -64,7 +65,7 @@ pub struct Metric {
     pub goal: Goal,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
     #[default]
@@ -73,11 +74,11 @@ pub enum Goal {
 }
 
 /// The values of a setting: `{values: [1, 2]}` or `{value: 1}`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Parameter {
-    pub values: Vec<serde_yaml::Value>,
-    pub value: Option<serde_yaml::Value>,
+    pub values: Vec<Value>,
+    pub value: Option<Value>,
 }
 
 /// A sweep as runs. `settings[i]` is what run `i` of the plan changes, by dotted path.
@@ -101,10 +102,14 @@ impl Sweep {
 
     /// Reads and checks a sweep file; every fault is named with line and column.
     pub fn load(path: &Path) -> Result<Self> {
-        Ok(config::load(path, &[], Self::faults)?.0)
+        Ok(config::load(path, &[])?.0)
     }
+}
 
-    fn faults(&self) -> Vec<Invalid> {
+impl Settings for Sweep {
+    const NAME: &'static str = "sweep";
+
+    fn invalid(&self) -> Vec<Invalid> {
         let mut faults = Vec::new();
         let mut fault = |path: &str, message: String| faults.push((path.to_owned(), message));
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
@@ -120,6 +125,12 @@ impl Sweep {
         for (name, parameter) in &self.parameters {
             if parameter.values.is_empty() == parameter.value.is_none() {
                 fault(&format!("parameters.{name}"), "needs one of 'value' and 'values'".into());
+            }
+            if self.method == Method::List && !parameter.values.is_empty() {
+                fault(
+                    &format!("parameters.{name}.values"),
+                    "several values, which method 'list' cannot combine; give it one 'value'".into(),
+                );
             }
             if name == "train.seed" {
                 fault("parameters.train.seed", "is not swept like others: use 'seeds'".into());
@@ -212,6 +223,25 @@ mod tests {
         for part in ["name", "did you mean 'CIDEr'?", "parameters.x", "run_cap", ":4:"] {
             assert!(error.contains(part), "{part}: {error}");
         }
+    }
+
+    #[test]
+    fn three_faults_have_three_places() {
+        let text = "name: s\nexperiment: e.yaml\nmetric: {name: CIDEr}\nseeds: [one]\nparameters:\n  \
+                    model.fe_lws.layers: {valus: [1]}\n  train.batch_size: {}\n";
+        let error = format!("{:#}", load(text).unwrap_err());
+        assert!(error.starts_with("3 faults in the sweep\n"), "{error}");
+        for part in [":4:9: seeds.0: ", ":6:25: parameters.model.fe_lws.layers.valus: ", ":7:21: parameters.train."] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_list_takes_one_value_of_each_parameter() {
+        let text = "name: s\nexperiment: e.yaml\nmethod: list\nmetric: {name: CIDEr}\n\
+                    parameters: {a.b: {values: [1, 2]}}\nruns: [{c: 1}]\n";
+        let error = format!("{:#}", load(text).unwrap_err());
+        assert!(error.contains(":5:28: parameters.a.b.values: several values"), "{error}");
     }
 
     #[test]

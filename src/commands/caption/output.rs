@@ -1,0 +1,168 @@
+//! What `rsic caption` writes: one record an image, as text, CSV or JSON lines; and reading it back.
+
+use crate::cli::{CaptionArgs, CaptionFormat};
+use crate::runs::Explanation;
+use crate::session::Decoded;
+use crate::util::csv::to_csv;
+use crate::util::fs::{read_text, write_atomic};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const HEADER: [&str; 4] = ["file", "caption", "log_prob", "attributes"];
+
+/// An image's fields: file, caption and, in CSV, its log-probability; then its attributes where they are asked for. In
+/// JSON lines its line.
+pub(super) type Record = Vec<String>;
+
+/// Records by image.
+pub(super) type Records = BTreeMap<String, Record>;
+
+pub(super) fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// One image's record; `why` where attributes are asked for.
+pub(super) fn record(
+    path: &Path,
+    decoded: &Decoded,
+    why: Option<&Explanation>,
+    format: CaptionFormat,
+) -> Result<Record> {
+    if format == CaptionFormat::Jsonl {
+        return Ok(vec![json(path, decoded, why)?]);
+    }
+    let mut record = vec![name(path), decoded.caption.clone()];
+    if format == CaptionFormat::Csv {
+        record.push(decoded.log_prob.to_string());
+    }
+    record.extend(why.map(|why| {
+        let word = |(word, probability): &(String, f64)| format!("{word} {probability:.2}");
+        why.likely_attributes().map(word).collect::<Vec<_>>().join(", ")
+    }));
+    Ok(record)
+}
+
+fn json(path: &Path, decoded: &Decoded, why: Option<&Explanation>) -> Result<String> {
+    let candidates: Vec<_> =
+        decoded.candidates.iter().map(|c| serde_json::json!({"caption": c.caption, "log_prob": c.log_prob})).collect();
+    let mut value = serde_json::json!({
+        "file": name(path), "caption": decoded.caption, "log_prob": decoded.log_prob, "candidates": candidates,
+    });
+    if let (Some(why), Some(object)) = (why, value.as_object_mut()) {
+        object.insert("attributes".into(), serde_json::to_value(&why.attributes)?);
+        object.insert("attention".into(), serde_json::to_value(&why.attention)?);
+    }
+    if !decoded.nouns.is_empty() {
+        value["nouns"] = serde_json::json!(decoded.nouns);
+    }
+    Ok(serde_json::to_string(&value)?)
+}
+
+/// The records of an earlier output, by image.
+pub(super) fn existing(output: &Path, format: CaptionFormat) -> Result<Records> {
+    if !output.exists() {
+        return Ok(Records::new());
+    }
+    let text = read_text(output)?;
+    let numbered = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+    let lines = numbered.map(|(index, line)| (index as u64 + 1, line));
+    let records: Vec<(u64, Option<(String, Record)>)> = match format {
+        CaptionFormat::Text => lines.map(|(number, line)| (number, text_record(line))).collect(),
+        CaptionFormat::Jsonl => lines.map(|(number, line)| (number, json_record(line))).collect(),
+        CaptionFormat::Csv => csv_records(&text),
+    };
+    let known = |(number, record): (u64, Option<(String, Record)>)| {
+        record.with_context(|| {
+            format!(
+                "'{}' line {number} is not what --format {format:?} writes; choose its format, or another --output",
+                output.display()
+            )
+        })
+    };
+    records.into_iter().map(known).collect()
+}
+
+fn text_record(line: &str) -> Option<(String, Record)> {
+    let (file, _) = line.split_once('\t')?;
+    Some((file.to_owned(), line.split('\t').map(String::from).collect()))
+}
+
+fn json_record(line: &str) -> Option<(String, Record)> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some((value.get("file")?.as_str()?.to_owned(), vec![line.to_owned()]))
+}
+
+/// Each record with the line in which it begins; the header is none.
+fn csv_records(text: &str) -> Vec<(u64, Option<(String, Record)>)> {
+    let read = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let records =
+        read.into_records().flatten().filter(|record| !record.iter().eq(HEADER.into_iter().take(record.len())));
+    let fields = |record: &csv::StringRecord| {
+        let file = record.get(0).filter(|_| record.len() > 1)?;
+        Some((file.to_owned(), record.iter().map(String::from).collect()))
+    };
+    records.map(|record| (record.position().map_or(0, csv::Position::line), fields(&record))).collect()
+}
+
+/// Writes a record an image, in the order of the images after those of other images, to a file or to standard output.
+pub(super) fn write(images: &[PathBuf], records: &Records, args: &CaptionArgs) -> Result<()> {
+    let asked: BTreeSet<String> = images.iter().map(|path| name(path)).collect();
+    let kept = records.iter().filter(|(file, _)| !asked.contains(*file)).map(|(_, record)| record);
+    let records: Vec<&Record> = kept.chain(images.iter().filter_map(|path| records.get(&name(path)))).collect();
+    let text = match args.format {
+        CaptionFormat::Csv => csv_text(&records, args.attributes)?,
+        CaptionFormat::Text | CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
+    };
+    match &args.output {
+        Some(output) => write_atomic(output, text.as_bytes()),
+        None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
+    }
+}
+
+/// All lines have as many columns, also where some of them were written without attributes.
+fn csv_text(records: &[&Record], attributes: bool) -> Result<String> {
+    let asked = HEADER.len() - usize::from(!attributes);
+    let columns = records.iter().map(|record| record.len()).fold(asked, usize::max);
+    let header = HEADER.into_iter().take(columns).collect();
+    let lines = records.iter().map(|record| record.iter().map(String::as_str).collect());
+    to_csv(std::iter::once(header).chain(lines).map(|mut fields: Vec<&str>| {
+        fields.resize(columns, "");
+        fields
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_csv_of_odd_names_comes_back_and_gains_a_column() {
+        let names = ["a\",b.png", "plain.png", "two\nlines.png", "größe, 大.png", "\"q\".png"];
+        let record = |name: &str| vec![name.to_owned(), "a \"b\", c".into(), "-1.5".into()];
+        let mut records: Vec<Record> = names.map(record).to_vec();
+        let read = |text: &str| -> Vec<Record> {
+            csv_records(text).into_iter().map(|(_, record)| record.unwrap().1).collect()
+        };
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), false).unwrap();
+        assert!(text.starts_with("file,caption,log_prob\n\"a\"\",b.png\","), "{text}");
+        assert_eq!(read(&text), records);
+        records[1].push("river 0.90, road 0.80".into());
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), false).unwrap();
+        assert!(text.starts_with("file,caption,log_prob,attributes\n"), "{text}");
+        assert_eq!(read(&text)[1], records[1]);
+        assert!(read(&text).iter().all(|record| record.len() == 4), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        std::fs::write(&path, "file,caption,log_prob\na.png,x,-1\nb.png\n").unwrap();
+        let error = existing(&path, CaptionFormat::Csv).unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
+        assert!(existing(&path, CaptionFormat::Jsonl).unwrap_err().to_string().contains("line 1"));
+        assert!(existing(&folder.path().join("absent"), CaptionFormat::Csv).unwrap().is_empty());
+    }
+}
