@@ -154,7 +154,7 @@ fn faults_in_the_files_are_one_clear_sentence_and_exit_code_2() {
     fault(&["absent.json", "r.json"], "cannot read 'absent.json'");
     fault(&["two.txt", "two.txt", "one.txt"], "a line for every item");
     fault(&["two.txt", "gap.txt"], "image '2' of 'two.txt' has no references");
-    fault(&["h.json", "r.json", "--ids"], "is no word id");
+    fault(&["h.json", "r.json", "--ids"], "is not a word id");
     fault(&["h.json", "r.json", "--compare", "one.json"], "image '9' has references but no caption in 'one.json'");
     assert!(folder.run(&["one.json", "r.json", "--subset"]).status.success());
 }
