@@ -66,7 +66,7 @@ fn a_missing_dataset_folder_is_named() {
     assert!(text.contains("absent' does not exist") && text.contains("data.root"), "{text}");
     let (output, text) = rsic(&["data", "verify"], &absent);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text.contains("there is no dataset"), "{text}");
+    assert!(text.contains("does not exist; give a dataset folder"), "{text}");
     fs::remove_file(folder.path().join("dataset.json")).unwrap();
     let text = error(&DataConfig::of_folder(folder.path()));
     assert!(text.contains("no caption file") && text.contains("data.captions"), "{text}");

@@ -171,7 +171,7 @@ fn attributes_start_from_the_word_vectors_of_a_file() {
     let told = rsic(place, &[&settings[..], &["--output", "worded"]].concat());
     let (count, all) = (words.len() - 1, words.len());
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(told.contains(&format!("{count} of {all} attributes start from 'vectors.txt'")), "{told}");
+    assert!(told.contains(&format!("{count} of {all} attribute embeddings initialised from 'vectors.txt'")), "{told}");
     let tensors = tch::Tensor::read_safetensors(place.join("worded/checkpoints/last/model.safetensors")).unwrap();
     let (_, embedding) = tensors.iter().find(|(name, _)| name == jtts::ATTRIBUTE_EMBEDDING).unwrap();
     assert_eq!(embedding.size(), [all as i64, 16]);

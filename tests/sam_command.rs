@@ -81,7 +81,7 @@ fn pictures_and_records_are_made_once_and_made_good_after_a_kill() {
     fs::remove_file(folder.join("1.png")).unwrap();
     let before = fs::metadata(folder.join("1.json")).unwrap().modified().unwrap();
     let printed = succeeds(&rsic(&place, &masks("scenes", &[])));
-    assert!(printed.contains(&format!("{} were there", pictures - 1)), "{printed}");
+    assert!(printed.contains(&format!("{} already existed", pictures - 1)), "{printed}");
     assert!(printed.contains("Segment Anything (a ViT of 2 blocks of width 32"), "{printed}");
     assert_eq!(fs::metadata(folder.join("1.json")).unwrap().modified().unwrap(), before);
     let made = files(&folder);
@@ -142,7 +142,7 @@ fn a_folder_of_images_will_do_and_faults_are_counted_and_named() {
 fn absent_weights_and_settings_that_mean_nothing_are_refused() {
     let place = workplace("sam_absent", "17");
     let absent = rsic(&place, &["data", "masks", "scenes", "--sam", "sam_vit_l"]);
-    refused(&absent, &["sam_vit_l", "`rsic weights fetch sam_vit_l`", "substitute"]);
+    refused(&absent, &["sam_vit_l", "`rsic weights fetch sam_vit_l`", "colour segmentation"]);
     let setting = rsic(&place, &masks("scenes", &["--crop-overlap-ratio", "2"]));
     refused(&setting, &["overlap of crops"]);
     refused(&rsic(&place, &masks("scenes", &["--shard", "3/2"])), &["1/4"]);

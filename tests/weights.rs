@@ -119,7 +119,7 @@ fn the_command_lists_and_converts() {
     let file = golden("wrapped.pth");
     let (code, listed, _) = rsic(&["info", file.to_str().unwrap()]);
     assert_eq!(code, Some(0));
-    assert!(listed.contains("PyTorch zip, no known encoder, 3 tensors, 9 elements"), "{listed}");
+    assert!(listed.contains("PyTorch zip, unknown architecture, 3 tensors, 9 elements"), "{listed}");
     assert!(listed.contains("module.conv.weight  Float  [2, 3]"), "{listed}");
     let output = folder.path().join("new/w.safetensors");
     assert_eq!(rsic(&["convert", file.to_str().unwrap(), output.to_str().unwrap()]).0, Some(0));
