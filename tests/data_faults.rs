@@ -121,8 +121,8 @@ fn verify_names_unreadable_images_duplicates_and_empty_captions() {
     for expected in [
         "beach_1.png' (train) is not a TIFF, PNG or JPEG image",
         "'beach_2.tif' is in two splits, val and test",
-        "are the same file, byte by byte",
-        "'beach_2.tif' has a caption without a word",
+        "are identical files",
+        "'beach_2.tif' has an empty caption",
         "'beach_2.tif' (test) has no caption",
     ] {
         assert!(text.contains(expected), "{expected} is not in {text}");
@@ -233,5 +233,5 @@ fn hostile_caption_files_never_panic() {
 fn names_that_leave_the_image_folder_are_refused() {
     let (folder, config) = dataset();
     fs::write(folder.path().join("dataset.json"), CAPTIONS.replace("beach_1.tif", "../../secret.png")).unwrap();
-    assert!(error(&config).contains("'../../secret.png', which is no path inside the image folder"));
+    assert!(error(&config).contains("'../../secret.png', which is not inside the image folder"));
 }

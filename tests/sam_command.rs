@@ -144,7 +144,7 @@ fn absent_weights_and_settings_that_mean_nothing_are_refused() {
     let absent = rsic(&place, &["data", "masks", "scenes", "--sam", "sam_vit_l"]);
     refused(&absent, &["sam_vit_l", "`rsic weights fetch sam_vit_l`", "colour segmentation"]);
     let setting = rsic(&place, &masks("scenes", &["--crop-overlap-ratio", "2"]));
-    refused(&setting, &["overlap of crops"]);
+    refused(&setting, &["crop overlap"]);
     refused(&rsic(&place, &masks("scenes", &["--shard", "3/2"])), &["1/4"]);
     let other = rsic(&place, &["data", "masks", "scenes", "--sam", "scenes/dataset.json"]);
     refused(&other, &["dataset.json"]);

@@ -67,7 +67,7 @@ fn hostile_and_absurd_files_are_refused_in_one_sentence() {
         let message = refusal(&golden(file));
         assert!(message.contains(file) && message.contains("system'"), "{message}");
     }
-    assert!(refusal(&golden("absurd.pth")).contains("reaches outside its storage"));
+    assert!(refusal(&golden("absurd.pth")).contains("exceeds its storage"));
     assert!(refusal(&golden("plain.pkl")).contains("not one of torch.save"));
 }
 

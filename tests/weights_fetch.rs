@@ -212,7 +212,7 @@ fn a_wrong_file_is_refused_and_nothing_of_it_stays() {
     let server = Server::start(vec![Answer::File(b"another file".to_vec())]);
     let error = download(&published(&[&server], &content(), 64), folder.path()).unwrap_err();
     let (found, expected) = (&sha256(b"another file")[..16], &sha256(&content())[..16]);
-    assert!(error.contains(&format!("its SHA-256 begins {found} and should begin {expected}")), "{error}");
+    assert!(error.contains(&format!("SHA-256 starts with {found}, expected {expected}")), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 

@@ -157,7 +157,7 @@ impl Compared {
         }
         for (path, count) in [(&args.first, first.captions.len()), (&args.second, second.captions.len())] {
             if count != pairs.len() {
-                eprintln!("warning: only {1} of the {count} images of '{0}' are compared", path.display(), pairs.len());
+                eprintln!("warning: only {} of the {count} images of '{}' are compared", pairs.len(), path.display());
             }
         }
         let differ = pairs.iter().filter(|(one, other)| one.references != other.references).count();

@@ -1,4 +1,5 @@
-//! A published table: its numbers as printed, and for each row of the paper's own models the settings that regenerate it.
+//! A published table: its numbers as printed, and for each row of the paper's own models the settings that regenerate
+//! it.
 
 use crate::util::fs::read_text;
 use crate::util::suggest;
@@ -88,10 +89,10 @@ impl Table {
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let table: Self =
-            serde_yaml::from_str(&text).with_context(|| format!("table file '{}' is not right", path.display()))?;
+            serde_yaml::from_str(&text).with_context(|| format!("invalid table file '{}'", path.display()))?;
         let faults = table.faults();
         if !faults.is_empty() {
-            bail!("table file '{}' is not right: {}", path.display(), faults.join("; "));
+            bail!("invalid table file '{}': {}", path.display(), faults.join("; "));
         }
         Ok(table)
     }
@@ -116,11 +117,11 @@ impl Table {
         }
         for (index, row) in self.rows.iter().enumerate() {
             if self.rows.iter().take(index).any(|earlier| earlier.method == row.method) {
-                faults.push(format!("there are two rows '{}'", row.method));
+                faults.push(format!("duplicate row '{}'", row.method));
             }
             for column in row.published.keys().filter(|column| !self.columns.contains(column)) {
                 let hint = suggest::hint(column, self.columns.iter().map(String::as_str));
-                faults.push(format!("row '{}' has a number for '{column}', which is no column{hint}", row.method));
+                faults.push(format!("row '{}' has a value for '{column}', which is not a column{hint}", row.method));
             }
         }
         faults
@@ -184,7 +185,7 @@ mod tests {
         let rows = "  - {method: A, published: {CIDER: 1.0}}\n  - {method: A}\n";
         let error = format!("{:#}", load(rows).unwrap_err());
         assert!(error.contains("did you mean 'CIDEr'?"), "{error}");
-        assert!(error.contains("two rows 'A'"), "{error}");
+        assert!(error.contains("duplicate row 'A'"), "{error}");
     }
 
     #[test]
