@@ -79,7 +79,7 @@ fn a_caption_file_cut_in_half_names_file_line_and_column() {
     let (folder, config) = dataset();
     fs::write(folder.path().join("dataset.json"), &CAPTIONS[..CAPTIONS.len() / 2]).unwrap();
     let text = error(&config);
-    assert!(text.contains("dataset.json:3:") && text.contains("cut short"), "{text}");
+    assert!(text.contains("dataset.json:3:") && text.contains("truncated"), "{text}");
     let (output, _) = rsic(&["data", "stats"], folder.path());
     assert_eq!(output.status.code(), Some(2));
     fs::write(folder.path().join("dataset.json"), "").unwrap();

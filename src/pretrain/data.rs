@@ -336,9 +336,9 @@ mod tests {
     fn sets_without_classes_are_refused_in_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let error = |config: &DataConfig| format!("{:#}", Scenes::load(config).unwrap_err());
-        assert!(error(&config(folder.path())).contains("has no folders of images"));
+        assert!(error(&config(folder.path())).contains("has no class folders"));
         touch(folder.path(), &["a/1.jpg".into()]);
-        assert!(error(&config(folder.path())).contains("one class only ('a')"));
+        assert!(error(&config(folder.path())).contains("only one class ('a')"));
         assert!(error(&config(Path::new("nowhere/at/all"))).contains("does not exist"));
     }
 }

@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(read_text(&last.join(CONFIG)).unwrap(), "name: x");
         let cut = fs::read(last.join(WEIGHTS)).unwrap();
         fs::write(last.join(WEIGHTS), &cut[..cut.len() / 2]).unwrap();
-        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("cut short"));
+        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("truncated"));
         let offered = format!("{:#}", read_weights(&last).unwrap_err());
-        assert!(offered.contains("last.previous") && offered.contains("cut short"), "{offered}");
+        assert!(offered.contains("last.previous") && offered.contains("truncated"), "{offered}");
         assert_eq!(weight(&Checkpoint::load(&previous(&last)).unwrap()), 1.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left aside");
     }

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_no_array_is_refused() {
         let refusal = |bytes: Vec<u8>| format!("{:#}", array(&mut bytes.as_slice()).unwrap_err());
-        assert!(refusal(b"text".to_vec()).contains("cut short"));
+        assert!(refusal(b"text".to_vec()).contains("truncated"));
         let absurd = "{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000, 9000000000), }";
         assert!(refusal(npy(absurd, &[])).contains("implausible"));
         assert!(

@@ -88,7 +88,7 @@ mod tests {
         for cut in [1, 4, 12, 20, 60] {
             let (_folder, path) = written(cut);
             let message = format!("{:#}", read(&path).unwrap_err());
-            assert!(message.contains("cut short") && message.contains("w.safetensors"), "{cut}: {message}");
+            assert!(message.contains("truncated") && message.contains("w.safetensors"), "{cut}: {message}");
         }
     }
 
