@@ -129,7 +129,8 @@ x.yaml:7:15: train.batch_size: too small (expected at least 1, found 0)
         "base.yaml:9:12: model.fe_lws.stack: unknown value (expected ns, ss, cs, gws or lws, found \"lvs\")",
         "base.yaml:10:13: model.fe_lws.layers: wrong value (expected a whole number that is not negative, found -3)",
         "in override 'train.sed=2': train.sed: unknown setting; did you mean 'seed'?",
-        "in override 'model.fe_lws.dropout=1.5': model.fe_lws.dropout: out of range (expected at least 0 and below 1, found 1.5)",
+        "in override 'model.fe_lws.dropout=1.5': model.fe_lws.dropout: out of range (expected at least 0 and below 1, \
+        found 1.5)",
         "in override 'encoders.4.name=x': encoders.4.name: 'encoders' is a list of 1, counted from 0; it has no '4'",
         "in override 'decode.beam': no '='; write key=value, for example train.seed=2",
         "in override '=3': '' is not a dotted key, e.g. train.seed",

@@ -82,8 +82,8 @@ fn every_variant_of_table_v_trains_and_captions() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("pretrain"));
 }
 
-/// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with attributes
-/// and attention.
+/// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with
+/// attributes and attention.
 #[test]
 fn it_learns_eight_images_by_heart_and_says_the_same_after_loading_by_every_way() {
     let place = workplace();
@@ -244,7 +244,8 @@ fn the_tables_plan_twenty_runs_a_dataset_and_share_what_is_equal() {
     assert!(shared.iter().all(|run| *run == shared[0]), "{shared:?}");
 }
 
-/// Bounds: all words of any part of speech above the threshold in the training captions. Both taggers must mostly agree.
+/// Bounds: all words of any part of speech above the threshold in the training captions. Both taggers must mostly
+/// agree.
 #[test]
 fn real_datasets_have_attributes_within_the_known_bounds() {
     let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));

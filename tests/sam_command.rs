@@ -1,4 +1,5 @@
-//! `rsic data masks --sam` and `rsic caption --sam` with a small model of random weights: files, resume, shards, readers.
+//! `rsic data masks --sam` and `rsic caption --sam` with a small model of random weights: files, resume, shards,
+//! readers.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
-/// A folder of that name with `count` scenes of 48 pixels in `scenes` without masks, and weights in `small.safetensors`.
+/// A folder of that name with `count` scenes of 48 pixels in `scenes` without masks, and weights in
+/// `small.safetensors`.
 fn workplace(name: &str, count: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&place);

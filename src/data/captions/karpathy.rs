@@ -1,4 +1,5 @@
-//! Karpathy-style JSON: `{"dataset": name, "images": [{"filename", "imgid", "split", "sentences": [{"tokens", "raw"}]}]}`.
+//! Karpathy-style JSON: `{"dataset": name, "images": [{"filename", "imgid", "split", "sentences": [{"tokens",
+//! "raw"}]}]}`.
 
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::Result;
