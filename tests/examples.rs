@@ -92,6 +92,21 @@ fn the_command_lines_of_the_documents_are_taken() {
 }
 
 #[test]
+fn the_command_lines_in_comments_of_experiments_are_taken() {
+    let folders = fs::read_dir(root().join("experiments")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files =
+        files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    let texts: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let lines: Vec<&str> =
+        texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("#   ")).collect();
+    let shown = lines.iter().filter(|line| line.starts_with("rsic "));
+    assert!(shown.clone().count() > 20);
+    let faults: Vec<String> = shown.filter_map(|line| fault(line)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn what_a_command_line_is_taken_for() {
     assert_eq!(
         words("rsic compare a b --decoding \"beam 3\"  # a comment"),
