@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Lists lines of more than 120 columns, which rustfmt leaves in comments and strings, and exits with code 1 if any.
-
 Exempt are tables, links and code blocks of documents, and Rust lines that a long literal without spaces fills.
 """
 
