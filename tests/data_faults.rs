@@ -87,7 +87,7 @@ fn a_caption_file_cut_in_half_names_file_line_and_column() {
     fs::write(folder.path().join("dataset.json"), CAPTIONS.replace("\"val\"", "\"vale\"")).unwrap();
     assert!(error(&config).contains("dataset.json:3:") && error(&config).contains("did you mean 'val'"));
     fs::write(folder.path().join("dataset.json"), CAPTIONS.replace("\"split\": \"val\",", "")).unwrap();
-    assert!(error(&config).contains("1 of 3 images have no split, the first is 'beach_2.tif'"));
+    assert!(error(&config).contains("1 of 3 images have no split, e.g. 'beach_2.tif'"));
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn attributes_of_a_dataset_are_printed_and_a_word_vector_file_of_another_width_i
     let refused = rsic(place, &["train", "small.yaml", "model.jtts.glove=glove.txt", "--output", "never"]);
     assert_eq!(refused.status.code(), Some(2));
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(error.contains("line 1 has 3 numbers a word, the model wants 16"), "{error}");
+    assert!(error.contains("line 1 has vectors of 3 values, but the model expects 16"), "{error}");
 }
 
 #[test]

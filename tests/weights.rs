@@ -142,7 +142,7 @@ fn verify_names_each_fault_and_exits_1() {
     fs::write(path("broken.safetensors"), "text").unwrap();
     let (code, said, _) = run();
     assert_eq!((code, said.contains("3 files, 2 faults")), (Some(1), true), "{said}");
-    assert!(said.contains("should begin 0676ba61"), "{said}");
+    assert!(said.contains("expected 0676ba61"), "{said}");
 }
 
 #[test]

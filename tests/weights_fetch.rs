@@ -280,10 +280,10 @@ fn the_command_lists_and_downloads_from_a_mirror_and_says_what_failed() {
     let mirror = ["--output", output, "--timeout", "1", "--mirror", &server.address];
     let (code, _, error) = rsic(&[&["resnet50"], &mirror[..]].concat());
     assert_eq!(code, Some(2));
-    assert!(error.contains("should begin 0676ba61") && error.trim_end().lines().count() == 1, "{error}");
+    assert!(error.contains("expected 0676ba61") && error.trim_end().lines().count() == 1, "{error}");
     let (code, said, error) = rsic(&[&["resnet50", "resnet50:V2"], &mirror[..]].concat());
     assert_eq!((code, said.trim()), (Some(1), "2 files, 2 failed"), "{error}");
-    assert!(error.contains("should begin 11ad3fa6"), "{error}");
+    assert!(error.contains("expected 11ad3fa6"), "{error}");
     let (code, _, error) = rsic(&[&["resnet50", "resnet5"], &mirror[..]].concat());
     assert_eq!(code, Some(2));
     assert!(error.contains("did you mean 'resnet50'?"), "{error}");

@@ -56,7 +56,7 @@ mod tests {
         let vectors = read(file.path(), &wanted, 2).unwrap();
         assert_eq!(vectors, BTreeMap::from([("tree".to_owned(), vec![0.5, -0.1])]));
         let error = read(file.path(), &wanted, 200).unwrap_err().to_string();
-        assert!(error.contains("line 1 has 2 numbers a word, the model wants 200"), "{error}");
+        assert!(error.contains("line 1 has vectors of 2 values, but the model expects 200"), "{error}");
         std::fs::write(file.path(), "the 1 2\ntree 0.5 x\n").unwrap();
         assert!(read(file.path(), &wanted, 2).unwrap_err().to_string().contains("line 2"));
         assert!(read(Path::new("nowhere.txt"), &wanted, 2).unwrap_err().to_string().contains("nowhere.txt"));
