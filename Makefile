@@ -1,8 +1,8 @@
-# make demo            set everything up, train and score the models on the built-in scenes
-# make test            set everything up, run every test
-# make reproduce-table2 WEIGHTS=weights          the comparison on UCM-Captions, all models (PAPER=fe_lws narrows it)
+# make demo            install dependencies, train and score the models on the built-in scenes
+# make test            install dependencies, run all tests
+# make reproduce-table2 WEIGHTS=weights          the comparison on UCM-Captions, all models (one paper: PAPER=fe_lws)
 # make reproduce-table-V PAPER=fe_lws            any table of a paper by its number
-# make help            the other targets
+# make help            list the other targets
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -28,39 +28,40 @@ REPRODUCE = $(if $(PAPER),--paper $(call list,$(PAPER))) $(if $(DATASETS),--data
 
 .PHONY: build setup demo test lint fmt metrics-data reproduce-table2 bench clean help
 
-help: ## print the targets
+help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
 
-# An environment's LIBTORCH wins; otherwise it is obtained once into the user's cache.
-setup: ## obtain LibTorch
+# An environment's LIBTORCH wins; otherwise it is downloaded once into the user's cache.
+setup: ## download LibTorch
 	@$(PYTHON) scripts/libtorch.py > /dev/null
 
 build: setup ## build the rsic binary
 	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --release --locked
 
-metrics-data: build ## obtain METEOR's synonyms and paraphrases
+metrics-data: build ## download METEOR's synonyms and paraphrases
 	@$(PYTHON) scripts/metrics_data.py $(RSIC)
 
 demo: build metrics-data ## train, caption and score on the built-in scenes
 	@$(RSIC) data scenes datasets/scenes
 	@$(RSIC) reproduce experiments/demo/table.yaml $(ARGS)
 
-test: setup metrics-data ## run every test
+test: setup metrics-data ## run all tests
 	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) test --release --locked
 
-lint: setup ## check the format and the lints
+lint: setup ## check formatting, line lengths and lints
 	@$(CARGO) fmt --check
+	@$(PYTHON) scripts/line_lengths.py
 	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) clippy --release --locked --all-targets -- -D warnings
 
 fmt: ## format the code
 	@$(CARGO) fmt
 
 reproduce-table2: DATASETS := $(or $(DATASETS),ucm)
-reproduce-table2: build metrics-data ## published and measured scores of the comparison tables
+reproduce-table2: build metrics-data ## reproduce the comparison tables: published and measured scores
 	@$(RSIC) reproduce table2 $(REPRODUCE)
 
 reproduce-table-%: build metrics-data
 	@$(RSIC) reproduce $* $(REPRODUCE)
 
-clean: ## remove what was built (LibTorch and the cache stay)
+clean: ## remove build outputs (keeps LibTorch and the cache)
 	@$(CARGO) clean

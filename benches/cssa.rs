@@ -1,6 +1,6 @@
-//! CSSA's two stages and its search on random features, told what to time by `cssa_pytorch.py`, which times plain PyTorch
-//! in between. Reads lines `stage1 STEPS`, `stage2 STEPS`, `beam IMAGES` and answers each with a rate: pairs, captions,
-//! captions a second.
+//! CSSA's two stages and its search on random features, told what to time by `cssa_pytorch.py`, which times plain
+//! PyTorch in between. Reads lines `stage1 STEPS`, `stage2 STEPS`, `beam IMAGES` and answers each with a rate: pairs,
+//! captions, captions a second.
 //! Usage: cargo bench --bench cssa -- CAPTIONS.json
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 

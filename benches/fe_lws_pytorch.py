@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The peer of `benches/fe_lws_train.rs`: FE-LWS with LWS-3 as one would write it in plain PyTorch, timed on random features.
+"""The peer of `benches/fe_lws_train.rs`: FE-LWS with LWS-3 as one would write it in plain PyTorch, timed on random
+features.
 
 Padded batches of 64 captions, nn.GRU, Adam: prints captions/s, one figure a repetition.
 Input: a JSON file with {"features": D, "vocabulary": V, "captions": [[ids with start and end], ...]}.

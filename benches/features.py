@@ -2,13 +2,14 @@
 
     python benches/features.py --data datasets/ucm [--encoder densenet169 --encoder vgg16] [--images 32] [--rounds 3]
 
-Needs torch, torchvision and pillow, and a release build of rsic. The two run in turns, each in a process of its own, so that
-other load on the machine meets both; images/s excludes loading the libraries and the weights on either side. CPU ms/image is
-processor time, which other load hardly touches: of all that the program spends, less what it spends on a single image. Prints
-a line an encoder with medians over the rounds, and the largest memory of each side.
+Needs torch, torchvision and pillow, and a release build of rsic. The two run in turns, each in a process of its own, so
+that other load on the machine meets both; images/s excludes loading the libraries and the weights on either side. CPU
+ms/image is processor time, which other load hardly touches: of all that the program spends, less what it spends on a
+single image. Prints a line an encoder with medians over the rounds, and the largest memory of each side.
 
 torchvision prepares images as its documentation does (Resize, ToTensor, Normalize), which lays them out channels first;
-with --channels-last its images and weights are channels-last instead, which PyTorch recommends for convolutions on CPUs.
+with --channels-last its images and weights are channels-last instead, which PyTorch recommends for convolutions on
+CPUs.
 """
 
 import argparse
@@ -117,22 +118,26 @@ def main() -> None:
         theirs(args, args.encoder[0], args.theirs_only)
         return
     print(f"{'':18} {'images/s':>17} {'':>6} {'CPU ms/image':>17} {'':>6} {'peak MiB':>13}")
-    print(f"{'encoder':18} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>6} {'eager':>6}", flush=True)
+    print(f"{'encoder':18} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>8} {'eager':>8} {'ratio':>6} {'ours':>6} "
+        f"{'eager':>6}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         many = dataset(args.data, Path(name) / "many", args.images)
         single = dataset(args.data, Path(name) / "single", 1)
         for encoder in args.encoder or ENCODERS:
             rows = []
             for _ in range(args.rounds):
-                command = [sys.executable, __file__, "--data", str(args.data), "--encoder", encoder, "--batch", str(args.batch)]
+                command = [sys.executable, __file__, "--data", str(args.data), "--encoder", encoder, "--batch",
+                    str(args.batch)]
                 command += ["--channels-last"] if args.channels_last else []
                 text, _, their_memory = run(command + ["--threads", str(args.threads), "--theirs-only", str(many)])
                 their_rate, their_cpu = map(float, text.split())
                 rate, cpu, memory = ours(args, encoder, many)
                 cpu = (cpu - ours(args, encoder, single)[1]) / (args.images - 1)
-                rows.append((rate, their_rate, rate / their_rate, 1e3 * cpu, 1e3 * their_cpu, their_cpu / cpu, memory, their_memory))
+                rows.append((rate, their_rate, rate / their_rate, 1e3 * cpu, 1e3 * their_cpu, their_cpu / cpu, memory,
+                    their_memory))
             a, b, ratio, c, d, cpu_ratio, e, f = (statistics.median(column) for column in zip(*rows))
-            print(f"{encoder:18} {a:8.1f} {b:8.1f} {ratio:6.2f} {c:8.1f} {d:8.1f} {cpu_ratio:6.2f} {e:6.0f} {f:6.0f}", flush=True)
+            print(f"{encoder:18} {a:8.1f} {b:8.1f} {ratio:6.2f} {c:8.1f} {d:8.1f} {cpu_ratio:6.2f} {e:6.0f} {f:6.0f}",
+                flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Training speed of JTTS against the same model in plain PyTorch: same sizes, same captions, in turns, in one run.
 
-The peer is written as one would: padded captions, LSTM cells in a loop over time, torch.optim.RAdam. Prints sequences/s of
-both for every repetition, and the median ratio. Ours is `cargo bench --bench jtts`, built and given by its path.
+The peer is written as one would: padded captions, LSTM cells in a loop over time, torch.optim.RAdam. Prints sequences/s
+of both for every repetition, and the median ratio. Ours is `cargo bench --bench jtts`, built and given by its path.
 Usage: jtts.py PATH_OF_THE_BENCH DATASET.json [repetitions] [steps]
 """
 

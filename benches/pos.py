@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Words/s of NLTK's tagger and of ours over the same sentences, in turns, in one run: prints both and the ratio.
 
-Ours is `cargo bench --bench pos`, built and given by its path. Wants nltk; its tables as JSON (weights, tagdict, classes).
+Ours is `cargo bench --bench pos`, built and given by its path. Wants nltk; its tables as JSON (weights, tagdict,
+classes).
 Usage: pos.py PATH_OF_THE_BENCH TABLES_FOLDER tests/golden/nltk_pos.json [repetitions]
 """
 

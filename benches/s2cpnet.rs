@@ -1,6 +1,6 @@
-//! S2CPNet under the `author_code` preset on random pictures: seconds a training step of 8, and images captioned a second
-//! with a beam of 3, at sizes and lengths of `s2cpnet_published.py`, its peer, which is run in between where it is given.
-//! Usage: cargo bench --bench s2cpnet -- [steps] [images] [PYTHON PROGRAM_FOLDER]
+//! S2CPNet under the `author_code` preset on random pictures: seconds a training step of 8, and images captioned a
+//! second with a beam of 3, at sizes and lengths of `s2cpnet_published.py`, its peer, which is run in between where it
+//! is given. Usage: cargo bench --bench s2cpnet -- [steps] [images] [PYTHON PROGRAM_FOLDER]
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};

@@ -4,9 +4,9 @@
     git clone https://github.com/CVer-Yang/SSCPNet && git -C SSCPNet checkout ea07a9e
     python benches/s2cpnet_published.py SSCPNet [steps] [images]
 
-Training: its modules, losses, clamping and optimisers on batches of 8 images, masks, captions and nouns. Captions: its own
-`evaluate_transformer`, beam 3, on single images; its data set is replaced by random pictures, and its parameters are
-untrained, so that every caption has the greatest length. Prints seconds a step, and images captioned a second.
+Training: its modules, losses, clamping and optimisers on batches of 8 images, masks, captions and nouns. Captions: its
+own `evaluate_transformer`, beam 3, on single images; its data set is replaced by random pictures, and its parameters
+are untrained, so that every caption has the greatest length. Prints seconds a step, and images captioned a second.
 """
 
 import json
@@ -69,7 +69,8 @@ def main():
 
     for layer in (SSCPNet.Mesh_TransformerDecoderLayer, SSCPNet.Mesh_TransformerDecoderLayer2):
         forward = layer.forward
-        layer.forward = lambda self, tgt, memory, tgt_mask=None, forward=forward, **_: forward(self, tgt, memory, tgt_mask)
+        layer.forward = lambda self, tgt, memory, tgt_mask=None, forward=forward, **_: forward(
+            self, tgt, memory, tgt_mask)
     torch.manual_seed(0)
     encoder = CNN_Encoder("resnet50", "trans")
     semantic, spatial = SSCPNet.semantic_att(2048), SSCPNet.spatial_att(2048)

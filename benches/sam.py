@@ -1,13 +1,14 @@
-"""Automatic masks side by side: rsic against the package segment-anything, or mobile_sam (--mobile), one image each in turns.
+"""Automatic masks side by side: rsic against the package segment-anything, or mobile_sam (--mobile), one image each in
+turns.
 
     cargo bench --no-run --bench sam     # prints where the program lies
     OMP_WAIT_POLICY=PASSIVE python benches/sam.py --rsic PROGRAM --weights w.pth --images datasets/ucm/imgs [--points 4]
 
-Needs torch, torchvision and the package. Weights that are not there are made at random (ViT-B, or MobileSAM's). Each side is a process of
-its own that has read the weights and seen one image before the clock starts; the other one sleeps meanwhile. No mask is
-dropped for its stability, and none for its expected IoU unless --above says so. Prints seconds an image (medians), spent on
-looking (image encoder) and on the rest (decoder, masks at full size, filters), processor time, which other load hardly touches, and
-the largest memory of either process.
+Needs torch, torchvision and the package. Weights that are not there are made at random (ViT-B, or MobileSAM's). Each
+side is a process of its own that has read the weights and seen one image before the clock starts; the other one sleeps
+meanwhile. No mask is dropped for its stability, and none for its expected IoU unless --above says so. Prints seconds an
+image (medians), spent on looking (image encoder) and on the rest (decoder, masks at full size, filters), processor
+time, which other load hardly touches, and the largest memory of either process.
 """
 
 import argparse
@@ -48,7 +49,8 @@ def theirs(args) -> None:
     module, name = package(args.mobile)
     torch.set_num_threads(args.threads)
     generator = module.SamAutomaticMaskGenerator(
-        module.sam_model_registry[name](checkpoint=args.weights), points_per_side=args.points, pred_iou_thresh=args.above,
+        module.sam_model_registry[name](checkpoint=args.weights), points_per_side=args.points,
+        pred_iou_thresh=args.above,
         stability_score_thresh=0.0, output_mode="uncompressed_rle",
     )
     spent, look = [0.0], generator.predictor.set_image
@@ -131,7 +133,8 @@ def main() -> None:
         )
     ratios = [b / a for a, b in zip(medians["rsic"], medians["package"])]
     points = f"{args.points} x {args.points} points"
-    print(f"times as fast, {points}: encoder {ratios[0]:.2f}, rest {ratios[1]:.2f}, whole {ratios[2]:.2f}, by processor time {ratios[3]:.2f}")
+    print(f"times as fast, {points}: encoder {ratios[0]:.2f}, rest {ratios[1]:.2f}, whole {ratios[2]:.2f}, by "
+        f"processor time {ratios[3]:.2f}")
     for side in sides.values():
         side.process.stdin.close()
         side.process.wait()

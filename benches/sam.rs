@@ -1,5 +1,5 @@
-//! Segment Anything's automatic masks, timed: answers each image path on standard input with a line of JSON. `sam.py` asks it
-//! and the published package in turns.
+//! Segment Anything's automatic masks, timed: answers each image path on standard input with a line of JSON. `sam.py`
+//! asks it and the published package in turns.
 //! Usage: cargo bench --bench sam -- WEIGHTS POINTS_PER_SIDE ABOVE THREADS
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 

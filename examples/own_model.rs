@@ -125,8 +125,10 @@ impl Captioner for ShowTell {
 
 fn main() -> ExitCode {
     register(ModelKind::of::<Config>());
-    match commands::run(<Cli as clap::Parser>::parse()) {
+    let cli = <Cli as clap::Parser>::parse();
+    let messages = cli.global.messages();
+    match commands::run(cli) {
         Ok(status) => status.into(),
-        Err(error) => commands::report_error(&error),
+        Err(error) => commands::report_error(&error, &messages),
     }
 }

@@ -50,7 +50,8 @@ fn main() -> Result<()> {
     std::fs::write(output, &bytes)?;
     let share = |count: usize| 100.0 * count as f64 / words.max(1) as f64;
     println!(
-        "{} captions learnt; {} settled words, {} features, {} bytes; of {words} words in {} unseen captions {:.2} % have \
+        "{} captions learnt; {} settled words, {} features, {} bytes; of {words} words in {} unseen captions {:.2} % \
+        have \
          NLTK's tag, {:.2} % are a noun, an adjective or neither as there",
         learnt.len(),
         tables.tagdict.len(),

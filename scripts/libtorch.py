@@ -109,7 +109,8 @@ def install_cpu(target, scratch):
     try:
         subprocess.run(link, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as error:
-        fail(f"cannot link libtorch.so with '{compiler}': {error}; install a C++ compiler (Debian: apt-get install g++)")
+        fail(f"cannot link libtorch.so with '{compiler}': {error}; install a C++ compiler (Debian: "
+            "apt-get install g++)")
 
 
 def install_cuda(target, scratch):
@@ -136,7 +137,8 @@ def main():
     given = os.environ.get("LIBTORCH")
     if given:
         if not glob.glob(os.path.join(given, "lib", "libtorch_cpu.*")):
-            fail(f"LIBTORCH is '{given}', but '{given}/lib' holds no libtorch_cpu; point it at an unpacked LibTorch {TORCH}")
+            fail(f"LIBTORCH is '{given}', but '{given}/lib' has no libtorch_cpu; point it at an unpacked LibTorch "
+                f"{TORCH}")
         print(os.path.abspath(given))
         return
     if sys.platform != "linux":

@@ -4,11 +4,11 @@
 The public package pycocoevalcap 1.2 carries METEOR's synonym, exception,
 function-word and paraphrase files. Its wheel is downloaded with pip, checked by
 SHA-256, compiled by `rsic metrics-data` and deleted again. Nothing is done where
-the compiled file is there already.
+the compiled file already exists.
 
 Usage: metrics_data.py RSIC [WHEEL]
   RSIC   the rsic program
-  WHEEL  a wheel at hand, so that nothing is downloaded
+  WHEEL  use this wheel instead of downloading it
 
 Environment:
   RSIC_CACHE   the cache folder (default: $XDG_CACHE_HOME/rsic or ~/.cache/rsic)
@@ -85,7 +85,7 @@ def main():
         fail("usage: metrics_data.py RSIC [WHEEL]")
     output = compiled_file()
     if is_current(output):
-        say(f"'{output}' is there")
+        say(f"'{output}' already exists")
         return
     with tempfile.TemporaryDirectory() as folder:
         wheel = sys.argv[2] if len(sys.argv) == 3 else download(folder)

@@ -2,7 +2,8 @@
 //!
 //! A module uses those above it and never those below; `tests/architecture.rs` holds the code to that:
 //!
-//! - [`util`], [`eval`]: files, messages and random numbers; the metrics, which are a crate of their own and know no tensors
+//! - [`util`], [`eval`]: files, messages and random numbers; the metrics, which are a crate of their own and know no
+//!   tensors
 //! - [`config`]: settings of any kind from YAML; [`runtime`]: device, threads, seeds, signals
 //! - [`weights`]: weight files; [`scenes`]: the built-in dataset; [`data`]: captions, images, masks, vocabulary
 //! - [`models`]: encoders, the four captioners, Segment Anything. They do no I/O

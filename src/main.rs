@@ -1,7 +1,7 @@
 //! What users start: help and `score` right here, every other command in `rsic-torch`, which lies beside it.
 //!
-//! LibTorch takes a fifth of a second to load, before `main`: too long to wait for scores and help, which need no tensor.
-//! And its idle threads read how to wait before `main`, too: here that is said in time.
+//! LibTorch takes a fifth of a second to load, before `main`: too long to wait for scores and help, which need no
+//! tensor. And its idle threads read how to wait before `main`, too: here that is said in time.
 
 use anyhow::{Context, Result, bail};
 use rsic_cli::{Cli, Command, ExitStatus, parse, report_error, scoring};
@@ -35,13 +35,13 @@ fn run(cli: Cli) -> Result<ExitStatus> {
 
 /// Becomes `rsic-torch` with the same arguments; comes back only where that cannot be started.
 ///
-/// Unless the user says otherwise, OpenMP's idle threads spin for a moment before they sleep: without that a training of
-/// small models, one short parallel region after another, took half as long again; with OpenMP's own, much longer spin it
-/// took ten times as long beside another busy process.
+/// Unless the user says otherwise, OpenMP's idle threads spin for a moment before they sleep: without that a training
+/// of small models, one short parallel region after another, took half as long again; with OpenMP's own, much longer
+/// spin it took ten times as long beside another busy process.
 fn hand_over() -> Result<ExitStatus> {
     const SPIN: &str = "GOMP_SPINCOUNT";
     const SAID: [&str; 2] = ["OMP_WAIT_POLICY", SPIN];
-    let program = std::env::current_exe().context("cannot tell where this program lies")?.with_file_name(TORCH);
+    let program = std::env::current_exe().context("cannot determine the path of this program")?.with_file_name(TORCH);
     let mut command = std::process::Command::new(&program);
     let mut arguments = std::env::args_os();
     if let Some(name) = arguments.next() {
@@ -52,5 +52,5 @@ fn hand_over() -> Result<ExitStatus> {
         command.env(SPIN, "1000");
     }
     let error = command.exec();
-    bail!("cannot start '{}': {error}; it is built, and belongs, beside rsic", program.display())
+    bail!("cannot start '{}': {error}; it must be in the same folder as rsic", program.display())
 }

@@ -37,7 +37,8 @@ pub fn load_cuda() -> Option<(PathBuf, &'static Result<(), String>)> {
 }
 
 /// Keeps memory that tensors gave back for the next ones, instead of returning it to the system at once and getting it
-/// anew, page by page, cleared: a fifth of a training's processor time. At its largest the process is as large as before.
+/// anew, page by page, cleared: a fifth of a training's processor time. At its largest the process is as large as
+/// before.
 ///
 /// Called once, before there are threads. Does nothing where the C library is not GNU's.
 pub fn keep_memory() {
@@ -69,15 +70,15 @@ pub fn device(name: &str) -> Result<Device> {
         None => Ok(Device::Cpu),
         Some(index) if index < count => Ok(Device::Cuda(index)),
         Some(index) if count > 0 => {
-            bail!("there is no device cuda:{index}; this machine has cuda:0 to cuda:{}", count - 1)
+            bail!("device cuda:{index} does not exist; this machine has cuda:0 to cuda:{}", count - 1)
         }
         Some(_) => match loaded {
             None => bail!(
-                "this LibTorch has no CUDA libraries; set LIBTORCH to a CUDA build (or run 'make' where the GPU is) and \
-                 build again, or use --device cpu"
+                "this LibTorch has no CUDA libraries; set LIBTORCH to a CUDA build (or run 'make' on the GPU machine) \
+                and rebuild, or use --device cpu"
             ),
             Some((path, Err(error))) => bail!("cannot load '{}': {error}", path.display()),
-            Some((_, Ok(()))) => bail!("LibTorch sees no CUDA device; run 'rsic doctor', or use --device cpu"),
+            Some((_, Ok(()))) => bail!("LibTorch finds no CUDA device; run 'rsic doctor', or use --device cpu"),
         },
     }
 }

@@ -90,7 +90,7 @@ fn a_cycle_of_bases_and_a_base_that_is_not_there_are_named_with_their_place() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder, "a.yaml", "base: b.yaml\n");
     let path = write(&folder, "b.yaml", "base: a.yaml\n");
-    assert!(error_of(&folder, &path, &[]).contains("a.yaml:1:7: base: 'b.yaml' builds on itself"));
+    assert!(error_of(&folder, &path, &[]).contains("a.yaml:1:7: base: 'b.yaml' has itself as base"));
     let path = write(&folder, "c.yaml", "base: gone.yaml\n");
     let error = error_of(&folder, &path, &[]);
     assert!(error.contains("c.yaml:1:7: base: cannot read 'gone.yaml': No such file"), "{error}");
@@ -129,11 +129,12 @@ x.yaml:7:15: train.batch_size: too small (expected at least 1, found 0)
         "base.yaml:9:12: model.fe_lws.stack: unknown value (expected ns, ss, cs, gws or lws, found \"lvs\")",
         "base.yaml:10:13: model.fe_lws.layers: wrong value (expected a whole number that is not negative, found -3)",
         "in override 'train.sed=2': train.sed: unknown setting; did you mean 'seed'?",
-        "in override 'model.fe_lws.dropout=1.5': model.fe_lws.dropout: out of range (expected at least 0 and below 1, found 1.5)",
+        "in override 'model.fe_lws.dropout=1.5': model.fe_lws.dropout: out of range (expected at least 0 and below 1, \
+        found 1.5)",
         "in override 'encoders.4.name=x': encoders.4.name: 'encoders' is a list of 1, counted from 0; it has no '4'",
-        "in override 'decode.beam': no '=' in it; write key=value, for example train.seed=2",
-        "in override '=3': '' is not a dotted key such as train.seed",
-        "in override 'a.=3': 'a.' is not a dotted key such as train.seed",
+        "in override 'decode.beam': no '='; write key=value, for example train.seed=2",
+        "in override '=3': '' is not a dotted key, e.g. train.seed",
+        "in override 'a.=3': 'a.' is not a dotted key, e.g. train.seed",
     ] {
         assert!(error.contains(line), "no '{line}' in\n{error}");
     }

@@ -139,7 +139,7 @@ fn paraphrases_are_listed_checked_merged_and_used() {
     let checked = rsic(place, &["data", "augment-text", "scenes", "good.tsv", "bad.tsv", "-o", "merged.tsv"]);
     let said = text(&checked.stdout);
     assert_eq!(checked.status.code(), Some(1), "{said}");
-    for part in [&format!("bad.tsv, line {}:", captions.len() + 1), "1 bad lines, 1 pairs of unknown captions"] {
+    for part in [&format!("bad.tsv, line {}:", captions.len() + 1), "1 invalid lines, 1 pairs of unknown captions"] {
         assert!(said.contains(part), "'{part}' is not in: {said}");
     }
     succeeds(&rsic(place, &["data", "augment-text", "small.yaml", "merged.tsv"]));

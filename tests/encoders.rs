@@ -145,7 +145,7 @@ fn gradients_reach_every_parameter_in_training_mode() {
 #[test]
 fn an_unknown_encoder_gets_the_nearest_name() {
     let message = encoders::build("resnet_50", "random", Device::Cpu).unwrap_err().to_string();
-    assert_eq!(message, "there is no encoder 'resnet_50'; did you mean 'resnet50'?");
+    assert_eq!(message, "unknown encoder 'resnet_50'; did you mean 'resnet50'?");
 }
 
 /// The parameters of a network as a weight file.
@@ -166,7 +166,7 @@ fn weights_of_another_architecture_are_named() {
     {
         let file = write(given, folder.path());
         let message = format!("{:#}", encoders::build(wanted, file.to_str().unwrap(), Device::Cpu).unwrap_err());
-        assert!(message.contains(&format!("holds the weights of {given}, not of {wanted}")), "{message}");
+        assert!(message.contains(&format!("contains weights of {given}, not of {wanted}")), "{message}");
     }
 }
 

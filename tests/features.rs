@@ -108,7 +108,7 @@ fn unreadable_images_are_named_and_the_others_served() {
     assert_eq!(set.counts(0), counts(0, 2, 3));
     assert!(set.has(2) && !set.has(1));
     assert_eq!(set.rows(0, &[2, 0]).unwrap().size(), [2, 2048]);
-    assert!(set.rows(0, &[1]).unwrap_err().to_string().contains("no features of image 1"));
+    assert!(set.rows(0, &[1]).unwrap_err().to_string().contains("no features for image 1"));
     assert!(set.rows(0, &[9]).is_err());
 }
 

@@ -82,8 +82,8 @@ fn every_variant_of_table_v_trains_and_captions() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("pretrain"));
 }
 
-/// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with attributes
-/// and attention.
+/// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with
+/// attributes and attention.
 #[test]
 fn it_learns_eight_images_by_heart_and_says_the_same_after_loading_by_every_way() {
     let place = workplace();
@@ -149,7 +149,7 @@ fn attributes_of_a_dataset_are_printed_and_a_word_vector_file_of_another_width_i
     let refused = rsic(place, &["train", "small.yaml", "model.jtts.glove=glove.txt", "--output", "never"]);
     assert_eq!(refused.status.code(), Some(2));
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(error.contains("line 1 has 3 numbers a word, the model wants 16"), "{error}");
+    assert!(error.contains("line 1 has vectors of 3 values, but the model expects 16"), "{error}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn attributes_start_from_the_word_vectors_of_a_file() {
     let told = rsic(place, &[&settings[..], &["--output", "worded"]].concat());
     let (count, all) = (words.len() - 1, words.len());
     let told = String::from_utf8_lossy(&told.stderr).into_owned();
-    assert!(told.contains(&format!("{count} of {all} attributes start from 'vectors.txt'")), "{told}");
+    assert!(told.contains(&format!("{count} of {all} attribute embeddings initialised from 'vectors.txt'")), "{told}");
     let tensors = tch::Tensor::read_safetensors(place.join("worded/checkpoints/last/model.safetensors")).unwrap();
     let (_, embedding) = tensors.iter().find(|(name, _)| name == jtts::ATTRIBUTE_EMBEDDING).unwrap();
     assert_eq!(embedding.size(), [all as i64, 16]);
@@ -244,7 +244,8 @@ fn the_tables_plan_twenty_runs_a_dataset_and_share_what_is_equal() {
     assert!(shared.iter().all(|run| *run == shared[0]), "{shared:?}");
 }
 
-/// Bounds: all words of any part of speech above the threshold in the training captions. Both taggers must mostly agree.
+/// Bounds: all words of any part of speech above the threshold in the training captions. Both taggers must mostly
+/// agree.
 #[test]
 fn real_datasets_have_attributes_within_the_known_bounds() {
     let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));

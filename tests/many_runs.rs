@@ -141,7 +141,7 @@ fn a_launcher_of_the_users_own_gets_each_task_once() {
     assert_eq!(fs::read_to_string(place.join("started.txt")).unwrap().lines().count(), 6);
     assert_eq!(measured(&place.join("runs/sweeps")).len(), 6);
     common::refused(&rsic(&place, &["sweep", "sweep.yaml", "--launcher", "ssh"]), &["{command}"]);
-    common::refused(&rsic(&place, &["sweep", "sweep.yaml", "--task", "6"]), &["there is no task 6", "0 to 5"]);
+    common::refused(&rsic(&place, &["sweep", "sweep.yaml", "--task", "6"]), &["task 6 does not exist", "0 to 5"]);
 }
 
 /// A cluster of one node, gone when dropped.

@@ -150,11 +150,11 @@ fn faults_in_the_files_are_one_clear_sentence_and_exit_code_2() {
     fault(&["other.json", "r.json"], "image '77' of 'other.json' has no references");
     fault(&["one.json", "r.json"], "image '9' has references but no caption in 'one.json'");
     fault(&["broken.json", "r.json"], "cannot use 'broken.json': it is not JSON: expected value at line 2 column 13");
-    fault(&["empty.json", "r.json"], "there are no captions in 'empty.json'");
+    fault(&["empty.json", "r.json"], "no captions in 'empty.json'");
     fault(&["absent.json", "r.json"], "cannot read 'absent.json'");
-    fault(&["two.txt", "two.txt", "one.txt"], "a line for every item");
+    fault(&["two.txt", "two.txt", "one.txt"], "one line per item");
     fault(&["two.txt", "gap.txt"], "image '2' of 'two.txt' has no references");
-    fault(&["h.json", "r.json", "--ids"], "is no word id");
+    fault(&["h.json", "r.json", "--ids"], "is not a word id");
     fault(&["h.json", "r.json", "--compare", "one.json"], "image '9' has references but no caption in 'one.json'");
     assert!(folder.run(&["one.json", "r.json", "--subset"]).status.success());
 }

@@ -1,4 +1,5 @@
-//! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their origin.
+//! Parity with the reference scorers (pycocoevalcap 1.2) on golden captions; `tests/golden/README.md` tells their
+//! origin.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 

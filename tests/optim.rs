@@ -152,7 +152,7 @@ fn parts_scale_freeze_and_keep_their_rate() {
         &config,
         &[PartConfig { freeze: true, ..part("a") }],
     );
-    assert!(none.unwrap_err().to_string().contains("nothing is left to train"));
+    assert!(none.unwrap_err().to_string().contains("check train.parts"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Training by several processes, through the real binary. What needs MPI runs in a build with `--features mpi` where there is
-//! an `mpirun`.
+//! Training by several processes, through the real binary. What needs MPI runs in a build with `--features mpi` where
+//! there is an `mpirun`.
 #![allow(clippy::unwrap_used)]
 
 mod common;

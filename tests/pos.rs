@@ -75,5 +75,5 @@ fn a_folder_without_tables_is_an_error_that_says_what_is_missing() {
     std::fs::write(folder.path().join("x.weights.json"), r#"{"bias": {"NOUN": 1.0}}"#).unwrap();
     std::fs::write(folder.path().join("x.tagdict.json"), "{}").unwrap();
     let error = format!("{:#}", Tagger::load(folder.path()).unwrap_err());
-    assert!(error.contains("'NOUN' is no Penn Treebank tag"), "{error}");
+    assert!(error.contains("'NOUN' is not a Penn Treebank tag"), "{error}");
 }

@@ -209,16 +209,16 @@ fn the_command_trains_reports_and_writes_weights_that_an_encoder_takes() {
 
     let (code, _, error) = rsic(&["tiny.yaml"], root);
     assert_eq!(code, Some(2));
-    assert!(error.contains("already holds a run"), "{error}");
+    assert!(error.contains("already contains a run"), "{error}");
     let (code, _, error) = rsic(&["tiny.yaml", "train.epochs=4", "--resume"], root);
     assert_eq!(code, Some(2));
     assert!(error.contains("other settings"), "{error}");
-    // Other classes: the head is drawn anew, the rest is taken over.
+    // Other classes: the head is initialised randomly, the rest is taken over.
     fs::rename(root.join("data/water"), root.join("water")).unwrap();
     let start = ["--data", "data", "--encoder", "resnet50", "--weights", weights.to_str().unwrap(), "--epochs", "1"];
     let (code, _, error) = rsic(&[&start[..], &["--output", "second"]].concat(), root);
     assert_eq!(code, Some(0), "{error}");
-    assert!(error.contains("drawn anew") && error.contains("fc.bias, fc.weight"), "{error}");
+    assert!(error.contains("initialised randomly") && error.contains("fc.bias, fc.weight"), "{error}");
 }
 
 #[test]

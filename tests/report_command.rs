@@ -96,11 +96,11 @@ fn a_run_has_its_page_beside_it_and_takes_in_what_eval_adds() {
 #[test]
 fn what_is_no_run_is_refused_with_the_way_to_one() {
     let place = runs();
-    refused(&rsic(place, &["report", "nowhere"]), &["no run folder 'nowhere'"]);
+    refused(&rsic(place, &["report", "nowhere"]), &["run folder 'nowhere' does not exist"]);
     refused(&rsic(place, &["report", "scenes"]), &["no finished run in 'scenes'"]);
     fs::create_dir_all(place.join("half/checkpoints")).unwrap();
     fs::write(place.join("half/config.yaml"), "name: half\n").unwrap();
-    refused(&rsic(place, &["report", "half"]), &["'half' has not come to its end", "by the command that began it"]);
+    refused(&rsic(place, &["report", "half"]), &["'half' did not finish", "by rerunning the original command"]);
     fs::write(place.join("half/command.txt"), "rsic train half.yaml train.seed=2\n").unwrap();
     let continued = "continue it with: rsic train half.yaml train.seed=2 --resume";
     refused(&rsic(place, &["report", "half"]), &[continued]);

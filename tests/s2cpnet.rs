@@ -240,7 +240,8 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
         "model.s2cpnet.preset=author_code",
         "train.epochs=2",
         "train.schedule={plateau: {factor: 0.8, every: 5}}",
-        "train.parts=[{prefix: decoder, clip_value: 5.0}, {prefix: encoder, clip_value: 5.0}, {prefix: encoder_feat, decay: false}]",
+        "train.parts=[{prefix: decoder, clip_value: 5.0}, {prefix: encoder, clip_value: 5.0}, {prefix: encoder_feat, \
+        decay: false}]",
         "train.early_stop={metric: ROUGE_L, split: test, score: ids, beam: 3}",
         "--output",
         "tuned",

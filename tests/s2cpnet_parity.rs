@@ -25,8 +25,8 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
-/// Shape, norm, mean and samples of a tensor are those of the program: `|ours - theirs| / |theirs|` over the samples, and
-/// of the norms, within the tolerance.
+/// Shape, norm, mean and samples of a tensor are those of the program: `|ours - theirs| / |theirs|` over the samples,
+/// and of the norms, within the tolerance.
 fn agrees(name: &str, found: &Tensor, expected: &Value) {
     let shape: Vec<i64> = numbers(&expected["shape"]).iter().map(|&side| side as i64).collect();
     assert_eq!(found.size(), shape, "{name}");

@@ -1,4 +1,5 @@
-//! `rsic data masks --sam` and `rsic caption --sam` with a small model of random weights: files, resume, shards, readers.
+//! `rsic data masks --sam` and `rsic caption --sam` with a small model of random weights: files, resume, shards,
+//! readers.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
-/// A folder of that name with `count` scenes of 48 pixels in `scenes` without masks, and weights in `small.safetensors`.
+/// A folder of that name with `count` scenes of 48 pixels in `scenes` without masks, and weights in
+/// `small.safetensors`.
 fn workplace(name: &str, count: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&place);
@@ -81,7 +83,7 @@ fn pictures_and_records_are_made_once_and_made_good_after_a_kill() {
     fs::remove_file(folder.join("1.png")).unwrap();
     let before = fs::metadata(folder.join("1.json")).unwrap().modified().unwrap();
     let printed = succeeds(&rsic(&place, &masks("scenes", &[])));
-    assert!(printed.contains(&format!("{} were there", pictures - 1)), "{printed}");
+    assert!(printed.contains(&format!("{} already existed", pictures - 1)), "{printed}");
     assert!(printed.contains("Segment Anything (a ViT of 2 blocks of width 32"), "{printed}");
     assert_eq!(fs::metadata(folder.join("1.json")).unwrap().modified().unwrap(), before);
     let made = files(&folder);
@@ -135,16 +137,16 @@ fn a_folder_of_images_will_do_and_faults_are_counted_and_named() {
     assert!(place.join("photos/masks/4.png").is_file());
     // The substitute on the same folder: what is there stays.
     let output = rsic(&place, &["data", "masks", "photos"]);
-    assert!(text(&output.stdout).contains("2 were there"), "{output:?}");
+    assert!(text(&output.stdout).contains("2 already existed"), "{output:?}");
 }
 
 #[test]
 fn absent_weights_and_settings_that_mean_nothing_are_refused() {
     let place = workplace("sam_absent", "17");
     let absent = rsic(&place, &["data", "masks", "scenes", "--sam", "sam_vit_l"]);
-    refused(&absent, &["sam_vit_l", "`rsic weights fetch sam_vit_l`", "substitute"]);
+    refused(&absent, &["sam_vit_l", "`rsic weights fetch sam_vit_l`", "colour segmentation"]);
     let setting = rsic(&place, &masks("scenes", &["--crop-overlap-ratio", "2"]));
-    refused(&setting, &["overlap of crops"]);
+    refused(&setting, &["crop overlap"]);
     refused(&rsic(&place, &masks("scenes", &["--shard", "3/2"])), &["1/4"]);
     let other = rsic(&place, &["data", "masks", "scenes", "--sam", "scenes/dataset.json"]);
     refused(&other, &["dataset.json"]);
@@ -170,7 +172,7 @@ fn captions_have_masks_made_for_them_and_it_is_said() {
     let caption = ["caption", "--model", "run", "photos", "--set", "model.s2cpnet.masks.missing=fail"];
     let plain = rsic(&place, &caption);
     succeeds(&plain);
-    assert!(text(&plain.stderr).contains("1 of 1 images have no mask and were segmented by colour alone"), "{plain:?}");
+    assert!(text(&plain.stderr).contains("1 of 1 images have no mask and were segmented by colour"), "{plain:?}");
     for made in ["made 1 now and 0 earlier", "made 0 now and 1 earlier"] {
         let mut arguments = caption.to_vec();
         arguments.extend(["--sam", "small.safetensors"]);

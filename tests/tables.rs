@@ -155,7 +155,8 @@ fn every_shipped_table_resolves_to_the_runs_that_the_papers_tables_stand_for() {
     for (paper, runs) in [("cssa", 27), ("fe_lws", 84), ("jtts", 60), ("s2cpnet", 11)] {
         let mut tables = of_paper(experiments, paper).unwrap();
         let all = Plan::new(tables.clone(), &options(&[]), &load).unwrap().runs.len();
-        // Figures print no numbers, and rows of our own (half a cosine, the published program's faults) have none either.
+        // Figures print no numbers, and rows of our own (half a cosine, the published program's faults) have none
+        // either.
         tables.retain(|found| !found.table.table.starts_with("fig"));
         for found in &mut tables {
             found.table.rows.retain(|row| !row.published.is_empty());

@@ -217,7 +217,7 @@ fn a_folder_that_another_process_trains_in_is_refused() {
     let _other = RunLock::take(&place.join("taken")).unwrap();
     for more in ["--resume", "--overwrite"] {
         let again = rsic(place, &["train", "small.yaml", "--output", "taken", more]);
-        refused(&again, &["another process trains in 'taken'", "--output"]);
+        refused(&again, &["another process is training in 'taken'", "--output"]);
     }
 }
 

@@ -73,7 +73,7 @@ fn every_fault_is_named_with_its_place() {
     refused("{schedule: {noam: {warmup: 0, d_model: 8}}}", &["train.schedule.noam.warmup", "at least 1"]);
     refused("{schedule: {step: {every: 5, factor: 0}}}", &["train.schedule.step.factor", "more than 0"]);
     let both = "{schedule: {plateau: {factor: 0.2, every: 5, patience: 4}}}";
-    refused(both, &["train.schedule.plateau", "needs one of 'every' (epochs) and 'patience' (epochs), found 2"]);
+    refused(both, &["train.schedule.plateau", "needs either 'every' or 'patience' (epochs), found 2"]);
     refused("{schedule: {plateau: {factor: 0.2}}}", &["found 0 of them"]);
     let metric = "{schedule: {plateau: {factor: 0.2, every: 5, metric: METEO}}}";
     refused(metric, &["train.schedule.plateau.metric", "did you mean 'METEOR'?"]);

@@ -367,8 +367,8 @@ fn memory_that_runs_out_is_a_sentence_that_names_what_fits() {
     let (store, model) = model(0.0);
     let config = TrainConfig { batch_size: 32, ..config(1) };
     let error = train(folder.path(), &config, &(store, Greedy(model)), &[0.2], false).unwrap_err().to_string();
-    let expected = "out of memory on cpu in epoch 1, step 1: a batch of 32 examples does not fit, one of 5 does (as \
-                    tried just now); set train.batch_size=4 and train.accumulate=8";
+    let expected = "out of memory on cpu in epoch 1, step 1: a batch of 32 examples does not fit, but a batch of 5 \
+                    does (just tested); set train.batch_size=4 and train.accumulate=8";
     assert!(error.starts_with(expected), "{error}");
 }
 

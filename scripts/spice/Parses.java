@@ -2,7 +2,8 @@
 //
 // Compile and run against stanford-parser.jar 3.6.0 and its englishPCFG model, which are not part of this project:
 //   javac -cp stanford-parser.jar -d build scripts/spice/Parses.java
-//   java -cp build:stanford-parser.jar:stanford-parser-3.6.0-models.jar:slf4j-api.jar:ejml.jar Parses < captions.txt > parses.jsonl
+//   java -cp build:stanford-parser.jar:stanford-parser-3.6.0-models.jar:slf4j-api.jar:ejml.jar Parses < captions.txt >
+// parses.jsonl
 import edu.stanford.nlp.ling.CoreLabel;
 import edu.stanford.nlp.ling.TaggedWord;
 import edu.stanford.nlp.parser.lexparser.LexicalizedParser;
@@ -72,7 +73,8 @@ public class Parses {
             // As the grammar derives it; above it are the root and the end of the sentence.
             Tree derivation = query.getPCFGParser().getBestParse().firstChild();
             GrammaticalStructure structure = structures.newGrammaticalStructure(tree);
-            List<TypedDependency> dependencies = structure.typedDependenciesCCprocessed(GrammaticalStructure.Extras.NONE);
+            List<TypedDependency> dependencies =
+                structure.typedDependenciesCCprocessed(GrammaticalStructure.Extras.NONE);
             List<TaggedWord> tags = tree.taggedYield();
             out.println("{\"caption\":" + quoted(caption) + ",\"sentences\":[{\"tokens\":"
                 + list(tokens.stream().map(token -> quoted(token.word())))

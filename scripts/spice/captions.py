@@ -17,12 +17,14 @@ import sys
 from collections import Counter
 
 CLOSED = set(
-    "a an the of in on at by with and or is are was were to from near next many some several there it its this that two "
+    "a an the of in on at by with and or is are was were to from near next many some several there it its this that "
+        "two "
     "three four which while beside between around into over under has have".split()
 )
 
 ADJECTIVES = (
-    "red green grey white brown blue big small new old long narrow round flat empty busy quiet tall low wide dense".split()
+    "red green grey white brown blue big small new old long narrow round flat empty busy quiet tall low wide "
+        "dense".split()
 )
 NOUNS = "pilot building road river city farmer airport school company image town man owner plane ship".split()
 ARTICLES = "a an the".split()

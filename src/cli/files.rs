@@ -5,14 +5,27 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub enum WeightsCommand {
-    /// Print the format of a weight file, whose weights they are, and every tensor.
-    Info { file: PathBuf },
-    /// Write the tensors of a weight file (PyTorch, NumPy, safetensors) as safetensors.
-    Convert { file: PathBuf, output: PathBuf },
-    /// Download public weights and check them: rsic weights fetch resnet101 resnet101:V2
+    /// Print the format, architecture and tensors of a weight file.
+    #[command(after_help = "Example: rsic weights info weights/resnet101-63fe2227.pth")]
+    Info {
+        /// Weight file (PyTorch, NumPy or safetensors).
+        file: PathBuf,
+    },
+    /// Convert a weight file (PyTorch, NumPy or safetensors) to safetensors.
+    #[command(after_help = "Example: rsic weights convert weights/resnet101-63fe2227.pth resnet101.safetensors")]
+    Convert {
+        /// Weight file to read.
+        file: PathBuf,
+        /// File to write, ending in .safetensors.
+        output: PathBuf,
+    },
+    /// Download public weights and verify their checksums.
+    #[command(after_help = "Example: rsic weights fetch resnet101 resnet101:V2 sam_vit_b")]
     Fetch(FetchArgs),
-    /// Check the weight files of a folder against the checksums of the public ones; exit 1 where there are faults.
+    /// Verify the checksums of the weight files in a folder; exit with code 1 if any file is faulty.
+    #[command(after_help = "Example: rsic weights verify weights")]
     Verify {
+        /// Folder of weight files.
         #[arg(default_value = "weights")]
         folder: PathBuf,
     },
@@ -20,33 +33,40 @@ pub enum WeightsCommand {
 
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// An encoder, NAME:VERSION for another than its first version, sam_vit_b (.._l, .._h), mobile_sam or glove.6B (default: list what there is).
+    /// Weights to download: an encoder, ENCODER:VERSION for another than its first version, sam_vit_b, sam_vit_l,
+    /// sam_vit_h, mobile_sam or glove.6B (default: list everything available).
+    #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// The first version of every encoder, the word vectors and Segment Anything.
+    /// Download the first version of every encoder, GloVe and Segment Anything.
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
-    /// Folder to write.
-    #[arg(short, long, default_value = "weights")]
+    /// Output folder.
+    #[arg(short, long, value_name = "DIR", default_value = "weights")]
     pub output: PathBuf,
-    /// Address below which the files lie by their names, in place of the public ones.
+    /// Base URL of a mirror that serves the files by name.
     #[arg(long, value_name = "URL", env = "RSIC_MIRROR")]
     pub mirror: Option<String>,
-    /// Seconds without an answer or a byte after which a server is given up.
+    /// Abort a download after this many seconds without data.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub timeout: u64,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Print the resolved experiment, with the origin of each value.
+    /// Print the resolved experiment and where each value was set.
+    #[command(after_help = "Example: rsic config show experiments/fe_lws/ucm.yaml train.seed=2")]
     Show(ConfigShowArgs),
-    /// Check experiment files, naming every error with its place: rsic config check experiments/*/*.yaml
+    /// Validate experiment files and report every error with its line.
+    #[command(after_help = "Example: rsic config check experiments/fe_lws/ucm.yaml experiments/jtts/ucm.yaml")]
     Check {
-        #[arg(required = true)]
+        /// Experiment files.
+        #[arg(value_name = "EXPERIMENT", required = true)]
         configs: Vec<PathBuf>,
     },
-    /// List the experiment files below a folder.
+    /// List the experiment files in a folder and its subfolders.
+    #[command(after_help = "Example: rsic config list experiments/jtts")]
     List {
+        /// Folder to search.
         #[arg(default_value = "experiments")]
         folder: PathBuf,
     },
@@ -55,10 +75,12 @@ pub enum ConfigCommand {
 #[derive(Debug, Args)]
 pub struct ConfigShowArgs {
     /// Experiment file.
+    #[arg(value_name = "EXPERIMENT")]
     pub config: PathBuf,
-    /// Settings to change, as dotted key=value.
+    /// Override settings, e.g. train.seed=2.
+    #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Print the parameters of the model by part instead.
+    /// Print the parameter count of each part of the model instead.
     #[arg(long)]
     pub params: bool,
 }

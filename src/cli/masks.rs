@@ -4,32 +4,30 @@ use super::DataArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// A folder of images without captions will do for the dataset.
 #[derive(Debug, Args)]
 pub struct MasksArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    /// Folder to write (default: masks/ in the dataset).
-    #[arg(short, long)]
+    /// Output folder (default: masks/ in the dataset folder).
+    #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Make masks anew that are there.
+    /// Regenerate existing masks.
     #[arg(long)]
     pub overwrite: bool,
-    /// What a mask's picture shows: flat colours, which a model combines with the image as its settings say; or the colours
-    /// over the image, or the outlines, for masks.mode=picture.
+    /// Rendering of a mask image; overlay and edges are for masks.mode=picture.
     #[arg(long, value_enum, default_value_t = MaskPicture::Solid)]
     pub picture: MaskPicture,
-    /// Make every N-th mask alone, from the I-th on, for N machines: --shard 1/4
+    /// Process only shard I of N, e.g. 1/4, to split the work between machines.
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     pub shard: Option<(usize, usize)>,
-    /// Without --sam: regions grow larger with it (default: 300).
+    /// Colour segmentation: larger values give larger regions (default: 300).
     #[arg(long, conflicts_with = "sam")]
     pub scale: Option<f64>,
-    /// Without --sam: width of the Gaussian that smooths the image first, pixels (default: 0.8).
-    #[arg(long, conflicts_with = "sam")]
+    /// Colour segmentation: width of the Gaussian blur in pixels (default: 0.8).
+    #[arg(long, value_name = "PIXELS", conflicts_with = "sam")]
     pub sigma: Option<f64>,
-    /// Without --sam: least part of an image that a region takes (default: 0.002).
-    #[arg(long, conflicts_with = "sam")]
+    /// Colour segmentation: minimum area of a region as a fraction of the image (default: 0.002).
+    #[arg(long, value_name = "FRACTION", conflicts_with = "sam")]
     pub min_area: Option<f64>,
     #[command(flatten)]
     pub sam: SamArgs,
@@ -39,55 +37,58 @@ pub struct MasksArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Segment Anything")]
 pub struct SamArgs {
-    /// Weights: a file, or sam_vit_b (.._l, .._h) or mobile_sam, the quickest, for the public one in weights/. Records (JSON)
-    /// are written beside the pictures.
+    /// Weights: a file, or sam_vit_b, sam_vit_l, sam_vit_h or mobile_sam (fastest) for the public file in weights/;
+    /// mask records (JSON) are written next to the mask images.
     #[arg(long, value_name = "WEIGHTS")]
     pub sam: Option<PathBuf>,
-    /// Points along a side of the grid that is asked at (default: 32).
-    #[arg(long, requires = "sam")]
+    /// Points per side of the prompt grid (default: 32).
+    #[arg(long, value_name = "N", requires = "sam")]
     pub points_per_side: Option<usize>,
-    /// Points that are decoded at a time (default: 64).
-    #[arg(long, requires = "sam")]
+    /// Points decoded per batch (default: 64).
+    #[arg(long, value_name = "N", requires = "sam")]
     pub points_per_batch: Option<usize>,
-    /// Drop masks that the model expects to fit no better than this IoU; 0 drops none (default: 0.88).
-    #[arg(long, requires = "sam")]
+    /// Minimum predicted IoU of a mask; 0 keeps all (default: 0.88).
+    #[arg(long, value_name = "IOU", requires = "sam")]
     pub pred_iou_thresh: Option<f64>,
-    /// Drop masks less stable than this; 0 drops none (default: 0.95).
-    #[arg(long, requires = "sam")]
+    /// Minimum stability score of a mask; 0 keeps all (default: 0.95).
+    #[arg(long, value_name = "SCORE", requires = "sam")]
     pub stability_score_thresh: Option<f64>,
-    /// How far the threshold of the logits is moved to measure stability (default: 1).
-    #[arg(long, requires = "sam")]
+    /// Offset of the mask threshold when computing the stability score (default: 1).
+    #[arg(long, value_name = "OFFSET", requires = "sam")]
     pub stability_score_offset: Option<f64>,
-    /// Of masks whose boxes overlap more than this IoU the best stays (default: 0.7).
-    #[arg(long, requires = "sam")]
+    /// Box IoU threshold of non-maximum suppression (default: 0.7).
+    #[arg(long, value_name = "IOU", requires = "sam")]
     pub box_nms_thresh: Option<f64>,
-    /// Layers of crops that are looked at, too: layer L has 4^L (default: 0).
-    #[arg(long, requires = "sam")]
+    /// Additional crop layers; layer L has 4^L crops (default: 0).
+    #[arg(long, value_name = "N", requires = "sam")]
     pub crop_n_layers: Option<usize>,
-    /// As --box-nms-thresh, between crops (default: 0.7).
-    #[arg(long, requires = "sam")]
+    /// Box IoU threshold of non-maximum suppression between crops (default: 0.7).
+    #[arg(long, value_name = "IOU", requires = "sam")]
     pub crop_nms_thresh: Option<f64>,
-    /// How far crops overlap, part of the shorter side (default: 0.341).
-    #[arg(long, requires = "sam")]
+    /// Overlap of crops as a fraction of the shorter image side (default: 0.341).
+    #[arg(long, value_name = "FRACTION", requires = "sam")]
     pub crop_overlap_ratio: Option<f64>,
-    /// The grid has fewer points in each layer, by this factor (default: 1).
-    #[arg(long, requires = "sam")]
+    /// Factor by which points per side decrease from one crop layer to the next (default: 1).
+    #[arg(long, value_name = "FACTOR", requires = "sam")]
     pub crop_n_points_downscale_factor: Option<usize>,
-    /// Remove islands and holes of fewer pixels (default: 0, none).
-    #[arg(long, requires = "sam")]
+    /// Remove islands and holes smaller than this area in pixels (default: 0, keep all).
+    #[arg(long, value_name = "PIXELS", requires = "sam")]
     pub min_mask_region_area: Option<usize>,
-    /// Write run lengths as lists of numbers, not in COCO's compressed form.
+    /// Write uncompressed run-length encodings instead of COCO's compressed form.
     #[arg(long, requires = "sam")]
     pub uncompressed: bool,
-    /// Run the image encoder in bfloat16, for GPUs.
+    /// Run the image encoder in bfloat16 (for GPUs).
     #[arg(long, requires = "sam")]
     pub bf16: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum MaskPicture {
+    /// Regions in flat colours.
     Solid,
+    /// Region colours blended over the image.
     Overlay,
+    /// Region outlines over the image.
     Edges,
 }
 
@@ -96,6 +97,6 @@ fn parse_shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(part, all)| Some((part.parse().ok()?, all.parse().ok()?)));
     match parts {
         Some((part, all)) if part >= 1 && part <= all => Ok((part, all)),
-        _ => Err("write I/N with 1 <= I <= N, such as 1/4".into()),
+        _ => Err("expected I/N with 1 <= I <= N, e.g. 1/4".into()),
     }
 }

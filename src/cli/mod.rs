@@ -36,20 +36,21 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Say more on standard error (repeat for more).
+    /// Increase verbosity (repeat for more).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say only errors on standard error.
+    /// Print only errors to standard error.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Form of the messages on standard error.
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "RSIC_LOG_FORMAT")]
+    /// Format of the messages on standard error.
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(env = "RSIC_LOG_FORMAT")]
     pub log_format: LogFormat,
-    /// auto, cpu, cuda or cuda:N.
+    /// Device: auto, cpu, cuda or cuda:N.
     #[arg(long, global = true, default_value = "auto", env = "RSIC_DEVICE")]
     pub device: String,
     /// CPU threads for tensor operations (default: all cores).
-    #[arg(long, global = true, env = "RSIC_THREADS")]
+    #[arg(long, value_name = "N", global = true, env = "RSIC_THREADS")]
     pub threads: Option<usize>,
 }
 
@@ -68,42 +69,58 @@ pub enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train a model: rsic train experiments/fe_lws/ucm.yaml train.seed=2
+    /// Train a captioning model.
+    #[command(after_help = "Example: rsic train experiments/fe_lws/ucm.yaml train.seed=2")]
     Train(TrainArgs),
-    /// Decode a split with a trained run and score it: rsic eval runs/fe_lws/ucm
+    /// Caption a split with a trained model and score the captions.
+    #[command(after_help = "Example: rsic eval runs/fe_lws/ucm decode.method=greedy")]
     Eval(EvalArgs),
-    /// Caption images or folders: rsic caption --model runs/fe_lws/ucm photos/
+    /// Caption images or folders of images.
+    #[command(after_help = "Example: rsic caption --model runs/fe_lws/ucm photos/ --format jsonl")]
     Caption(CaptionArgs),
-    /// Score captions against references, as coco-caption does: rsic score hyps.json refs.json
+    /// Score captions against references, as coco-caption does.
+    #[command(after_help = "Example: rsic score hyps.json refs.json --bootstrap 1000")]
     Score(ScoreArgs),
-    /// Train, score and print a published table: rsic reproduce table2 --paper fe_lws
+    /// Reproduce published tables: train, score and compare with the published scores.
+    #[command(after_help = "Example: rsic reproduce table2 --paper fe_lws --datasets ucm")]
     Reproduce(ReproduceArgs),
-    /// Train one experiment under many settings: rsic sweep experiments/sweeps/fe_lws_layers.yaml
+    /// Train one experiment with many combinations of settings.
+    #[command(after_help = "Example: rsic sweep experiments/sweeps/fe_lws_ucm.yaml --jobs 2 --devices cuda:0,cuda:1")]
     Sweep(SweepArgs),
-    /// One page about finished runs, with scores, curves, captions and what the models saw: rsic report runs/demo/cssa
+    /// Write an HTML page of finished runs: scores, training curves, captions and attention maps.
+    #[command(after_help = "Example: rsic report runs/fe_lws/ucm runs/jtts/ucm --output report.html")]
     Report(ReportArgs),
-    /// Two runs, or files of captions, on the same images, by paired bootstrap: rsic compare runs/a runs/b
+    /// Compare two runs or caption files on the same images by paired bootstrap.
+    #[command(after_help = "Example: rsic compare runs/fe_lws/ucm runs/jtts/ucm --html differences.html")]
     Compare(CompareArgs),
-    /// Inspect, check and make datasets: rsic data verify datasets/ucm
-    #[command(subcommand)]
+    /// Inspect, check and prepare datasets.
+    #[command(subcommand, after_help = "Example: rsic data verify datasets/ucm")]
     Data(DataCommand),
-    /// Run frozen encoders over a dataset into the feature cache: rsic features experiments/fe_lws/ucm.yaml
+    /// Extract the features of an experiment's frozen encoders into the feature cache.
+    #[command(after_help = "Example: rsic features experiments/fe_lws/ucm.yaml")]
     Features(FeaturesArgs),
-    /// Train an encoder on scene classes: rsic pretrain experiments/pretrain/ucm_densenet169.yaml
+    /// Pre-train an encoder on scene classification.
+    #[command(after_help = "Example: rsic pretrain experiments/pretrain/ucm_densenet169.yaml train.epochs=5")]
     Pretrain(PretrainArgs),
-    /// List, convert and check weight files: rsic weights info weights/resnet101-63fe2227.pth
-    #[command(subcommand)]
+    /// Download, inspect, convert and verify weight files.
+    #[command(subcommand, after_help = "Example: rsic weights fetch resnet101 densenet169")]
     Weights(WeightsCommand),
-    /// Show and check experiment files: rsic config show experiments/fe_lws/ucm.yaml
-    #[command(subcommand)]
+    /// Show and validate experiment files.
+    #[command(subcommand, after_help = "Example: rsic config show experiments/fe_lws/ucm.yaml")]
     Config(ConfigCommand),
-    /// Compile METEOR's synonyms and paraphrases into the cache: rsic metrics-data pycocoevalcap-1.2-py3-none-any.whl
+    /// Compile METEOR's synonyms and paraphrases into the cache.
+    #[command(after_help = "Example: rsic metrics-data pycocoevalcap-1.2-py3-none-any.whl")]
     MetricsData(MetricsDataArgs),
-    /// Train SPICE's caption parser, and measure how well it agrees with the reference's: rsic spice eval parses.json.gz
-    #[command(subcommand)]
+    /// Train SPICE's caption parser and measure its agreement with the reference implementation.
+    #[command(subcommand, after_help = "Example: rsic spice eval parses.json.gz")]
     Spice(SpiceCommand),
-    /// Print versions, device and threads, what is missing and how to mend it.
+    /// Print versions, devices and missing dependencies.
+    #[command(after_help = "Example: rsic doctor")]
     Doctor,
-    /// Print a completion script for a shell: rsic completions bash
-    Completions { shell: clap_complete::Shell },
+    /// Print a shell completion script.
+    #[command(after_help = "Example: rsic completions bash")]
+    Completions {
+        /// Shell to generate completions for.
+        shell: clap_complete::Shell,
+    },
 }

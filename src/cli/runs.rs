@@ -5,83 +5,83 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// A table name (table2, V, ...), all, or table files.
-    #[arg(required = true)]
+    /// Table names (table2, V, ...), table files, or all.
+    #[arg(value_name = "TABLE", required = true)]
     pub tables: Vec<String>,
-    /// Papers whose tables are meant, separated by commas: cssa, fe_lws, jtts, s2cpnet (default: all).
-    #[arg(long, value_delimiter = ',')]
+    /// Comma-separated papers: cssa, fe_lws, jtts, s2cpnet (default: all).
+    #[arg(long, value_name = "PAPERS", value_delimiter = ',')]
     pub paper: Vec<String>,
-    /// Datasets, separated by commas (default: every one that a table of that name is on).
+    /// Comma-separated datasets (default: every dataset of the selected tables).
     #[arg(long, value_delimiter = ',')]
     pub datasets: Vec<String>,
     /// Folder of encoder weights (default: weights), or NAME=FILE for one encoder (repeatable).
     #[arg(long, value_name = "DIR|NAME=FILE")]
     pub weights: Vec<String>,
-    /// Run every row with this encoder in place of its own (repeatable: they are fused); the table says so.
+    /// Replace the encoders of every row with this one, noted in the table (repeatable: features are fused).
     #[arg(long, value_name = "NAME[=FILE]")]
     pub encoder: Vec<String>,
-    /// Seeds, separated by commas (default: those of the table).
+    /// Comma-separated seeds (default: the table's).
     #[arg(long, value_delimiter = ',')]
     pub seeds: Vec<u64>,
-    /// Only these rows (substring of the method, repeatable).
-    #[arg(long)]
+    /// Run only rows whose method contains this text (repeatable).
+    #[arg(long, value_name = "TEXT")]
     pub rows: Vec<String>,
-    /// Settings to change in every run, as dotted key=value.
+    /// Override a setting in every run (repeatable).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Folder for runs, tables and pages.
-    #[arg(short, long, default_value = "runs")]
+    /// Output folder for runs, tables and pages.
+    #[arg(short, long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,
-    /// Folder that holds the table files, one folder a paper.
-    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    /// Folder of the table files, with one subfolder per paper.
+    #[arg(long, value_name = "DIR", default_value = "experiments", env = "RSIC_EXPERIMENTS")]
     pub experiments: PathBuf,
-    /// List the runs and stop.
+    /// List the runs without starting them.
     #[arg(long)]
     pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Run folders, or folders with runs below them; seeds of one experiment are taken together.
-    #[arg(required = true)]
+    /// Run folders, or folders that contain runs; seeds of one experiment are averaged.
+    #[arg(value_name = "RUN", required = true)]
     pub runs: Vec<PathBuf>,
-    /// Page to write (default: report.html, in the run folder where there is but one).
-    #[arg(short, long)]
+    /// HTML file to write (default: report.html, inside the run folder if there is only one).
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
-    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    /// Folder of the papers' tables, used to look up published scores.
+    #[arg(long, value_name = "DIR", default_value = "experiments", env = "RSIC_EXPERIMENTS")]
     pub experiments: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Run folder, or file of captions as `rsic score` reads them.
+    /// Run folder, or caption file in a format that `rsic score` reads.
     pub first: PathBuf,
-    /// Another, of the same images.
+    /// Run folder or caption file to compare with, on the same images.
     pub second: PathBuf,
-    /// Decoding of run folders, by its name: "beam 3" (default: that of the experiment).
-    #[arg(long)]
+    /// Decoding to compare in run folders, e.g. "beam 3" (default: the experiment's).
+    #[arg(long, value_name = "NAME")]
     pub decoding: Option<String>,
-    /// References of files of captions, where those do not hold them.
-    #[arg(long, num_args = 1..)]
+    /// Reference files, for caption files that do not contain references.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
     pub references: Vec<PathBuf>,
-    /// Score by which single images are listed.
+    /// Metric that ranks the listed images.
     #[arg(long, default_value = "CIDEr")]
     pub metric: String,
-    /// Resamples of the images.
+    /// Number of bootstrap resamples of the images.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub bootstrap: usize,
-    /// Seed of the resamples.
+    /// Random seed of the bootstrap.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Write the comparison, every image's too, here as JSON.
+    /// Write the comparison, including per-image scores, to this JSON file.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Write a page with both runs' captions here.
+    /// Write an HTML page with the captions of both runs.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Folder with the papers' tables, in which the published rows of the runs are looked up.
-    #[arg(long, default_value = "experiments", env = "RSIC_EXPERIMENTS")]
+    /// Folder of the papers' tables, used to look up published scores.
+    #[arg(long, value_name = "DIR", default_value = "experiments", env = "RSIC_EXPERIMENTS")]
     pub experiments: PathBuf,
 }
 
@@ -89,31 +89,31 @@ pub struct CompareArgs {
 pub struct SweepArgs {
     /// Sweep file.
     pub sweep: PathBuf,
-    /// Settings to change in every run, as dotted key=value.
+    /// Override a setting in every run (repeatable).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Folder below which the runs lie, in sweeps/<name>.
-    #[arg(short, long, default_value = "runs")]
+    /// Output folder; runs are written to sweeps/<name> inside it.
+    #[arg(short, long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,
-    /// Processes that work through the runs at the same time (with Slurm: tasks).
-    #[arg(short, long, default_value_t = 1)]
+    /// Number of parallel processes (with --launcher slurm: simultaneous tasks).
+    #[arg(short, long, value_name = "N", default_value_t = 1)]
     pub jobs: usize,
-    /// Devices that the processes take in turn, separated by commas: cuda:0,cuda:1 (default: --device for all).
+    /// Comma-separated devices, assigned to the processes in turn, e.g. cuda:0,cuda:1 (default: --device).
     #[arg(long, value_delimiter = ',')]
     pub devices: Vec<String>,
-    /// What starts the processes: local, slurm, or a command in which {command} stands for one task's own.
+    /// How to start the processes: local, slurm, or a command line in which {command} is replaced by that of one task.
     #[arg(long, default_value = "local")]
     pub launcher: String,
-    /// An option for sbatch (repeatable): --sbatch=--gres=gpu:1
+    /// Option passed to sbatch, e.g. --sbatch=--gres=gpu:1 (repeatable).
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub sbatch: Vec<String>,
-    /// Make one task alone, by its place in the order of runs and seeds, from 0.
-    #[arg(long)]
+    /// Run a single task, by its index in the list of runs and seeds (from 0).
+    #[arg(long, value_name = "INDEX")]
     pub task: Option<usize>,
-    /// List the runs and stop; with --launcher slurm, print the script.
+    /// List the runs without starting them; with --launcher slurm, print the batch script.
     #[arg(long)]
     pub dry_run: bool,
-    /// Make runs, but leave the table of the sweep to the process that started this one.
+    /// Run as a worker of another process, which writes the sweep's table.
     #[arg(long, hide = true)]
     pub worker: bool,
 }

@@ -5,82 +5,84 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// Captions to score: coco results JSON, predictions JSONL, or plain text, one line an item.
+    /// Captions to score: COCO results JSON, predictions JSONL, or plain text with one caption per line.
     pub hypotheses: PathBuf,
-    /// References: coco annotations JSON, JSONL, or one plain text file per reference.
+    /// References: COCO annotations JSON, JSONL, or one plain text file per reference.
     #[arg(required = true)]
     pub references: Vec<PathBuf>,
-    /// Metrics, separated by commas: BLEU, METEOR, ROUGE_L, CIDEr, SPICE (default: all, and Sm, the mean of
-    /// BLEU-4, METEOR, ROUGE_L and CIDEr).
+    /// Comma-separated metrics: BLEU, METEOR, ROUGE_L, CIDEr, SPICE, Sm (mean of BLEU-4, METEOR, ROUGE_L and CIDEr)
+    /// (default: all).
     #[arg(long, value_delimiter = ',')]
     pub metrics: Vec<String>,
-    /// Write corpus and per-image scores here, as JSON.
+    /// Write corpus and per-image scores to this JSON file.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Captions are word ids between spaces: score them as they are.
+    /// Treat captions as space-separated word ids and skip tokenisation.
     #[arg(long)]
     pub ids: bool,
-    /// Score the captions there are, though references name more images.
+    /// Score only the captioned images, even if the references contain more.
     #[arg(long)]
     pub subset: bool,
-    /// Give 95 % confidence intervals from N resamples of the images.
+    /// Print 95 % confidence intervals from N bootstrap resamples of the images.
     #[arg(long, value_name = "N")]
     pub bootstrap: Option<usize>,
-    /// Compare with another system's captions of the same images, by paired bootstrap (1000 resamples).
+    /// Compare with another system's captions of the same images by paired bootstrap (1000 resamples by default).
     #[arg(long, value_name = "FILE")]
     pub compare: Option<PathBuf>,
-    /// Give SPICE of objects, attributes, relations, colours, counts and sizes, too.
+    /// Also print SPICE by category: objects, attributes, relations, colours, counts and sizes.
     #[arg(long)]
     pub spice_details: bool,
-    /// Seed of the resamples.
+    /// Random seed of the bootstrap.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum SpiceCommand {
-    /// Train a model on the reference parser's output: rsic spice train parses.json.gz --output captions.model
+    /// Train a caption parser on the output of the reference parser.
+    #[command(after_help = "Example: rsic spice train parses.json.gz --output captions.model")]
     Train(SpiceTrainArgs),
-    /// Compare a model's words, arcs, tuples and scores with the reference's: rsic spice eval parses.json.gz --held-out
+    /// Compare a model's tokens, dependencies, tuples and scores with the reference's.
+    #[command(after_help = "Example: rsic spice eval parses.json.gz --held-out")]
     Eval(SpiceEvalArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct SpiceTrainArgs {
-    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and trees (docs/spice.md).
+    /// Parsed captions, JSON or JSON.gz, with tokens, tags, lemmas, dependencies and trees (see docs/spice.md).
     #[arg(required = true)]
     pub parses: Vec<PathBuf>,
-    /// Model to write.
-    #[arg(short, long)]
+    /// Model file to write.
+    #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Train on every caption: none is held out to measure with.
+    /// Train on all captions, without a held-out part.
     #[arg(long)]
     pub all: bool,
-    /// How often each caption is seen (default: as for the model in the program).
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    /// Number of training epochs (default: that of the built-in model).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub epochs: Option<u16>,
 }
 
 #[derive(Debug, Args)]
 pub struct SpiceEvalArgs {
-    /// Parses, JSON (.gz): captions with tokens, tags, lemmas, dependencies and tuples.
+    /// Parsed captions, JSON or JSON.gz, with tokens, tags, lemmas, dependencies and tuples.
     pub parses: PathBuf,
-    /// Model (default: the one in the program).
-    #[arg(long)]
+    /// Model file (default: the built-in model).
+    #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Only the captions that training leaves out.
+    /// Evaluate only the captions that training holds out.
     #[arg(long)]
     pub held_out: bool,
-    /// Groups of a caption and references with the reference's SPICE, JSON (.gz): scores are compared, too.
-    #[arg(long)]
+    /// Also compare scores: captions, references and the reference implementation's SPICE, JSON or JSON.gz.
+    #[arg(long, value_name = "FILE")]
     pub scores: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct MetricsDataArgs {
-    /// The wheel of pycocoevalcap 1.2.
+    /// Wheel of pycocoevalcap 1.2.
     pub wheel: PathBuf,
-    /// File to write (default: metrics-en.bin in the cache).
-    #[arg(short, long)]
+    /// File to write (default: metrics-en.bin in the cache folder).
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

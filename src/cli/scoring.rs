@@ -20,7 +20,7 @@ pub fn run(args: &ScoreArgs, global: &GlobalArgs) -> Result<ExitStatus> {
         Some(threads) => rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .context("cannot start the threads that --threads asks for")?
+            .context("cannot start the number of threads given by --threads")?
             .install(|| score(args)),
     }
 }
@@ -36,11 +36,11 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     // Word ids have no parts of speech.
     metrics.spice &= !args.ids;
     if args.ids && metrics == MetricSet::NONE {
-        bail!("SPICE reads words, not word ids: leave --ids out, or choose other metrics");
+        bail!("SPICE needs words, not word ids; omit --ids or choose other metrics");
     }
     if args.spice_details {
         if !metrics.spice {
-            bail!("--spice-details needs SPICE among the metrics, and words instead of --ids");
+            bail!("--spice-details needs SPICE among the metrics and cannot be combined with --ids");
         }
         metrics.spice_details = true;
     }
@@ -57,15 +57,13 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let scored = scored(&prepared, images, &hypotheses, metrics, args)?;
     let corpus = prepared.corpus(&scored.segments, metrics);
     if scored.ids.len() == 1 && metrics.cider {
-        tracing::warn!("CIDEr of a single image is 0: it weighs words by how few of the images have them");
+        tracing::warn!("CIDEr of a single image is 0 (its weights are document frequencies over the images)");
     }
     if !metrics.meteor && prepared.spice_has_resources() == Some(false) {
-        tracing::info!("SPICE takes equal spellings alone as similar; 'make metrics-data' adds synonyms");
+        tracing::info!("SPICE matches identical words only; 'make metrics-data' adds synonyms");
     }
     if prepared.meteor_has_resources() == Some(false) {
-        tracing::info!(
-            "METEOR matches words exactly and by stem only; 'make metrics-data' adds synonyms and paraphrases"
-        );
+        tracing::info!("METEOR uses exact and stem matches only; 'make metrics-data' adds synonyms and paraphrases");
     }
 
     let mut out = std::io::stdout().lock();
@@ -116,7 +114,7 @@ fn matched<'r>(
         match references.get(&item.id) {
             Some(captions) if !captions.is_empty() => groups.push(captions),
             _ => bail!(
-                "image '{}' of '{}' has no references: give the references that belong to these captions",
+                "image '{}' of '{}' has no references; give the reference file that belongs to these captions",
                 plain(&item.id),
                 path.display()
             ),
@@ -129,7 +127,7 @@ fn matched<'r>(
         let (all, ours) = (references.items().len(), groups.len());
         bail!(
             "image '{}' has references but no caption in '{}' ({ours} captions, {all} images with references): caption \
-             every image, or score these alone with --subset",
+             every image, or use --subset to score only these",
             plain(&missing.id),
             path.display()
         );
@@ -166,7 +164,7 @@ fn scored<'c>(
 fn only_ids<'c>(captions: impl Iterator<Item = (&'c Value, &'c String)>) -> Result<()> {
     for (id, caption) in captions {
         if let Some(word) = caption.split_whitespace().find(|word| word.parse::<u64>().is_err()) {
-            bail!("'{word}' in a caption of image '{}' is no word id: leave --ids out to score words", plain(id));
+            bail!("'{word}' in a caption of image '{}' is not a word id; omit --ids to score words", plain(id));
         }
     }
     Ok(())
@@ -182,7 +180,7 @@ fn second_system(path: &Path, images: &[&Value], references: &Captions, args: &S
     if others.len() != images.len() {
         let (ours, theirs) = (images.len(), others.len());
         bail!(
-            "'{}' has {ours} captions and '{}' has {theirs}: compare captions of the same images",
+            "'{}' has {ours} captions and '{}' has {theirs}: both files must caption the same images",
             args.hypotheses.display(),
             path.display()
         );
@@ -255,9 +253,9 @@ fn statement(
     let each = if least == most { least.to_string() } else { format!("{least} to {most}") };
     writeln!(out, "\n{} captions, {each} references each", scored.ids.len())?;
     if args.ids {
-        writeln!(out, "Word ids as they are: no tokeniser")?;
+        writeln!(out, "Word ids, not tokenised")?;
     } else {
-        writeln!(out, "Tokens: Penn Treebank, lower case, without punctuation (coco-caption's)")?;
+        writeln!(out, "Tokens: PTB tokenizer, lower case, punctuation removed (as coco-caption)")?;
     }
     let mut variants = vec!["scale 0 to 1"];
     if metrics.meteor {
@@ -271,8 +269,8 @@ fn statement(
     }
     if metrics.spice {
         variants.push(match prepared.spice_has_resources() {
-            Some(true) => "SPICE is rsic's own (another parser than the reference's; docs/spice.md says how close)",
-            _ => "SPICE is rsic's own (another parser than the reference's, and no synonyms; 'make metrics-data' adds them)",
+            Some(true) => "SPICE uses rsic's own parser (docs/spice.md: agreement with the reference)",
+            _ => "SPICE uses rsic's own parser, without synonyms ('make metrics-data' adds them)",
         });
     }
     if metrics.has_sm() {
@@ -280,7 +278,7 @@ fn statement(
     }
     writeln!(out, "{}", variants.join("; "))?;
     if args.bootstrap.unwrap_or(0) > 0 {
-        writeln!(out, "Brackets: 95 % of resampled sets of images (seed {})", args.seed)?;
+        writeln!(out, "Brackets: 95 % bootstrap confidence intervals (seed {})", args.seed)?;
     }
     Ok(())
 }

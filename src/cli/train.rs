@@ -6,8 +6,10 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// Experiment file.
+    #[arg(value_name = "EXPERIMENT")]
     pub config: PathBuf,
-    /// Settings to change, as dotted key=value: train.seed=2 model.fe_lws.layers=3
+    /// Override settings, e.g. train.seed=2 model.fe_lws.layers=3.
+    #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     #[command(flatten)]
     pub run: RunArgs,
@@ -16,16 +18,16 @@ pub struct TrainArgs {
 /// Where a training goes, and what becomes of what is there.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Continue the run in the output folder from its last checkpoint.
+    /// Resume the run in the output folder from its last checkpoint.
     #[arg(long)]
     pub resume: bool,
-    /// Replace a finished run in the output folder.
+    /// Replace an existing run in the output folder.
     #[arg(long, conflicts_with = "resume")]
     pub overwrite: bool,
     /// Run folder (default: runs/<name>).
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Check everything, print what would run, and stop.
+    /// Check the settings and data and print what would run, without training.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -34,44 +36,44 @@ pub struct RunArgs {
 pub struct EvalArgs {
     /// Run folder or checkpoint folder.
     pub run: PathBuf,
-    /// Settings to change, as dotted key=value: decode.beam=3
+    /// Override settings, e.g. decode.beam=3.
+    #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Split to caption and score.
+    /// Split to caption and score: train, val or test.
     #[arg(long, default_value = "test")]
     pub split: String,
-    /// Write captions and scores to this folder (default: the run folder).
-    #[arg(short, long)]
+    /// Output folder for captions and scores (default: the run folder).
+    #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct CaptionArgs {
-    /// Images, folders of images, or - for a list of paths on standard input.
-    #[arg(required = true)]
+    /// Images or folders of images, or - to read a list of paths from standard input.
+    #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
     /// Run folder or checkpoint folder.
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "RUN")]
     pub model: PathBuf,
-    /// Settings to change, as dotted key=value: decode.beam=3
+    /// Override a setting, e.g. decode.beam=3 (repeatable).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Form of the output, one line an image.
+    /// Output format, one line per image.
     #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
     pub format: CaptionFormat,
-    /// Add the attribute words of each image with their probabilities, and in jsonl where the model looked at each word.
+    /// Include each image's predicted attributes with their probabilities and, in jsonl, the attention of each word.
     #[arg(long)]
     pub attributes: bool,
-    /// Write here instead of standard output.
-    #[arg(short, long)]
+    /// Write to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Images already captioned in the output file are kept and skipped.
+    /// Keep captions already in the output file and skip their images.
     #[arg(long, requires = "output")]
     pub skip_existing: bool,
-    /// Search folders below the given ones too.
+    /// Search subfolders too.
     #[arg(short, long)]
     pub recursive: bool,
-    /// Weights of Segment Anything, which makes the masks of images without one for models that look at masks (default: they
-    /// are segmented by colour alone).
+    /// Segment Anything weights for images without masks, if the model needs masks (default: colour segmentation).
     #[arg(long, value_name = "WEIGHTS")]
     pub sam: Option<PathBuf>,
 }
@@ -86,29 +88,33 @@ pub enum CaptionFormat {
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
     /// Experiment file.
+    #[arg(value_name = "EXPERIMENT")]
     pub config: PathBuf,
-    /// Settings to change, as dotted key=value.
+    /// Override settings.
+    #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
-    /// Pre-training file; without it, --data and --encoder say what to train.
+    /// Pre-training file (default: use --data and --encoder).
     pub config: Option<PathBuf>,
-    /// Settings to change, as dotted key=value: train.epochs=5 encoder.trainable=[layer4,fc]
+    /// Override settings, e.g. train.epochs=5 encoder.trainable=[layer4,fc].
+    #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Folder with a folder of images for each class, UC Merced's numbered images, or a dataset whose captions name classes.
+    /// Dataset: one folder of images per class, UC Merced's numbered images, or a caption file with classes.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Encoder to train.
     #[arg(long, value_name = "NAME")]
     pub encoder: Option<String>,
-    /// Weight file to start from; none starts from nothing.
+    /// Initial weights: a file, or none for random initialisation.
     #[arg(long, value_name = "FILE")]
     pub weights: Option<String>,
-    #[arg(long)]
+    /// Number of training epochs.
+    #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Train nothing but a logistic regression on the frozen encoder's pooled features.
+    /// Train only a logistic regression on the pooled features of the frozen encoder.
     #[arg(long)]
     pub linear_probe: bool,
     #[command(flatten)]

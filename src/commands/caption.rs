@@ -37,12 +37,12 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
         (Some(weights), Some(rules)) => {
             Some(sam::make_missing(Finder::of_images(&rules.folder), &todo, weights, device, &interrupt)?)
         }
-        (Some(_), None) => bail!("'{}' is a model that looks at no masks; leave out --sam", args.model.display()),
+        (Some(_), None) => bail!("'{}' does not use masks; omit --sam", args.model.display()),
     };
     let features = look(&trained.experiment, &todo, finder.as_ref(), device, &mut |p| progress.update(p))?;
     let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
-        bail!("'{}' is a model without attributes; leave out --attributes", args.model.display());
+        bail!("'{}' does not predict attributes; omit --attributes", args.model.display());
     }
     if !usable.is_empty() {
         let explain = args.attributes;
@@ -88,8 +88,8 @@ fn decode(
     let root = trained.experiment.data.root.clone();
     if !root.exists() {
         tracing::warn!(
-            "comparison-based beam search needs the training images, but there is no '{}': using beam search (say where \
-             with --set data.root=FOLDER)",
+            "comparison-based beam search needs the training images, but there is no '{}': using beam search (set its \
+            folder with --set data.root=FOLDER)",
             root.display()
         );
         let decode = DecodeConfig { method: DecodeMethod::Beam, ..decode };
@@ -125,15 +125,15 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
             images.extend(files.into_iter().filter(|file| is_image_name(file)));
             if images.len() == before {
                 bail!(
-                    "there is no image (tif, png, jpg) in '{}'{}",
+                    "no image (tif, png, jpg) in '{}'{}",
                     path.display(),
-                    if recursive { "" } else { "; search its folders too with --recursive" }
+                    if recursive { "" } else { "; use --recursive to search subfolders" }
                 );
             }
         } else if path.exists() {
             images.push(path.clone());
         } else {
-            bail!("there is no file or folder '{}'", path.display());
+            bail!("file or folder '{}' does not exist", path.display());
         }
     }
     let mut seen = std::collections::BTreeSet::new();

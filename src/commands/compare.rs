@@ -157,7 +157,7 @@ impl Compared {
         }
         for (path, count) in [(&args.first, first.captions.len()), (&args.second, second.captions.len())] {
             if count != pairs.len() {
-                tracing::warn!("'{}' has {count} images, of which {} are compared", path.display(), pairs.len());
+                tracing::warn!("only {} of the {count} images of '{}' are compared", pairs.len(), path.display());
             }
         }
         let differ = pairs.iter().filter(|(one, other)| one.references != other.references).count();
@@ -202,7 +202,7 @@ impl Compared {
         let names: Vec<&str> = images.first().map_or(Vec::new(), |image| image.scores[0].names().collect());
         let Some(metric) = names.iter().find(|name| name.eq_ignore_ascii_case(&args.metric)) else {
             let hint = crate::util::suggest::hint(&args.metric, names.iter().copied());
-            bail!("--metric '{}' is no score of single images{hint}; they are: {}", args.metric, names.join(", "));
+            bail!("--metric '{}' is not a per-image score{hint}; valid: {}", args.metric, names.join(", "));
         };
         let metric = (*metric).to_owned();
         Ok(Self { differences, images, metric })
@@ -293,7 +293,7 @@ fn write_page(
     args: &CompareArgs,
 ) -> Result<()> {
     let (Some((one, of_one)), Some((other, of_other))) = (&first.run, &second.run) else {
-        bail!("--html needs two run folders: a file of captions does not say where its images are");
+        bail!("--html needs two run folders; caption files do not contain the image paths");
     };
     let load = |path: &Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let groups: Vec<Group> = grouped(vec![one.clone(), other.clone()]);

@@ -101,7 +101,7 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
             FileKind::Table => Table::load(file).map(drop),
             FileKind::Sweep => Sweep::load(file).map(drop),
             FileKind::Part => {
-                writeln!(out, "{}: a part of others: left out", file.display())?;
+                writeln!(out, "{}: skipped (base file of other experiments)", file.display())?;
                 continue;
             }
         };
@@ -115,7 +115,7 @@ fn check(files: &[PathBuf]) -> Result<ExitStatus> {
     }
     match faulty {
         0 => Ok(ExitStatus::Success),
-        _ => bail!("{faulty} of {} experiment files cannot be used", files.len()),
+        _ => bail!("{faulty} of {} experiment files are invalid", files.len()),
     }
 }
 

@@ -106,12 +106,15 @@ fn settings_of(path: &Path) -> Result<DataConfig> {
     Ok(if path.is_dir() {
         DataConfig::of_folder(path)
     } else if !path.exists() {
-        bail!("there is no dataset '{}': give a dataset folder, a caption file or an experiment file", path.display())
+        bail!(
+            "dataset '{}' does not exist; give a dataset folder, a caption file or an experiment file",
+            path.display()
+        )
     } else if ["yaml", "yml"].contains(&extension) {
         crate::experiment::load(path, &[])?.experiment.data
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = path.file_name().with_context(|| format!("'{}' is no caption file", path.display()))?;
+        let file = path.file_name().with_context(|| format!("'{}' is not a caption file", path.display()))?;
         DataConfig { captions: file.into(), ..DataConfig::of_folder(folder) }
     })
 }
@@ -130,7 +133,7 @@ fn render_scenes(args: &ScenesArgs) -> Result<ExitStatus> {
         of("val"),
         of("test"),
         args.count * CAPTIONS,
-        if summary.written { "" } else { "; complete already" },
+        if summary.written { "" } else { "; already complete" },
     )?;
     Ok(ExitStatus::Success)
 }

@@ -29,17 +29,17 @@ pub fn run(global: &GlobalArgs) -> Result<ExitStatus> {
     }
     cache(&mut report)?;
     match Resources::open_default() {
-        Ok(Some(_)) => report.good("METEOR", "synonyms and paraphrases are there")?,
+        Ok(Some(_)) => report.good("METEOR", "synonyms and paraphrases available")?,
         Ok(None) => report.fault(
             "METEOR",
-            "no synonyms and paraphrases: it is printed as METEOR (exact+stem)",
+            "no synonyms and paraphrases; scores are printed as METEOR (exact+stem)",
             "make metrics-data",
         )?,
         Err(error) => report.fault("METEOR", &format!("{error:#}"), "make metrics-data")?,
     }
     for (folder, what) in [("datasets", "datasets"), ("weights", "encoder weights")] {
         let found = entries(Path::new(folder));
-        let mend = format!("{folder}/README.md says what goes there");
+        let mend = format!("see {folder}/README.md");
         if found.is_empty() {
             report.fault(folder, &format!("no {what} in ./{folder}"), &mend)?;
         } else {
@@ -50,7 +50,11 @@ pub fn run(global: &GlobalArgs) -> Result<ExitStatus> {
     writeln!(
         report.out,
         "{}",
-        if missing == 0 { "nothing is missing".into() } else { format!("{missing} to mend, where you need it") }
+        if missing == 0 {
+            "nothing missing".into()
+        } else {
+            format!("{missing} missing or broken (only needed for the features named)")
+        }
     )?;
     Ok(ExitStatus::Success)
 }
@@ -60,10 +64,10 @@ fn cuda(report: &mut Report<impl Write>) -> Result<()> {
     match runtime::load_cuda() {
         None if driver => report.fault(
             "CUDA",
-            "there is an NVIDIA driver, but LibTorch is the CPU build",
+            "NVIDIA driver found, but LibTorch is the CPU build",
             "remove target/ and run make again on this machine, or set LIBTORCH to a CUDA build",
         ),
-        None => report.fact("CUDA", "no (LibTorch is the CPU build, and there is no NVIDIA driver)"),
+        None => report.fact("CUDA", "no (CPU build of LibTorch, no NVIDIA driver)"),
         Some((path, Err(error))) => {
             report.fault("CUDA", &format!("'{}' does not load: {error}", path.display()), "install its CUDA libraries")
         }
@@ -73,7 +77,7 @@ fn cuda(report: &mut Report<impl Write>) -> Result<()> {
         }
         Some((_, Ok(()))) => report.fault(
             "CUDA",
-            "LibTorch has it, but sees no device",
+            "supported by LibTorch, but no device found",
             "install or update the NVIDIA driver; check CUDA_VISIBLE_DEVICES",
         ),
     }
@@ -115,6 +119,6 @@ impl<W: Write> Report<W> {
 
     fn fault(&mut self, name: &str, value: &str, mend: &str) -> Result<()> {
         self.missing += 1;
-        Ok(writeln!(self.out, "!   {name:10} {value}; to mend: {mend}")?)
+        Ok(writeln!(self.out, "!   {name:10} {value}; fix: {mend}")?)
     }
 }

@@ -41,7 +41,7 @@ fn finished(folder: &Path) -> Result<Option<TrainState>> {
         return Ok(None);
     }
     let state = serde_json::from_str(&read_text(&path)?);
-    Ok(Some(state.with_context(|| format!("'{}' is no training state", path.display()))?))
+    Ok(Some(state.with_context(|| format!("'{}' is not a training state", path.display()))?))
 }
 
 /// Decodes and scores a split, writes captions and scores under `folder/predictions`, prints the scores. `run`: how the

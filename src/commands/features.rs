@@ -60,7 +60,7 @@ pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
     }
     match (set.failures().values().next(), experiment.data.missing) {
         (Some(why), MissingPolicy::Fail) => {
-            bail!("{} images have no features, the first: {why}", set.failures().len())
+            bail!("{} images have no features; first: {why}", set.failures().len())
         }
         _ => Ok(ExitStatus::Success),
     }

@@ -162,7 +162,7 @@ fn train(
     };
     let Trained { state, outcome } = training.train(resume)?;
     if outcome == Outcome::Interrupted {
-        tracing::warn!("interrupted; the same command with --resume goes on from there");
+        tracing::warn!("interrupted; rerun the command with --resume to continue");
         return Ok(ExitStatus::Interrupted);
     }
     let mut splits = BTreeMap::new();
@@ -192,10 +192,10 @@ fn start(encoder: &Trainable, file: &str, seed: u64) -> Result<Option<String>> {
     }
     let path = Path::new(file);
     let dict = weights::read(path)
-        .context("weights to start from (weights/README.md says where to get them; 'none' starts from nothing)")?;
+        .context("initial weights (see weights/README.md for downloads; 'none' starts from random weights)")?;
     let fresh = encoder.load_but_head(&dict)?;
     if !fresh.is_empty() {
-        tracing::info!("drawn anew, for they are not in '{file}' or of other classes: {}", fresh.join(", "));
+        tracing::info!("initialised randomly, because '{file}' lacks them or has other classes: {}", fresh.join(", "));
     }
     Ok(Some(sha256_file(path)?))
 }
@@ -209,12 +209,12 @@ fn open(folder: &Path, yaml: &str, args: &PretrainArgs) -> Result<bool> {
         fs::remove_dir_all(&checkpoints).with_context(|| format!("cannot remove '{}'", checkpoints.display()))?;
     } else if started && !args.run.resume {
         bail!(
-            "'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose another \
-             folder with --output"
+            "'{shown}' already contains a run; continue it with --resume, replace it with --overwrite, or choose \
+            another folder with --output"
         );
     } else if started && read_text(&config)? != yaml {
         bail!(
-            "'{shown}' holds a run with other settings ('{}'); choose another folder with --output",
+            "'{shown}' contains a run with other settings ('{}'); choose another folder with --output",
             config.display()
         );
     }
@@ -252,6 +252,6 @@ fn report(splits: &BTreeMap<Split, Confusion>, folder: &Path) -> Result<ExitStat
     for (split, confusion) in splits {
         writeln!(out, "accuracy({split}) {:.4} on {} images", confusion.accuracy(), confusion.images())?;
     }
-    writeln!(out, "confusion matrices are in '{}'", folder.display())?;
+    writeln!(out, "confusion matrices written to '{}'", folder.display())?;
     Ok(ExitStatus::Success)
 }

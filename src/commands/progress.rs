@@ -19,7 +19,7 @@ impl<'a> FeatureProgress<'a> {
     /// Shows how far it is; an error once the process was asked to stop.
     pub(super) fn update(&mut self, progress: Progress) -> Result<()> {
         if self.interrupt.requested() {
-            bail!("interrupted; the features computed so far are kept, and the same command goes on from there");
+            bail!("interrupted; computed features are kept; rerun the same command to continue");
         }
         let Progress { encoder, done, total, .. } = progress;
         if self.shown.as_ref().is_none_or(|(of, _)| of != encoder) {

@@ -26,8 +26,8 @@ pub(super) fn find_weights(asked: &Path) -> Result<PathBuf> {
             let name = |published: &Published| published.name.clone();
             let fetch = named.map_or_else(|| "sam_vit_b (sam_vit_l, sam_vit_h, mobile_sam)".into(), name);
             bail!(
-                "there are no weights '{}'; `rsic weights fetch {fetch}` downloads Segment Anything's, and without --sam a \
-                 substitute segments images by colour alone",
+                "weight file '{}' does not exist; run `rsic weights fetch {fetch}`, or omit --sam to use colour \
+                segmentation",
                 asked.display()
             )
         }
@@ -75,7 +75,7 @@ pub(super) fn make_missing(
     let bar = logging::progress(missing.len(), "masks by Segment Anything");
     for (done, image) in missing.iter().enumerate() {
         if interrupt.requested() {
-            bail!("interrupted; the masks made so far are kept, and the same command goes on from there");
+            bail!("interrupted; finished masks are kept; rerun the same command to continue");
         }
         bar.set(done);
         let Ok(bytes) = std::fs::read(image) else { continue };
@@ -90,7 +90,7 @@ pub(super) fn make_missing(
                 None => sam.insert(load(&path, device, false)?),
             };
             let found = generate(&mut model.predictor(), &pixels, &rules)
-                .with_context(|| format!("cannot find the objects of '{}'", image.display()))?;
+                .with_context(|| format!("cannot segment '{}'", image.display()))?;
             write_solid(&place, &labels(&pixels, &found)?)?;
             new += 1;
         }
@@ -117,7 +117,7 @@ mod tests {
         }
         let other = error("mine.pth");
         assert!(
-            other.contains("'mine.pth'") && other.contains("sam_vit_b (") && other.contains("substitute"),
+            other.contains("'mine.pth'") && other.contains("sam_vit_b (") && other.contains("colour segmentation"),
             "{other}"
         );
     }

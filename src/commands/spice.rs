@@ -26,7 +26,7 @@ pub fn run(command: &SpiceCommand, global: &GlobalArgs) -> Result<ExitStatus> {
         Some(threads) => rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .context("cannot start the threads that --threads asks for")?
+            .context("cannot start the number of threads given by --threads")?
             .install(go),
     }
 }
@@ -47,12 +47,12 @@ fn train_model(args: &SpiceTrainArgs) -> Result<ExitStatus> {
     recipe.epochs = args.epochs.map_or(recipe.epochs, usize::from);
     let started = Instant::now();
     let on_epoch = |epoch, wrong: f64| {
-        tracing::info!("epoch {epoch} of {}: {:.2} % derived otherwise", recipe.epochs, wrong * 100.0);
+        tracing::info!("epoch {epoch} of {}: {:.2} % parsed differently", recipe.epochs, wrong * 100.0);
     };
     let bytes = train(&used, &recipe, on_epoch)?.to_bytes();
     write_atomic(&args.output, &bytes)?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} captions trained on, {held_out} held out, {:.0} s", used.len(), started.elapsed().as_secs_f64())?;
+    writeln!(out, "{} training captions, {held_out} held out, {:.0} s", used.len(), started.elapsed().as_secs_f64())?;
     writeln!(out, "{}: {} bytes", args.output.display(), bytes.len())?;
     Ok(ExitStatus::Success)
 }
@@ -60,7 +60,7 @@ fn train_model(args: &SpiceTrainArgs) -> Result<ExitStatus> {
 fn load(path: &Path) -> Result<Analyser> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read '{}'", path.display()))?;
     Analyser::from_bytes(&bytes)
-        .with_context(|| format!("'{}' is no SPICE model, or of another version: train it again", path.display()))
+        .with_context(|| format!("'{}' is not a SPICE model of this version; train it again", path.display()))
 }
 
 fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
@@ -74,13 +74,13 @@ fn eval(args: &SpiceEvalArgs) -> Result<ExitStatus> {
         parsed.retain(|parsed| is_held_out(&parsed.caption));
     }
     if parsed.is_empty() {
-        bail!("there is no caption in '{}' to compare", args.parses.display());
+        bail!("'{}' has no captions to compare", args.parses.display());
     }
     let mut out = std::io::stdout().lock();
     print_analysis(&mut out, &Analysis::new(analyser, &parsed))?;
     let resources = Resources::open_default()?.map(Arc::new);
     if resources.is_none() {
-        tracing::info!("without 'make metrics-data' SPICE knows no synonyms, and its scores are not the reference's");
+        tracing::info!("SPICE runs without synonyms, so scores differ from the reference's; run 'make metrics-data'");
     }
     let terms = Terms::new(resources);
     match &args.scores {

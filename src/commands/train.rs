@@ -55,15 +55,15 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         let decode = session.experiment.decode.clone();
         let path = &folder.path;
         super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
-        writeln!(std::io::stdout().lock(), "for a page of it: rsic report {}", quoted(&path.to_string_lossy()))?;
+        writeln!(std::io::stdout().lock(), "for an HTML page: rsic report {}", quoted(&path.to_string_lossy()))?;
     }
     drop(lock);
     group.finish();
     Ok(ExitStatus::Success)
 }
 
-/// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch. Every process of the group does
-/// so; the first one writes.
+/// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch. Every process of the
+/// group does so; the first one writes.
 pub(super) fn train_in(
     experiment: Experiment,
     folder: &RunFolder,
@@ -108,6 +108,6 @@ pub(super) fn train_in(
 /// The error itself is what the user must see, so a folder that cannot be written is only logged.
 fn note_failure(folder: &RunFolder, path: &Path, error: &anyhow::Error) {
     if let Err(second) = folder.set_status(&format!("failed: {error:#}")) {
-        tracing::debug!("cannot note the failure in '{}': {second:#}", path.display());
+        tracing::debug!("cannot record the failure in '{}': {second:#}", path.display());
     }
 }

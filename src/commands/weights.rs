@@ -26,7 +26,7 @@ fn encoder(dict: &StateDict) -> String {
     match (spec::recognise(|tensor| dict.shape_of(tensor)), sam::Config::recognise(dict)) {
         (Some(spec), _) => spec.name.to_owned(),
         (None, Some(config)) => format!("Segment Anything ({})", config.name()),
-        (None, None) => "no known encoder".to_owned(),
+        (None, None) => "unknown architecture".to_owned(),
     }
 }
 
@@ -88,7 +88,7 @@ fn verify(folder: &Path) -> Result<ExitStatus> {
                 } else {
                     faults += 1;
                     let (found, expected) = (found.get(..16).unwrap_or_default(), published.checksum());
-                    format!("FAULT: SHA-256 begins {found} and should begin {expected}; download it again")
+                    format!("FAULT: SHA-256 starts with {found}, expected {expected}; download the file again")
                 }
             }
             None => match weights::read(path) {

@@ -51,7 +51,7 @@ fn one(published: &Published, args: &FetchArgs, options: &FetchOptions, interrup
     let mut bar: Option<logging::Progress> = None;
     let mut progress = |done: u64, total: Option<u64>| {
         if interrupt.requested() {
-            bail!("interrupted; what is downloaded is kept, and the same command goes on from there");
+            bail!("interrupted; downloaded data are kept; rerun the same command to continue");
         }
         let (done, total) = (done >> 20, total.map_or(u64::from(published.mib), |total| total >> 20));
         let bar =
@@ -63,11 +63,11 @@ fn one(published: &Published, args: &FetchArgs, options: &FetchOptions, interrup
     let state = match fetched {
         Fetched::Present => "there already".to_owned(),
         Fetched::Downloaded { resumed_from: 0 } => "downloaded".to_owned(),
-        Fetched::Downloaded { resumed_from } => format!("downloaded, {resumed_from} bytes were there"),
+        Fetched::Downloaded { resumed_from } => format!("downloaded, resumed at byte {resumed_from}"),
     };
     let checked = match published.checksum().len() {
         64 => "SHA-256 right".to_owned(),
-        digits => format!("first {digits} digits of its SHA-256 right"),
+        digits => format!("first {digits} digits of SHA-256 verified"),
     };
     writeln!(stdout().lock(), "{}: {} {}, {state}, {checked}", path.display(), published.name, published.version)?;
     Ok(())

@@ -24,12 +24,12 @@ pub fn apply(tree: &mut Node, overrides: &[String], sources: &mut Sources, fault
             faults.push(Fault { place: Some(place), path: path.into(), message });
         };
         let Some((key, value)) = text.split_once('=') else {
-            fault("", "no '=' in it; write key=value, for example train.seed=2".into());
+            fault("", "no '='; write key=value, for example train.seed=2".into());
             continue;
         };
         let path: Vec<String> = key.trim().split('.').map(String::from).collect();
         if path.iter().any(String::is_empty) {
-            fault("", format!("'{key}' is not a dotted key such as train.seed"));
+            fault("", format!("'{key}' is not a dotted key, e.g. train.seed"));
             continue;
         }
         let (node, value_faults) = parse(value, source);

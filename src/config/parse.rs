@@ -99,7 +99,8 @@ impl<'a> Reader<'a> {
         let (kind, anchor) = match event {
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                let mut node = node.ok_or_else(|| self.fault(span, "this alias refers to itself or to nothing"))?;
+                let mut node =
+                    node.ok_or_else(|| self.fault(span, "this alias refers to itself or to an unknown anchor"))?;
                 let mut below = 0;
                 node.walk(&mut Vec::new(), &mut |_, _| below += 1);
                 self.count(below, span)?;
@@ -177,7 +178,7 @@ impl<'a> Reader<'a> {
             None => Ok(false),
             Some(tag) if tag.is_yaml_core_schema() => Ok(tag.suffix == "str"),
             Some(tag) => {
-                Err(self.fault(span, &format!("tags such as '{}{}' mean nothing here", tag.handle, tag.suffix)))
+                Err(self.fault(span, &format!("YAML tags such as '{}{}' are not supported", tag.handle, tag.suffix)))
             }
         }
     }
@@ -220,7 +221,7 @@ mod tests {
     fn broken_yaml_is_a_fault_with_a_place() {
         let (line, _, message) = first_fault("a: [1, 2\nb: 3\n");
         assert!(line >= 1 && message.contains("not valid YAML"), "{line} {message}");
-        assert!(first_fault("a: !lua x").2.contains("mean nothing here"));
+        assert!(first_fault("a: !lua x").2.contains("are not supported"));
         assert!(first_fault("a: 1\n---\nb: 1\n").2.contains("second YAML document"));
         assert!(first_fault("[a, b]: 1").2.contains("plain name"));
     }

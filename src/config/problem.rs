@@ -64,7 +64,8 @@ impl Problem {
 
     /// Whether text was wanted, so that an unquoted number may stand for its digits.
     pub fn wants_text(&self) -> bool {
-        matches!(&self.kind, ProblemKind::WrongValue { expected } if expected == "a string" || expected == "path string")
+        matches!(&self.kind, ProblemKind::WrongValue { expected }
+            if expected == "a string" || expected == "path string")
     }
 
     /// The sentence after the path; `found` describes what stands there.

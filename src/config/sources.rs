@@ -74,7 +74,7 @@ impl Sources {
         for (name, place) in base_names(&base.value, faults) {
             let file = simplify(&path.parent().unwrap_or(Path::new("")).join(name));
             let text = match above.contains(&identity(&file)) {
-                true => Err(format!("'{}' builds on itself", file.display())),
+                true => Err(format!("'{}' has itself as base", file.display())),
                 false => crate::util::fs::read_text(&file).map_err(|error| format!("{error:#}")),
             };
             let node = match text {

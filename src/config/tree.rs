@@ -141,7 +141,7 @@ impl Node {
                             entry.place = key;
                             &mut entry.value
                         }
-                        None => return Err("there is no such setting".into()),
+                        None => return Err("unknown setting".into()),
                     }
                 }
                 Kind::List(items) => {
@@ -153,7 +153,7 @@ impl Node {
                         }
                     }
                 }
-                Kind::Scalar(..) => return Err(format!("'{here}' is {found}; it has no '{step}'")),
+                Kind::Scalar(..) => return Err(format!("'{here}' is {found} and has no '{step}'")),
             };
         }
         merge_at(node, value, &path.join("."));

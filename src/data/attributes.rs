@@ -64,10 +64,9 @@ impl Attributes {
         kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         if kept.is_empty() {
             bail!(
-                "no noun or adjective is in the training captions of '{}' more than {} times: there is no attribute; \
-                 lower the threshold",
-                dataset.name,
-                rules.above
+                "no noun or adjective occurs more than {} times in the training captions of '{}'; lower the threshold",
+                rules.above,
+                dataset.name
             );
         }
         Ok(Self::new(kept.into_iter().map(|(word, count)| (word.to_owned(), count)).collect()))
@@ -120,10 +119,10 @@ impl Attributes {
     /// Reads what [`Self::save`] wrote.
     pub fn load(path: &Path) -> Result<Self> {
         let stored: Stored = serde_json::from_str(&read_text(path)?)
-            .with_context(|| format!("'{}' is no list of attributes", path.display()))?;
+            .with_context(|| format!("'{}' is not a list of attributes", path.display()))?;
         let attributes = Self::new(stored.words.into_iter().zip(stored.counts.iter().copied()).collect());
         if attributes.words.is_empty() || attributes.places.len() != stored.counts.len() {
-            bail!("'{}' is no list of attributes: words and counts do not match", path.display());
+            bail!("'{}' is not a list of attributes: words and counts do not match", path.display());
         }
         Ok(attributes)
     }

@@ -20,7 +20,7 @@ pub fn read(path: &Path, wanted: &[String], width: usize) -> Result<BTreeMap<Str
             continue;
         }
         let Some((word, numbers)) = line.split_once(' ') else {
-            bail!("{} is no word with its vector", place());
+            bail!("{} is not a word followed by its vector", place());
         };
         // The width is that of every line: one look at the first tells a file of another size.
         if number == 0 || wanted.iter().any(|known| known == word) {
@@ -28,11 +28,11 @@ pub fn read(path: &Path, wanted: &[String], width: usize) -> Result<BTreeMap<Str
                 .split(' ')
                 .map(|text| text.parse::<f32>().ok().filter(|value| value.is_finite()))
                 .collect::<Option<_>>()
-                .with_context(|| format!("{} holds something that is no number", place()))?;
+                .with_context(|| format!("{} contains a value that is not a number", place()))?;
             if vector.len() != width {
                 bail!(
-                    "{} has {} numbers a word, the model wants {width}: choose that file, or set the width of the \
-                     embedding to it",
+                    "{} has vectors of {} values, but the model expects {width}; use another file or change the \
+                    embedding width",
                     place(),
                     vector.len()
                 );
@@ -56,7 +56,7 @@ mod tests {
         let vectors = read(file.path(), &wanted, 2).unwrap();
         assert_eq!(vectors, BTreeMap::from([("tree".to_owned(), vec![0.5, -0.1])]));
         let error = read(file.path(), &wanted, 200).unwrap_err().to_string();
-        assert!(error.contains("line 1 has 2 numbers a word, the model wants 200"), "{error}");
+        assert!(error.contains("line 1 has vectors of 2 values, but the model expects 200"), "{error}");
         std::fs::write(file.path(), "the 1 2\ntree 0.5 x\n").unwrap();
         assert!(read(file.path(), &wanted, 2).unwrap_err().to_string().contains("line 2"));
         assert!(read(Path::new("nowhere.txt"), &wanted, 2).unwrap_err().to_string().contains("nowhere.txt"));

@@ -70,7 +70,7 @@ impl Shared {
     /// A fault in a decoder must not end a run over thousands of images.
     fn load(&self, at: usize) -> Result<Vec<u8>> {
         let load = std::panic::AssertUnwindSafe(|| (self.load)(at));
-        let failed = |_| Err(anyhow!("the image number {at} of the list is damaged, its decoder failed"));
+        let failed = |_| Err(anyhow!("the image number {at} of the list is damaged (decoder error)"));
         std::panic::catch_unwind(load).unwrap_or_else(failed)
     }
 
@@ -100,7 +100,7 @@ impl Loader {
         let count = paths.len();
         let load = move |at: usize| match paths.get(at) {
             Some(path) => image::load(path, options.size),
-            None => Err(anyhow!("there is no image number {at}")),
+            None => Err(anyhow!("no image number {at}")),
         };
         Self::with(count, options, load)
     }

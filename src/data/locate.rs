@@ -112,7 +112,7 @@ fn check_inside(name: &str) -> Result<()> {
     if name.is_empty()
         || Path::new(name).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
     {
-        bail!("the caption file names the image '{}', which is no path inside the image folder", name.escape_debug());
+        bail!("the caption file lists the image '{}', which is not inside the image folder", name.escape_debug());
     }
     Ok(())
 }

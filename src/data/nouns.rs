@@ -77,11 +77,7 @@ impl Nouns {
             }
         }
         if captions == 0 {
-            bail!(
-                "nouns are counted in the splits {}, which have no caption in '{}'",
-                rules.splits.join(", "),
-                dataset.name
-            );
+            bail!("nouns are counted in {}, which have no captions in '{}'", rules.splits.join(", "), dataset.name);
         }
         let stop: BTreeSet<&str> = rules.stop.iter().map(String::as_str).collect();
         counts.retain(|noun, count| *count >= rules.min_count && !stop.contains(noun.as_str()));
@@ -106,7 +102,8 @@ impl Nouns {
         counts
     }
 
-    /// The nouns of every caption of every image, in the order of the dataset. Captions that come again are tagged once.
+    /// The nouns of every caption of every image, in the order of the dataset. Captions that come again are tagged
+    /// once.
     pub fn of_dataset(&self, dataset: &Dataset) -> Vec<Vec<Vec<String>>> {
         let mut known: FxHashMap<&[String], Vec<String>> = FxHashMap::default();
         let mut all = Vec::with_capacity(dataset.images.len());

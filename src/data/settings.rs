@@ -112,16 +112,13 @@ impl DataConfig {
         checks.at_least("data.vocabulary.min_count", vocabulary.min_count, 1);
         checks.at_least_if_set("data.vocabulary.max_length", vocabulary.max_length, 1);
         checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
-            "empty (expected the splits whose words are counted, for example [train])".into()
+            "empty (expected the splits that the vocabulary is built from, for example [train])".into()
         });
         let split = &self.split;
         checks.fraction("data.split.train", split.train);
         checks.fraction("data.split.val", split.val);
         checks.require(split.train + split.val <= 1.0, "data.split", || {
-            format!(
-                "the parts make more than all (expected train + val of at most 1, found {})",
-                split.train + split.val
-            )
+            format!("fractions exceed 1 (expected train + val of at most 1, found {})", split.train + split.val)
         });
         for (index, split) in vocabulary.splits.iter().enumerate() {
             checks.one_of(&format!("data.vocabulary.splits.{index}"), split, &SPLITS);

@@ -90,7 +90,7 @@ pub fn verify(config: &DataConfig, progress: &(dyn Fn(Progress) + Sync)) -> Resu
     if !dataset.splits_given {
         let rule = &config.split;
         report.notes.push(format!(
-            "the caption file names no splits; they are drawn with seed {}: {} train, {} val, the rest test",
+            "the caption file has no splits; images are split at random with seed {}: {} train, {} val, the rest test",
             rule.seed, rule.train, rule.val
         ));
     }
@@ -141,11 +141,9 @@ fn captions(dataset: &Dataset, report: &mut Report) {
     let known = report.published.map_or(&[][..], |published| published.empty_captions);
     for name in &dataset.empty_captions {
         if known.contains(&name.as_str()) {
-            report
-                .notes
-                .push(format!("'{name}' has a caption without a word, as in the published file; it is dropped"));
+            report.notes.push(format!("'{name}' has an empty caption, as in the published file; it is dropped"));
         } else {
-            report.fault(Kind::EmptyCaption, format!("'{name}' has a caption without a word"));
+            report.fault(Kind::EmptyCaption, format!("'{name}' has an empty caption"));
         }
     }
     for image in dataset.images.iter().filter(|image| image.captions.is_empty()) {
@@ -182,7 +180,7 @@ fn missing<'a>(dataset: &'a Dataset, report: &mut Report) -> Vec<&'a ImageEntry>
     let present: Vec<&ImageEntry> = dataset.images.iter().filter(present).collect();
     if present.is_empty() && faults.values().all(|fault| *fault == locate::Fault::Absent) {
         let message = format!(
-            "none of the {} images is in '{}'; put them there or name their folder with --images",
+            "none of the {} images is in '{}'; put them there or give their folder with --images",
             dataset.images.len(),
             dataset.images_dir.display()
         );
@@ -231,7 +229,7 @@ fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(Progr
     same.sort_by_key(|group| group.first().map(|entry| (entry.id, &entry.path)));
     for group in same {
         let files: Vec<String> = group.iter().map(|entry| format!("'{}' ({})", entry.file_name, entry.split)).collect();
-        let message = format!("{} are the same file, byte by byte", files.join(" and "));
+        let message = format!("{} are identical files", files.join(" and "));
         if group.iter().any(|entry| Some(entry.split) != group.first().map(|first| first.split)) {
             report.fault(Kind::DuplicateImage, message);
         } else {

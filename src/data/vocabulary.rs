@@ -36,7 +36,8 @@ impl fmt::Debug for Vocabulary {
 }
 
 impl Vocabulary {
-    /// Counts the words of the splits that `rules` name. A word is kept when it is seen `rules.min_count` times or more.
+    /// Counts the words of the splits that `rules` name. A word is kept when it is seen `rules.min_count` times or
+    /// more.
     pub fn build(dataset: &Dataset, rules: &VocabularyConfig) -> Result<Self> {
         let splits = Split::parse_list(&rules.splits)?;
         let counted = || dataset.images.iter().filter(|image| splits.contains(&image.split));
@@ -44,7 +45,7 @@ impl Vocabulary {
         let counts = count(captions);
         if counts.is_empty() {
             bail!(
-                "the vocabulary counts the splits {}, which have no caption in '{}'; change data.vocabulary.splits",
+                "the vocabulary is built from {}, which have no captions in '{}'; change data.vocabulary.splits",
                 rules.splits.join(", "),
                 dataset.name
             );
@@ -138,7 +139,7 @@ impl Vocabulary {
     /// Reads what [`Self::save`] wrote; refuses ids with holes, words or ids that come twice, and missing specials.
     pub fn load(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
-        Self::parse(&text).map_err(|error| anyhow!("'{}' is no vocabulary: {error}", path.display()))
+        Self::parse(&text).map_err(|error| anyhow!("'{}' is not a vocabulary: {error}", path.display()))
     }
 
     fn parse(text: &str) -> Result<Self> {
@@ -149,7 +150,7 @@ impl Vocabulary {
         let mut seen = std::collections::BTreeSet::new();
         for (word, id) in pairs {
             if !seen.insert(word.clone()) {
-                bail!("the word '{word}' is there twice");
+                bail!("duplicate word '{word}'");
             }
             let next = words.len() as u64;
             if id > next {
@@ -260,7 +261,7 @@ mod tests {
         let specials = "\"<pad>\":0,\"<start>\":1,\"<end>\":2,\"<unk>\":3";
         assert_eq!(error(&format!("{{{specials},\"a\":5}}")), "no word has the id 4");
         assert_eq!(error(&format!("{{{specials},\"a\":4,\"b\":4}}")), "the words 'a' and 'b' have the same id 4");
-        assert_eq!(error(&format!("{{{specials},\"a\":4,\"a\":5}}")), "the word 'a' is there twice");
+        assert_eq!(error(&format!("{{{specials},\"a\":4,\"a\":5}}")), "duplicate word 'a'");
         assert_eq!(error("{\"<pad>\":0,\"a\":1}"), "the id 1 must be <start>");
         assert!(error("{\"<pad>\":-1}").contains("line 1"));
     }

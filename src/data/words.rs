@@ -5,9 +5,9 @@ use crate::data::{TextField, VocabularyConfig};
 
 /// The words of a sentence by the vocabulary's rules.
 ///
-/// `tokens` are taken one by one, `raw` is cut at white space; a sentence that has only one of the two fields gives that
-/// one. With `strip_punctuation`, words without a letter or digit go, and `raw` words lose the punctuation at their
-/// ends ("clearing," -> "clearing", "two-storey" stays).
+/// `tokens` are taken one by one, `raw` is cut at white space; a sentence that has only one of the two fields gives
+/// that one. With `strip_punctuation`, words without a letter or digit go, and `raw` words lose the punctuation at
+/// their ends ("clearing," -> "clearing", "two-storey" stays).
 pub fn words(sentence: &Sentence, field: TextField, rules: &VocabularyConfig) -> Vec<String> {
     let (tokens, raw) = chosen(sentence, field);
     let finish = |word: &str| {

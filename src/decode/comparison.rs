@@ -15,8 +15,9 @@ pub struct Candidate {
 
 /// For each query image its `count` most similar of the known images, nearest first.
 ///
-/// Features are one tensor per encoder, `[Q, D]` and `[T, D]`, or grids `[.., C, H, W]`, of which the mean is taken. Each encoder's vector is scaled to length one and the
-/// vectors are concatenated; nearness is the Euclidean distance, whose order is that of the scalar product here.
+/// Features are one tensor per encoder, `[Q, D]` and `[T, D]`, or grids `[.., C, H, W]`, of which the mean is taken.
+/// Each encoder's vector is scaled to length one and the vectors are concatenated; nearness is the Euclidean distance,
+/// whose order is that of the scalar product here.
 pub fn nearest_images(queries: &[Tensor], known: &[Tensor], count: usize) -> Vec<Vec<usize>> {
     let fuse = |features: &[Tensor]| {
         let unit: Vec<Tensor> = features

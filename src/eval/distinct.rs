@@ -1,5 +1,5 @@
-//! Captions repeat in these datasets (24,333 of RSICD's 54,605 are different) and in what decoders write; what depends on
-//! the text alone is done once for each different one.
+//! Captions repeat in these datasets (24,333 of RSICD's 54,605 are different) and in what decoders write; what depends
+//! on the text alone is done once for each different one.
 
 use super::tokenizer::tokenize;
 use rayon::prelude::*;

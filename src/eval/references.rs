@@ -111,8 +111,8 @@ impl References {
         Self::prepared(&captions, &places, groups.iter().map(|group| group.as_ref().len()))
     }
 
-    /// `cleaned`: captions, some of them equal; `places`: of the captions of one image after the other, among `cleaned`;
-    /// `sizes`: how many captions each image has.
+    /// `cleaned`: captions, some of them equal; `places`: of the captions of one image after the other, among
+    /// `cleaned`; `sizes`: how many captions each image has.
     fn prepared<S: AsRef<str>>(cleaned: &[S], places: &[usize], sizes: impl Iterator<Item = usize>) -> Self {
         let (captions, numbers) = different(cleaned);
         let mut index = NgramIndex::default();
@@ -226,7 +226,7 @@ impl References {
         for &image in images {
             match self.groups.get(image) {
                 Some(group) => groups.push(group.as_slice()),
-                None => bail!("there is no image {image} among the {} with references", self.len()),
+                None => bail!("image index {image} out of range for {} images with references", self.len()),
             }
         }
         Ok(self.named(&self.segment(&tokenize(hypothesis), &groups, metrics), metrics))

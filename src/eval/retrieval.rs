@@ -8,8 +8,8 @@ pub const NAMES: [&str; 7] = ["R_mean", "i2t_R@1", "i2t_R@5", "i2t_R@10", "t2i_R
 /// Recall among all captions of all images. `likeness` holds a row per image and a column per caption; `image_of` the
 /// image of each caption.
 ///
-/// `i2t_R@K`: images one of whose captions is among the K likest; `t2i_R@K`: captions whose image is. `R_mean` is the mean
-/// of the six. Equal likeness counts as nearer, so that a model that tells nothing apart scores nothing.
+/// `i2t_R@K`: images one of whose captions is among the K likest; `t2i_R@K`: captions whose image is. `R_mean` is the
+/// mean of the six. Equal likeness counts as nearer, so that a model that tells nothing apart scores nothing.
 pub fn recall(likeness: &[f32], image_of: &[usize]) -> Scores {
     let captions = image_of.len();
     let images = likeness.len().checked_div(captions).unwrap_or(0);

@@ -38,7 +38,7 @@ fn name(experiment: &Experiment, checks: &mut Checks) {
     let parts_fit = name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
     let letters_fit = name.chars().all(|c| c.is_alphanumeric() || "/-_.+=,".contains(c));
     checks.require(parts_fit && letters_fit, "name", || {
-        format!("not the name of a run (expected letters, digits and /-_.+=, for example fe_lws/ucm, found \"{name}\")")
+        format!("not a valid run name (expected letters, digits and /-_.+=, for example fe_lws/ucm, found \"{name}\")")
     });
 }
 

@@ -19,9 +19,9 @@ const ALL: &str = "all";
 
 /// The tables that `names` mean, in the order asked, each once.
 ///
-/// A name is the path of a table file, `all`, or a table's number or alias in `<experiments>/<paper>/table*.yaml` of one
-/// of the `papers` (every paper there is where none is given). It may mean several tables: one per paper and dataset;
-/// `datasets`, unless empty, chooses among them.
+/// A name is the path of a table file, `all`, or a table's number or alias in `<experiments>/<paper>/table*.yaml` of
+/// one of the `papers` (every paper there is where none is given). It may mean several tables: one per paper and
+/// dataset; `datasets`, unless empty, chooses among them.
 pub fn find(experiments: &Path, papers: &[String], names: &[String], datasets: &[String]) -> Result<Vec<Found>> {
     let mut all: Vec<(String, Vec<Found>)> = Vec::new();
     let mut found: Vec<Found> = Vec::new();
@@ -60,8 +60,8 @@ pub fn find(experiments: &Path, papers: &[String], names: &[String], datasets: &
 pub fn papers(experiments: &Path) -> Result<Vec<String>> {
     let context = || {
         format!(
-            "there is no folder of tables '{}' (run from the folder that holds experiments/, or give the path of a table \
-             file)",
+            "table folder '{}' does not exist (run from the folder that contains experiments/, or give the path of a \
+            table file)",
             experiments.display()
         )
     };
@@ -113,8 +113,8 @@ pub fn of_paper(experiments: &Path, paper: &str) -> Result<Vec<Found>> {
     let folder = experiments.join(paper);
     let entries = walk::entries(&folder).with_context(|| {
         format!(
-            "there is no folder of tables '{}' for paper '{paper}' (run from the folder that holds experiments/, or \
-             give the path of a table file)",
+            "table folder '{}' of paper '{paper}' does not exist (run from the folder that contains experiments/, or \
+            give the path of a table file)",
             folder.display()
         )
     })?;

@@ -316,7 +316,7 @@ impl<'a> View<'a> {
         }
         let seeds = rows.iter().flat_map(|row| &row.measured).map(|measured| measured.seeds).max().unwrap_or(0);
         match seeds {
-            0 => remarks.push("Nothing has been measured yet.".into()),
+            0 => remarks.push("No measurements yet.".into()),
             1 => remarks.push("Measured with one seed: the spread over seeds is not known.".into()),
             _ => remarks.push("Measured: mean ± sample standard deviation over seeds.".into()),
         }
@@ -334,10 +334,7 @@ impl<'a> View<'a> {
             }
         }
         groups.retain(|(_, methods)| methods.len() > 1);
-        groups
-            .into_iter()
-            .map(|(_, methods)| format!("These rows are one and the same run here: {}.", methods.join(", ")))
-            .collect()
+        groups.into_iter().map(|(_, methods)| format!("These rows share one run: {}.", methods.join(", "))).collect()
     }
 
     fn records(&self) -> Vec<RunRecord> {

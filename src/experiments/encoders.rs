@@ -56,7 +56,7 @@ impl Sources {
             bail!("{option} '{name}={file}' is not NAME=FILE");
         }
         if file != RANDOM && !Path::new(file).is_file() {
-            bail!("{option} {name}: there is no weight file '{file}'");
+            bail!("{option} {name}: weight file '{file}' does not exist");
         }
         self.files.insert(name.into(), file.into());
         Ok(())
@@ -79,7 +79,7 @@ impl Sources {
             let configured = base.iter().find(|encoder| encoder.name == name);
             let weights = self.weights(name, configured)?;
             if weights != RANDOM && !Path::new(&weights).is_file() {
-                missing.push(format!("there is no weight file '{weights}' for {name}"));
+                missing.push(format!("weight file '{weights}' for {name} does not exist"));
             }
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
             // Stages have other names in another encoder: a substitute stays frozen.
@@ -141,7 +141,7 @@ fn search(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
         [] => Ok(None),
         [file] => Ok(Some(file.clone())),
         [first, second, ..] => bail!(
-            "'{}' and '{}' may both be the weights of {name}; choose with --weights {name}=FILE",
+            "'{}' and '{}' both match {name}; select one with --weights {name}=FILE",
             first.display(),
             second.display()
         ),

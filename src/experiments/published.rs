@@ -20,8 +20,8 @@ pub struct PublishedRow {
     pub differences: Vec<String>,
 }
 
-/// The row of the paper of the experiment's model, on the same dataset and with the same model, that the experiment comes
-/// nearest to; `None` where no table has one, or where there are no tables in `experiments`.
+/// The row of the paper of the experiment's model, on the same dataset and with the same model, that the experiment
+/// comes nearest to; `None` where no table has one, or where there are no tables in `experiments`.
 pub fn published_row(experiment: &Experiment, experiments: &Path, load: &Load) -> Result<Option<PublishedRow>> {
     let paper = experiment.model.key();
     if !experiments.join(paper).is_dir() {

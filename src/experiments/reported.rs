@@ -1,4 +1,5 @@
-//! Finished runs as their folders hold them, for reports: grouped by experiment, beside the published rows they stand for.
+//! Finished runs as their folders hold them, for reports: grouped by experiment, beside the published rows they stand
+//! for.
 
 use super::compare::{ComparedRow, Comparison, Footnotes, MeasuredRow, RunRecord, RunState, encoders_used};
 use super::plan::Load;
@@ -53,15 +54,15 @@ impl ReportedRun {
 fn without_result(folder: &Path) -> String {
     let shown = folder.display();
     match RunFolder::is_done(folder) {
-        true => format!("'{shown}' holds no {}: score the run with 'rsic eval {shown}'", result::FILE),
+        true => format!("'{shown}' has no {}; score the run with 'rsic eval {shown}'", result::FILE),
         false => {
             let command = RunFolder::command(folder).unwrap_or_default();
             let words: Vec<String> = command.split(' ').map(String::from).collect();
             let how = match words.iter().any(|word| word == "train") {
                 true => format!("with: {}", continuing(words)),
-                false => "by the command that began it".into(),
+                false => "by rerunning the original command".into(),
             };
-            format!("the run in '{shown}' has not come to its end; continue it {how}")
+            format!("the run in '{shown}' did not finish; continue it {how}")
         }
     }
 }
@@ -75,7 +76,7 @@ pub fn find_runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     for path in paths {
         let shown = path.display();
         if !path.is_dir() {
-            bail!("there is no run folder '{shown}'");
+            bail!("run folder '{shown}' does not exist");
         }
         let before = found.len();
         search(path, &mut found)?;
@@ -83,7 +84,7 @@ pub fn find_runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let started = path.join(CONFIG).is_file() && path.join("checkpoints").is_dir();
             match started {
                 true => bail!(without_result(path)),
-                false => bail!("there is no finished run in '{shown}' (a folder with {})", result::FILE),
+                false => bail!("no finished run in '{shown}' (a folder with {})", result::FILE),
             }
         }
     }
@@ -219,7 +220,7 @@ fn remarks(groups: &[Group]) -> Vec<String> {
     }
     let random = runs().flat_map(|run| &run.result.encoders).any(|encoder| encoder.weights == super::encoders::RANDOM);
     if random {
-        remarks.push("Some encoders have random weights: good for trying things out, not for photographs.".into());
+        remarks.push("Some encoders have random weights: scores are only a functional check.".into());
     }
     let seeds = groups.iter().map(|group| group.runs.len()).max().unwrap_or(0);
     remarks.push(match seeds {

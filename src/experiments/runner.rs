@@ -60,8 +60,8 @@ impl Executed {
     }
 }
 
-/// Makes every run of the plan that is not finished. A run that cannot be made for want of weights counts as failed; one
-/// that another process is making is left to it, so that several may work through one plan.
+/// Makes every run of the plan that is not finished. A run that cannot be made for want of weights counts as failed;
+/// one that another process is making is left to it, so that several may work through one plan.
 pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
     let mut executed = Executed::default();
     let mut hashes = BTreeMap::new();
@@ -82,11 +82,13 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
                 executed.results.insert((index, seed), *result);
             }
             Ok(Attempt::Elsewhere) => {
-                tracing::info!("run {number} of {total}: {shown} is being made by another process");
+                tracing::info!("run {number} of {total}: {shown} is running in another process");
                 executed.elsewhere.insert((index, seed));
             }
             Ok(Attempt::Interrupted) => {
-                tracing::warn!("run {number} of {total}: {shown} was interrupted; the same command continues it");
+                tracing::warn!(
+                    "run {number} of {total}: {shown} was interrupted; rerun the same command to continue it"
+                );
                 executed.interrupted = true;
                 break;
             }
@@ -150,7 +152,7 @@ fn run_one(
     }
     for decode in &run.decodings {
         if result.decoding(decode).is_none() {
-            bail!("the run gave no scores for decoding '{}'", decode.label());
+            bail!("the run has no scores for decoding '{}'", decode.label());
         }
     }
     result.save(&folder)?;
@@ -170,7 +172,7 @@ fn check_same(
     hashes: &mut BTreeMap<PathBuf, String>,
 ) -> Result<()> {
     if earlier.experiment != run.id || earlier.seed != seed {
-        bail!("'{}' holds the result of another experiment; remove it or choose another --output", folder.display());
+        bail!("'{}' contains the result of another experiment; remove it or choose another --output", folder.display());
     }
     for EncoderUsed { weights, sha256, .. } in &earlier.encoders {
         let path = PathBuf::from(weights);
@@ -184,10 +186,7 @@ fn check_same(
             }
         };
         if now != *recorded {
-            bail!(
-                "'{weights}' has changed since the run in '{}' was made; remove that folder to run again",
-                folder.display()
-            );
+            bail!("'{weights}' has changed since the run in '{}'; remove that folder to rerun", folder.display());
         }
     }
     Ok(())

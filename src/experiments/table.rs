@@ -1,4 +1,5 @@
-//! A published table: its numbers as printed, and for each row of the paper's own models the settings that regenerate it.
+//! A published table: its numbers as printed, and for each row of the paper's own models the settings that regenerate
+//! it.
 
 use crate::config::{self, Checks, Invalid, Settings, value_text};
 use crate::util::suggest;
@@ -174,7 +175,7 @@ mod tests {
         let rows = "  - {method: A, published: {CIDER: 1.0}}\n  - {method: A}\n";
         let error = format!("{:#}", load(rows).unwrap_err());
         assert!(error.contains("did you mean 'CIDEr'?"), "{error}");
-        assert!(error.contains("two rows 'A'"), "{error}");
+        assert!(error.contains("duplicate row 'A'"), "{error}");
     }
 
     #[test]

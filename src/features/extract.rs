@@ -12,8 +12,8 @@ const GPU_BATCH: usize = 32;
 /// Least images that are decoded ahead.
 const AHEAD: usize = 16;
 
-/// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it, so that
-/// a row does not depend on where an extraction was interrupted.
+/// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it,
+/// so that a row does not depend on where an extraction was interrupted.
 fn batch_size(encoder: &Encoder, images: usize) -> usize {
     let most = if encoder.device().is_cuda() { GPU_BATCH } else { encoder.spec().cpu_batch() };
     images.next_power_of_two().min(most)

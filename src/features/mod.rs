@@ -1,8 +1,8 @@
 //! Image features of frozen encoders, computed once and cached on disk.
 //!
-//! A cached row is found by what it was made from: the bytes of the image file, the encoder, the bytes of its weight file,
-//! the image size, the way pixels are decoded and resized, and the kind of feature. Nothing is found by name or date, so
-//! a changed weight, size or image is never served stale.
+//! A cached row is found by what it was made from: the bytes of the image file, the encoder, the bytes of its weight
+//! file, the image size, the way pixels are decoded and resized, and the kind of feature. Nothing is found by name or
+//! date, so a changed weight, size or image is never served stale.
 
 mod extract;
 mod pixels;
@@ -77,12 +77,12 @@ pub struct Counts {
 }
 
 impl FeatureSet {
-    /// The features of `images` by every encoder: from the cache folder `cache`, and computed on `device` and added to it
-    /// where they are not there. Image `i` of the set is `images[i]`.
+    /// The features of `images` by every encoder: from the cache folder `cache`, and computed on `device` and added to
+    /// it where they are not there. Image `i` of the set is `images[i]`.
     ///
-    /// An image that cannot be read is no error here: see [`FeatureSet::failures`]. `progress` may stop the work with an
-    /// error; what is done stays in the cache, and the next call goes on from there. Two processes may ask for the same
-    /// features: one computes, the other waits and reads.
+    /// An image that cannot be read is no error here: see [`FeatureSet::failures`]. `progress` may stop the work with
+    /// an error; what is done stays in the cache, and the next call goes on from there. Two processes may ask for the
+    /// same features: one computes, the other waits and reads.
     pub fn load_or_extract(
         encoders: &[EncoderConfig],
         kind: FeatureKind,
@@ -121,7 +121,8 @@ impl FeatureSet {
         Ok(set)
     }
 
-    /// The pixels of `images` at this size, in place of an encoder's features: [`Self::rows`] gives bytes `[B, H, W, 3]`.
+    /// The pixels of `images` at this size, in place of an encoder's features: [`Self::rows`] gives bytes `[B, H, W,
+    /// 3]`.
     pub fn of_pixels(
         images: &[PathBuf],
         image_size: u32,
@@ -148,8 +149,8 @@ impl FeatureSet {
         Self { encoders: vec![Features::of_pixels(pixels, counts)], failures: BTreeMap::new(), device }
     }
 
-    /// Adds the features of as many other pictures, one to each image, as if they were further encoders. An image of which
-    /// either cannot be read has failed.
+    /// Adds the features of as many other pictures, one to each image, as if they were further encoders. An image of
+    /// which either cannot be read has failed.
     pub fn join(&mut self, other: Self) {
         self.encoders.extend(other.encoders);
         for (image, why) in other.failures {
@@ -212,7 +213,7 @@ impl FeatureSet {
     pub fn rows(&self, encoder: usize, images: &[usize]) -> Result<Tensor> {
         let features = self.encoders.get(encoder).context("no such encoder in the feature set")?;
         if let Some((image, why)) = images.iter().find_map(|image| self.failures.get_key_value(image)) {
-            bail!("there are no features of image {image}: {why}");
+            bail!("no features for image {image}: {why}");
         }
         if let Some(pixels) = &features.pixels {
             return pixels.rows(images, self.device);
@@ -220,16 +221,16 @@ impl FeatureSet {
         if let Some(resident) = &features.resident {
             let count = resident.size()[0] as usize;
             if let Some(image) = images.iter().find(|&&image| image >= count) {
-                bail!("there is no image {image} in a feature set of {count}");
+                bail!("image index {image} out of range for a feature set of {count}");
             }
             let places: Vec<i64> = images.iter().map(|&image| image as i64).collect();
             return Ok(resident.index_select(0, &Tensor::from_slice(&places).to_device(self.device)));
         }
-        let rows = features.rows.as_ref().context("there are no features: no image could be read")?;
+        let rows = features.rows.as_ref().context("no features: no image could be read")?;
         let mut bytes = Vec::new();
         for &image in images {
             let row = features.hashes.get(image).and_then(|hash| rows.row(hash.as_ref()?));
-            bytes.extend_from_slice(row.with_context(|| format!("there are no features of image {image}"))?);
+            bytes.extend_from_slice(row.with_context(|| format!("no features for image {image}"))?);
         }
         let shape: Vec<i64> = std::iter::once(images.len() as i64).chain(rows.shape.iter().copied()).collect();
         Ok(Tensor::f_from_data_size(&bytes, &shape, tch::Kind::Float)?.to_device(self.device))
@@ -359,9 +360,8 @@ impl Job<'_> {
         }
         let weights = match weights.as_str() {
             RANDOM => format!("{RANDOM}-1"),
-            file => sha256_file(Path::new(file)).with_context(|| {
-                format!("weights of the encoder '{name}' (weights/README.md says where to get them)")
-            })?,
+            file => sha256_file(Path::new(file))
+                .with_context(|| format!("weights of the encoder '{name}' (see weights/README.md for downloads)"))?,
         };
         Ok(Key {
             encoder: match precision {

@@ -1,8 +1,8 @@
 //! One packed file of feature rows: a header that says what they are, then records that are only ever appended.
 //!
-//! Layout: 8 bytes of magic, a JSON header padded to [`HEADER`] bytes, then records of equal length: SHA-256 of the image
-//! file (32 bytes), CRC-32 of hash and row (4), zeros (4), the row as little-endian f32. A record that was torn by a
-//! kill or a full disk fails its checksum or is too short, and is never served.
+//! Layout: 8 bytes of magic, a JSON header padded to [`HEADER`] bytes, then records of equal length: SHA-256 of the
+//! image file (32 bytes), CRC-32 of hash and row (4), zeros (4), the row as little-endian f32. A record that was torn
+//! by a kill or a full disk fails its checksum or is too short, and is never served.
 
 use anyhow::{Context, Result, bail};
 use memmap2::Mmap;
@@ -74,7 +74,7 @@ fn header_bytes(key: &Key, shape: &[i64]) -> Result<Vec<u8>> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(header);
     if bytes.len() >= HEADER {
-        bail!("the description of the features is too long for the cache: {} bytes", bytes.len());
+        bail!("the feature description is too long for the cache: {} bytes", bytes.len());
     }
     bytes.resize(HEADER - 1, b' ');
     bytes.push(b'\n');

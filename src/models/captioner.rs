@@ -14,8 +14,8 @@ pub trait Captioner {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
 
-    /// What decoding needs of the features, for several searches over the same images: [`Self::start`] and [`Self::nouns`]
-    /// take it in place of features.
+    /// What decoding needs of the features, for several searches over the same images: [`Self::start`] and
+    /// [`Self::nouns`] take it in place of features.
     fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
         features.iter().map(Tensor::shallow_clone).collect()
     }
@@ -27,9 +27,9 @@ pub trait Captioner {
     /// Feeds the last token of every row, `[R]`, and gives the logits of the next one, `[R, V]`.
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor;
 
-    /// Where the model looks at each word of a caption, for display: `features` of one image, `tokens` the caption's words
-    /// without start and end -> weights `[words + 1, H, W]`, the last row at the end of the caption. `None` for models
-    /// that look at no grid.
+    /// Where the model looks at each word of a caption, for display: `features` of one image, `tokens` the caption's
+    /// words without start and end -> weights `[words + 1, H, W]`, the last row at the end of the caption. `None` for
+    /// models that look at no grid.
     fn attention(&self, features: &[Tensor], tokens: &[i64]) -> Option<Tensor> {
         let _ = (features, tokens);
         None
@@ -41,8 +41,8 @@ pub trait Captioner {
         None
     }
 
-    /// How well a model's attributes agree with those of the captions, over batches that hold these; `None` for models without
-    /// attributes.
+    /// How well a model's attributes agree with those of the captions, over batches that hold these; `None` for models
+    /// without attributes.
     fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
         let _ = batches;
         Ok(None)

@@ -1,5 +1,5 @@
-//! The `model` block of an experiment: the settings of any model, and what the rest of the program asks of a model before it
-//! is built.
+//! The `model` block of an experiment: the settings of any model, and what the rest of the program asks of a model
+//! before it is built.
 
 use super::first_stage::Pretraining;
 use super::{Captioner, Inputs, cssa, fe_lws, jtts, s2cpnet};

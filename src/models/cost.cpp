@@ -1,4 +1,5 @@
-// Counts the multiply-adds of matrix products and convolutions, from the shapes that LibTorch's operators are called with.
+// Counts the multiply-adds of matrix products and convolutions, from the shapes that LibTorch's operators are called
+// with.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/record_function.h>

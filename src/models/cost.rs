@@ -1,7 +1,7 @@
 //! What a model computes for one image and one caption, counted.
 //!
-//! Convention: only matrix products and convolutions count, as most counters have it; sums, activations, normalisation and
-//! softmax are left out. A multiply-add is two floating-point operations.
+//! Convention: only matrix products and convolutions count, as most counters have it; sums, activations, normalisation
+//! and softmax are left out. A multiply-add is two floating-point operations.
 
 use super::encoders::{self, EncoderConfig};
 use super::{FeatureKind, Inputs, ModelConfig};
@@ -60,8 +60,8 @@ pub fn encoders(model: &ModelConfig, encoders: &[EncoderConfig]) -> Result<(Vec<
     Ok((features, products))
 }
 
-/// Multiply-adds of what the captioning stage computes in its forward pass from the features of one image (a row of each
-/// encoder) and a caption of so many words, which are given.
+/// Multiply-adds of what the captioning stage computes in its forward pass from the features of one image (a row of
+/// each encoder) and a caption of so many words, which are given.
 pub fn captioner(config: &ModelConfig, inputs: &Inputs, features: Vec<Tensor>, words: usize) -> u64 {
     let store = VarStore::new(Device::Cpu);
     let model = config.build(&store.root(), inputs);

@@ -7,24 +7,25 @@ use crate::eval::Scores;
 use anyhow::Result;
 use tch::Tensor;
 
-/// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the folder
-/// `pretrain` of the run, on batches of the kind that [`super::ModelSettings::pretraining`] names. Both stages share one store
-/// of parameters; those that get no gradient in a stage stay as they are.
+/// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the
+/// folder `pretrain` of the run, on batches of the kind that [`super::ModelSettings::pretraining`] names. Both stages
+/// share one store of parameters; those that get no gradient in a stage stay as they are.
 pub trait FirstStage {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
 
-    /// Whether the loss sets the examples of a batch against one another, so that it is not a mean over parts of the batch.
+    /// Whether the loss sets the examples of a batch against one another, so that it is not a mean over parts of the
+    /// batch.
     fn compares_examples(&self) -> bool {
         false
     }
 
-    /// Scores of held-out images, under the names that [`super::ModelSettings::pretraining`] gives. The batches hold each image
-    /// with all its captions, nothing augmented.
+    /// Scores of held-out images, under the names that [`super::ModelSettings::pretraining`] gives. The batches hold
+    /// each image with all its captions, nothing augmented.
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores>;
 
-    /// Whether a parameter keeps in the captioning stage what this stage made of it; the others begin that stage with the
-    /// values that they were made with.
+    /// Whether a parameter keeps in the captioning stage what this stage made of it; the others begin that stage with
+    /// the values that they were made with.
     fn transfers(&self, parameter: &str) -> bool {
         let _ = parameter;
         true

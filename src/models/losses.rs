@@ -26,8 +26,8 @@ impl Splice {
 }
 
 impl Splice {
-    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one pass,
-    /// after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
+    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one
+    /// pass, after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
     /// LibTorch walks through a graph once.
     pub fn cut(tensors: &[Tensor]) -> (Vec<Tensor>, Self) {
         let sizes: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();

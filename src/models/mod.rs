@@ -37,8 +37,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs of a model on these encoders whose vocabulary holds `vocabulary` ids and which has `attributes` attribute
-    /// words.
+    /// The inputs of a model on these encoders whose vocabulary holds `vocabulary` ids and which has `attributes`
+    /// attribute words.
     ///
     /// # Errors
     /// An unknown encoder.

@@ -1,5 +1,6 @@
-//! Encoders that are trained within a captioning model: pixels come in the batch where features would, and the encoder's
-//! parameters lie in the model's store under `encoder.` (`encoder.0.`, `encoder.1.`, .. where there are several).
+//! Encoders that are trained within a captioning model: pixels come in the batch where features would, and the
+//! encoder's parameters lie in the model's store under `encoder.` (`encoder.0.`, `encoder.1.`, .. where there are
+//! several).
 
 use super::encoders::{EncoderConfig, RANDOM, Trainable, Tuning};
 use super::{Captioner, FirstStage, Inputs, Losses, ModelConfig, State};
@@ -76,8 +77,9 @@ struct Tuned {
 }
 
 impl Tuned {
-    /// Grids of pixels, `[I, H, W, 3]` bytes each; other features, and what was prepared, stay. The list repeats the encoders for every kind of
-    /// picture: images, then masks. Each goes through on its own, so that batch normalisation sees one kind.
+    /// Grids of pixels, `[I, H, W, 3]` bytes each; other features, and what was prepared, stay. The list repeats the
+    /// encoders for every kind of picture: images, then masks. Each goes through on its own, so that batch
+    /// normalisation sees one kind.
     fn look(&self, features: &[Tensor], train: bool) -> Vec<Tensor> {
         let encoders = self.encoders.iter().cycle();
         let look = |(features, encoder): (&Tensor, &Option<Trainable>)| match encoder {

@@ -43,7 +43,8 @@ impl AugmentConfig {
         let mut faults = Vec::new();
         for (path, [low, high], limit) in [("augment.scale", self.scale, 1.0), ("augment.ratio", self.ratio, 100.0)] {
             if !(low > 0.0 && low <= high && high <= limit) {
-                let message = format!("must be two rising numbers above 0 and up to {limit} (found [{low}, {high}])");
+                let message =
+                    format!("must be two increasing numbers above 0 and at most {limit} (found [{low}, {high}])");
                 faults.push((path.to_owned(), message));
             }
         }
@@ -55,8 +56,8 @@ impl AugmentConfig {
         faults
     }
 
-    /// A crop of an image of `width` x `height`: its area uniform in `scale`, its shape log-uniform in `ratio`, its place
-    /// uniform. Where ten draws do not fit, the largest centred crop with an allowed shape (torchvision's rule).
+    /// A crop of an image of `width` x `height`: its area uniform in `scale`, its shape log-uniform in `ratio`, its
+    /// place uniform. Where ten draws do not fit, the largest centred crop with an allowed shape (torchvision's rule).
     pub fn crop(&self, width: u32, height: u32, rng: &mut Rng) -> Crop {
         let area = f64::from(width) * f64::from(height);
         let between = |[low, high]: [f64; 2], rng: &mut Rng| low + (high - low) * rng.unit();

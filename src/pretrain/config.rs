@@ -212,7 +212,7 @@ impl Pretraining {
             require(unit(value), path, format!("must be 0 to 1 (found {value})"));
         }
         let sum = self.data.split.train + self.data.split.val;
-        require(sum <= 1.0 + 1e-9, "data.split", format!("train and val are {sum} together and must be 1 at most"));
+        require(sum <= 1.0 + 1e-9, "data.split", format!("train and val add up to {sum}, must be at most 1"));
         for (path, value) in
             [("train.batch_size", train.batch_size), ("train.epochs", train.epochs), ("train.workers", train.workers)]
         {

@@ -23,7 +23,7 @@ impl Confusion {
     pub fn add(&mut self, truth: usize, predicted: usize) -> Result<()> {
         match self.counts.get_mut(truth).and_then(|row| row.get_mut(predicted)) {
             Some(count) => *count += 1,
-            None => bail!("there is no class {truth} or {predicted} among {}", self.classes.len()),
+            None => bail!("class {truth} or {predicted} out of range for {} classes", self.classes.len()),
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The classes of the UC Merced land-use set (Yang and Newsam 2010), a hundred images each, in the order of its file numbers.
+/// The classes of the UC Merced land-use set (Yang and Newsam 2010), a hundred images each, in the order of its file
+/// numbers.
 const UCM: [&str; 21] = [
     "agricultural",
     "airplane",
@@ -61,7 +62,8 @@ impl Scenes {
     /// Reads the set.
     ///
     /// # Errors
-    /// One sentence for: a folder that is not there, no classes, one class only, images of some classes without a split.
+    /// One sentence for: a folder that is not there, no classes, one class only, images of some classes without a
+    /// split.
     pub fn load(config: &DataConfig) -> Result<Self> {
         let root = &config.root;
         if !root.is_dir() {
@@ -78,7 +80,7 @@ impl Scenes {
             _ => items.iter().map(|(_, class, _)| class.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
         };
         if classes.len() < 2 {
-            bail!("'{}' has images of one class only ('{}')", root.display(), classes.join(""));
+            bail!("'{}' has images of only one class ('{}')", root.display(), classes.join(""));
         }
         let numbers: BTreeMap<&str, usize> = classes.iter().enumerate().map(|(i, class)| (class.as_str(), i)).collect();
         let splits_given = items.iter().all(|(_, _, split)| split.is_some());
@@ -96,7 +98,7 @@ impl Scenes {
         }
         let scenes = Self { classes, images, source, splits_given };
         if scenes.split(Split::Train).is_empty() {
-            bail!("'{}' has no training images; see data.split", root.display());
+            bail!("'{}' has no training images; check data.split", root.display());
         }
         Ok(scenes)
     }
@@ -140,7 +142,7 @@ fn automatic(root: &Path) -> Result<(ClassSource, Vec<Item>)> {
     }
     let items = folders(root).with_context(|| {
         format!(
-            "cannot tell the classes of '{}' (neither a caption file with classes nor UC Merced's numbers)",
+            "cannot determine the classes of '{}' (no caption file with classes, no UC Merced numbering)",
             root.display()
         )
     })?;
@@ -152,7 +154,7 @@ fn captioned(root: &Path) -> Result<Vec<Item>> {
     let dataset = Dataset::load(&crate::data::DataConfig::of_folder(root))?;
     let given = dataset.splits_given;
     let item = |image: ImageEntry| {
-        let class = image.class.with_context(|| format!("the caption file names no class of '{}'", image.file_name))?;
+        let class = image.class.with_context(|| format!("the caption file has no class for '{}'", image.file_name))?;
         Ok((image.path, class, given.then_some(image.split)))
     };
     dataset.images.into_iter().map(item).collect()
@@ -163,7 +165,7 @@ fn numbered(root: &Path) -> Result<Vec<Item>> {
     let class = |path: &Path| -> Result<String> {
         let name = number(path).and_then(|number| UCM.get(number.checked_sub(1)? / 100));
         name.map(|name| (*name).to_owned())
-            .with_context(|| format!("'{}' is none of UC Merced's numbers 1 to 2100", path.display()))
+            .with_context(|| format!("'{}' is not a UC Merced image number (1 to 2100)", path.display()))
     };
     if root.join("dataset.json").is_file() {
         let dataset = Dataset::load(&crate::data::DataConfig::of_folder(root))?;
@@ -179,7 +181,7 @@ fn numbered(root: &Path) -> Result<Vec<Item>> {
             return files.into_iter().map(|path| Ok((path.clone(), class(&path)?, None))).collect();
         }
     }
-    bail!("there are no images in '{}'", root.display())
+    bail!("no images in '{}'", root.display())
 }
 
 fn number(path: &Path) -> Option<usize> {
@@ -208,7 +210,7 @@ fn folders(root: &Path) -> Result<Vec<Item>> {
         }
         return Ok(items);
     }
-    bail!("'{}' has no folders of images; the images of each class belong in a folder of its name", root.display())
+    bail!("'{}' has no class folders; put the images of each class into a folder named after it", root.display())
 }
 
 /// Where images or class folders may lie: the root, its image folder, and the one folder that an archive unpacks to.
@@ -327,9 +329,9 @@ mod tests {
     fn sets_without_classes_are_refused_in_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
         let error = |config: &DataConfig| format!("{:#}", Scenes::load(config).unwrap_err());
-        assert!(error(&config(folder.path())).contains("has no folders of images"));
+        assert!(error(&config(folder.path())).contains("has no class folders"));
         touch(folder.path(), &["a/1.jpg".into()]);
-        assert!(error(&config(folder.path())).contains("one class only ('a')"));
+        assert!(error(&config(folder.path())).contains("only one class ('a')"));
         assert!(error(&config(Path::new("nowhere/at/all"))).contains("does not exist"));
     }
 }

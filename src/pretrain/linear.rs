@@ -30,9 +30,9 @@ pub struct LogisticRegression {
 }
 
 impl LogisticRegression {
-    /// The minimum of mean cross-entropy and `l2`, by Nesterov's accelerated gradient with restarts (O'Donoghue and Candes
-    /// 2015): the problem is convex and the step follows from its curvature, so there is nothing to tune. `start` is an
-    /// earlier fit on the same features.
+    /// The minimum of mean cross-entropy and `l2`, by Nesterov's accelerated gradient with restarts (O'Donoghue and
+    /// Candes 2015): the problem is convex and the step follows from its curvature, so there is nothing to tune.
+    /// `start` is an earlier fit on the same features.
     ///
     /// `features` `[N, D]`, a class of `0..classes` each.
     pub fn fit(

@@ -30,7 +30,7 @@ impl Optimizer {
         let parameters: NamedTensors =
             trained.map(|(name, variable)| (name.clone(), variable.shallow_clone())).collect();
         if parameters.is_empty() {
-            bail!("every parameter is frozen: nothing is left to train; see encoder.trainable");
+            bail!("all parameters are frozen; check encoder.trainable");
         }
         let decay = match config.kind {
             OptimizerKind::Adam => config.weight_decay,
@@ -48,8 +48,8 @@ impl Optimizer {
         self.parameters.iter_mut().for_each(|(_, parameter)| parameter.zero_grad());
     }
 
-    /// One update from the parameters' gradients, as PyTorch's optimisers of these names compute it. A parameter without a
-    /// gradient stays as it is.
+    /// One update from the parameters' gradients, as PyTorch's optimisers of these names compute it. A parameter
+    /// without a gradient stays as it is.
     pub fn step(&mut self) {
         let (lr, decay) = (self.lr, self.config.weight_decay);
         match &mut self.rule {

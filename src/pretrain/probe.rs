@@ -22,8 +22,8 @@ pub struct Probe {
     pub splits: BTreeMap<Split, Confusion>,
 }
 
-/// Fits a regression on the training split for each of a few penalties, chooses one by validation accuracy (the stronger of
-/// equal ones), and tells the accuracy on validation and test.
+/// Fits a regression on the training split for each of a few penalties, chooses one by validation accuracy (the
+/// stronger of equal ones), and tells the accuracy on validation and test.
 ///
 /// Features come from the cache folder `cache`, and go there.
 pub fn probe(
@@ -37,7 +37,7 @@ pub fn probe(
     let encoders = std::slice::from_ref(encoder);
     let set = FeatureSet::load_or_extract(encoders, FeatureKind::Pooled, &paths, device, cache, progress)?;
     if let Some(why) = set.failures().values().next() {
-        bail!("{} images have no features, the first: {why}", set.failures().len());
+        bail!("{} images have no features; first: {why}", set.failures().len());
     }
     let rows = |split: Split| -> Result<_> {
         let places = scenes.split(split);
@@ -47,7 +47,7 @@ pub fn probe(
     };
     let (features, labels) = rows(Split::Train)?;
     if scenes.split(Split::Val).is_empty() {
-        bail!("a probe chooses its penalty by the validation split, which is empty; see data.split");
+        bail!("the probe selects its penalty on the validation split, which is empty; check data.split");
     }
     let judge = |fit: &LogisticRegression, split: Split| -> Result<Confusion> {
         let mut confusion = Confusion::new(scenes.classes.clone());
@@ -68,7 +68,7 @@ pub fn probe(
     }
     // The last of equal ones in reverse is the strongest.
     let best = fits.into_iter().rev().max_by(|a, b| a.0.total_cmp(&b.0));
-    let (_, l2, fit) = best.context("no penalty was tried")?;
+    let (_, l2, fit) = best.context("no penalty was given")?;
     let splits = [Split::Train, Split::Val, Split::Test].into_iter().filter(|&split| !scenes.split(split).is_empty());
     Ok(Probe { l2, splits: splits.map(|split| Ok((split, judge(&fit, split)?))).collect::<Result<_>>()? })
 }

@@ -136,7 +136,7 @@ impl Training<'_> {
         let ahead = 2 * self.config.train.batch_size;
         let options = LoaderOptions { size, workers: self.config.train.workers, ahead };
         Loader::with(jobs.len(), options, move |at| {
-            let (path, image) = jobs.get(at).context("there is no such image")?;
+            let (path, image) = jobs.get(at).context("no such image")?;
             augment.load(path, size, &mut Rng::new(&[seed, AUGMENT, epoch, *image]))
         })
     }
@@ -166,7 +166,7 @@ impl Training<'_> {
     fn labels(&self, images: &[usize]) -> Result<Tensor> {
         let class = |&image: &usize| self.scenes.images.get(image).map(|image| image.class as i64);
         let labels: Option<Vec<i64>> = images.iter().map(class).collect();
-        Ok(Tensor::from_slice(&labels.context("there is no such image")?))
+        Ok(Tensor::from_slice(&labels.context("no such image")?))
     }
 
     /// Validates, keeps the best, saves, logs.
@@ -241,7 +241,7 @@ impl Training<'_> {
                 Ok(Vec::try_from(logits.argmax(-1, false).to_device(tch::Device::Cpu))?)
             })?;
             for (&place, predicted) in places.iter().zip(predicted) {
-                let image = self.scenes.images.get(place).context("there is no such image")?;
+                let image = self.scenes.images.get(place).context("no such image")?;
                 confusion.add(image.class, usize::try_from(predicted)?)?;
             }
             done += places.len();

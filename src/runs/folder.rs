@@ -63,19 +63,19 @@ impl RunFolder {
         } else if started {
             if !resume {
                 bail!(
-                    "'{shown}' already holds a run; continue it with --resume, replace it with --overwrite, or choose \
-                     another folder with --output"
+                    "'{shown}' already contains a run; continue it with --resume, replace it with --overwrite, or \
+                    choose another folder with --output"
                 );
             }
             if read_text(&config)? != yaml {
                 bail!(
-                    "'{shown}' holds a run with other settings ('{}'); choose another folder with --output, or \
+                    "'{shown}' contains a run with other settings ('{}'); choose another folder with --output, or \
                      replace it with --overwrite",
                     config.display()
                 );
             }
         } else if resume {
-            tracing::info!("nothing to continue in '{shown}': starting anew");
+            tracing::info!("no checkpoint to resume in '{shown}'; starting from the beginning");
         }
         write_atomic(&config, yaml.as_bytes())?;
         Ok(Self { path: path.to_owned(), resume: started && !overwrite })

@@ -19,7 +19,10 @@ impl RunLock {
     pub fn take(folder: &Path) -> Result<Self> {
         let shown = folder.display();
         Self::try_take(folder)?.with_context(|| {
-            format!("another process trains in '{shown}'; wait until it ends, or choose another folder with --output")
+            format!(
+                "another process is training in '{shown}'; wait for it to finish or choose another folder with \
+                --output"
+            )
         })
     }
 

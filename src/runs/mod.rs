@@ -1,5 +1,5 @@
-//! A run's home: its folder and lock, what it was made with, and everything that is recorded of it. Plain records, which
-//! sessions write and tables and reports read.
+//! A run's home: its folder and lock, what it was made with, and everything that is recorded of it. Plain records,
+//! which sessions write and tables and reports read.
 
 mod environment;
 mod explanation;

@@ -129,7 +129,7 @@ impl RunResult {
         if !path.exists() {
             return Ok(None);
         }
-        let mend = || format!("'{}' is not a result of a run; delete it to run again", path.display());
+        let mend = || format!("'{}' is not a valid result file; delete it and rerun", path.display());
         let result: Self = serde_json::from_str(&read_text(&path)?).with_context(mend)?;
         result.check().with_context(mend)?;
         Ok(Some(result))
@@ -180,6 +180,6 @@ mod tests {
         assert!(RunResult::load(folder.path()).unwrap().is_none());
         std::fs::write(folder.path().join(FILE), "{\"experiment\":").unwrap();
         let error = format!("{:#}", RunResult::load(folder.path()).unwrap_err());
-        assert!(error.contains("delete it to run again"), "{error}");
+        assert!(error.contains("delete it and rerun"), "{error}");
     }
 }

@@ -26,7 +26,7 @@ impl StageScores {
             return Ok(None);
         }
         let scores = serde_json::from_str(&read_text(&path)?);
-        scores.map(Some).with_context(|| format!("'{}' holds no scores of a first stage", path.display()))
+        scores.map(Some).with_context(|| format!("'{}' has no first-stage scores", path.display()))
     }
 
     /// Writes them into a run folder.

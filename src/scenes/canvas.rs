@@ -196,7 +196,8 @@ impl Canvas {
     /// The finished picture, its objects by falling area (ties in the order drawn), and the rank of the object that
     /// each pixel shows, from 1.
     ///
-    /// The camera comes last: gain per channel, paleness, haze, a point spread of about a pixel and noise, each new per image.
+    /// The camera comes last: gain per channel, paleness, haze, a point spread of about a pixel and noise, each new per
+    /// image.
     pub fn develop(self, rng: &mut Rng) -> (RgbImage, Vec<Object>, Vec<u16>) {
         let mut ordered = self.measured();
         ordered.sort_by_key(|(label, object)| (std::cmp::Reverse(object.area), *label));

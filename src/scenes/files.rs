@@ -21,7 +21,8 @@ const MARKER: &str = "scenes.json";
 /// What to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
-    /// Images in all, shared out evenly over the kinds, the first kinds getting one more where it does not come out even.
+    /// Images in all, shared out evenly over the kinds, the first kinds getting one more where it does not come out
+    /// even.
     pub count: usize,
     /// Side of the images, pixels: 32 to 1024.
     pub size: u32,
@@ -61,11 +62,7 @@ impl Marker {
 pub fn generate(options: &Options, out: &Path) -> Result<Summary> {
     ensure!((1..=100_000).contains(&options.count), "--count is {}; it must be 1 to 100000", options.count);
     ensure!((32..=1024).contains(&options.size), "--size is {}; it must be 32 to 1024 pixels", options.size);
-    ensure!(
-        out.file_name().is_some(),
-        "'{}' is no name for a new folder; give one, for instance scenes",
-        out.display()
-    );
+    ensure!(out.file_name().is_some(), "'{}' is not a folder name; give one, for example scenes", out.display());
     let plan = plan(options.count);
     let mut splits = BTreeMap::new();
     for &(_, split) in &plan {
@@ -128,9 +125,9 @@ fn check_replaceable(out: &Path) -> Result<()> {
         return Ok(());
     }
     let mut entries = fs::read_dir(out)
-        .with_context(|| format!("'{}' is in the way of the scenes; give another folder", out.display()))?;
+        .with_context(|| format!("'{}' is not a folder; choose another output folder", out.display()))?;
     if entries.next().is_some() {
-        bail!("'{}' has content that is not a set of scenes; give another folder or empty this one", out.display());
+        bail!("'{}' contains other files than scenes; choose another folder or empty it", out.display());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) fn begin(model: &ModelConfig, attributes: &Attributes, store: &VarSto
     let Some(AttributeVectors { file, width, parameter }) = model.attribute_vectors() else { return Ok(()) };
     let Some(file) = file else {
         tracing::warn!(
-            "{} attributes, which start from random vectors: the paper's start from GloVe (model.{}.glove is not set)",
+            "{} attribute embeddings initialised randomly; the paper uses GloVe (set model.{}.glove)",
             attributes.len(),
             model.key()
         );
@@ -28,6 +28,11 @@ pub(super) fn begin(model: &ModelConfig, attributes: &Attributes, store: &VarSto
             }
         }
     });
-    tracing::info!("{} of {} attributes start from '{}'", vectors.len(), attributes.len(), file.display());
+    tracing::info!(
+        "{} of {} attribute embeddings initialised from '{}'",
+        vectors.len(),
+        attributes.len(),
+        file.display()
+    );
     Ok(())
 }

@@ -202,7 +202,7 @@ impl Session {
     pub fn evaluate(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
         let images = self.split(split);
         if images.is_empty() {
-            bail!("'{}' has no usable image in the split '{split}'", self.dataset.name);
+            bail!("'{}' has no usable images in split '{split}'", self.dataset.name);
         }
         let started = Instant::now();
         let decoded = self.decode_with_nouns(&images, decode)?;

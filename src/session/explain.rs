@@ -67,8 +67,8 @@ impl Session {
         trained.map(|(_, tensor)| tensor.numel()).sum()
     }
 
-    /// Multiply-adds of the captioning stage's forward pass for one image and a training caption of the mean length, the
-    /// encoders left out.
+    /// Multiply-adds of the captioning stage's forward pass for one image and a training caption of the mean length,
+    /// the encoders left out.
     pub fn multiply_adds(&self) -> Result<u64> {
         let attributes = self.attributes.as_ref().map_or(0, Attributes::len);
         let inputs = Inputs::new(&self.experiment.encoders, self.vocabulary.len(), attributes)?;

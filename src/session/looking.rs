@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::slice;
 use tch::Device;
 
-/// The images by every encoder, then their mask pictures by every encoder where the model looks at those. `finder` finds
-/// masks; none: beside the images.
+/// The images by every encoder, then their mask pictures by every encoder where the model looks at those. `finder`
+/// finds masks; none: beside the images.
 pub fn look(
     experiment: &Experiment,
     images: &[PathBuf],
@@ -27,8 +27,8 @@ pub fn look(
         let pictures = masks::prepare(images, finder.unwrap_or(&loose), rules, &cache_dir()?)?;
         if pictures.segmented > 0 {
             tracing::warn!(
-                "{} of {} images have no mask and were segmented by colour alone; Segment Anything makes better ones (--sam of \
-                 `rsic data masks` and `rsic caption`)",
+                "{} of {} images have no mask and were segmented by colour; use Segment Anything for better masks \
+                (--sam of `rsic data masks` and `rsic caption`)",
                 pictures.segmented,
                 images.len()
             );
@@ -59,8 +59,8 @@ pub fn look_at(
     look(experiment, &paths, finder.as_ref(), device, progress)
 }
 
-/// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders; of an augmented view of each
-/// image where one is given.
+/// Features of frozen encoders, pixels for those that are tuned, in the order of the encoders; of an augmented view of
+/// each image where one is given.
 pub(super) fn features(
     experiment: &Experiment,
     view: Option<&View>,

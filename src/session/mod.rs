@@ -141,8 +141,8 @@ impl Session {
         References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
     }
 
-    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set; every
-    /// process of the group does so. Afterwards the model is that of the best epoch.
+    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set;
+    /// every process of the group does so. Afterwards the model is that of the best epoch.
     pub fn train(
         &mut self,
         folder: &Path,
@@ -208,7 +208,7 @@ impl Session {
 fn nouns(experiment: &Experiment, dataset: &Dataset) -> Result<Vec<Vec<Vec<String>>>> {
     let Some(rules) = experiment.model.nouns() else { return Ok(Vec::new()) };
     let nouns = Nouns::build(dataset, rules)?;
-    tracing::info!("{} nouns to predict beside the words", nouns.counts().len());
+    tracing::info!("{} nouns to predict in addition to the words", nouns.counts().len());
     Ok(nouns.of_dataset(dataset))
 }
 
@@ -230,10 +230,10 @@ fn open_data(
         .collect();
     if let Some(Unreadable { why, .. }) = unreadable.first() {
         if experiment.data.missing == MissingPolicy::Fail {
-            bail!("{} of {} images cannot be read, the first: {why}", unreadable.len(), dataset.images.len());
+            bail!("{} of {} images cannot be read; first: {why}", unreadable.len(), dataset.images.len());
         }
         tracing::warn!(
-            "{} of {} images cannot be read and are skipped, the first: {why}",
+            "{} of {} images cannot be read and are skipped; first: {why}",
             unreadable.len(),
             dataset.images.len()
         );

@@ -18,8 +18,8 @@ use std::path::Path;
 use tch::Tensor;
 
 impl Session {
-    /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves the
-    /// model as that stage is to find it. The scores before and after are written beside the checkpoints and shown.
+    /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves
+    /// the model as that stage is to find it. The scores before and after are written beside the checkpoints and shown.
     pub(super) fn pretrain(
         &self,
         folder: &Path,
@@ -37,9 +37,8 @@ impl Session {
         let pretraining = self.experiment.model.pretraining().context("the model has no first training stage")?;
         if !group.is_solo() && stage.compares_examples() {
             bail!(
-                "the model's first stage compares the examples of a batch with one another, which {} processes cannot do \
-                 apart; run it with a single process, and once the second stage has begun, interrupt it and continue with \
-                 several and --resume",
+                "the model's first stage compares the examples of a batch with each other and cannot be split over {} \
+                processes; run it with one process, then interrupt the second stage and resume it with several",
                 group.size()
             );
         }
@@ -53,7 +52,7 @@ impl Session {
         let mut progress = |p: Progress| {
             on_step(Done { done: p.done, of: p.total.max(1), loss: None });
             match interrupt.requested() {
-                true => bail!("interrupted; the features computed so far are kept, and --resume goes on from there"),
+                true => bail!("interrupted; computed features are kept; continue with --resume"),
                 false => Ok(()),
             }
         };

@@ -46,13 +46,13 @@ pub fn result(
     })
 }
 
-/// Puts one more decoding into the result of a finished run, in place of an equal one. A folder without a result gets one;
-/// the result of other images (`data` was changed) is left alone.
+/// Puts one more decoding into the result of a finished run, in place of an equal one. A folder without a result gets
+/// one; the result of other images (`data` was changed) is left alone.
 pub fn add_decoding(session: &Session, state: &TrainState, folder: &Path, decoding: DecodingResult) -> Result<()> {
     match RunResult::load(folder)? {
         Some(earlier) if earlier.images != images(session)? => {
             tracing::warn!(
-                "the scores are not added to '{}', which is of other images",
+                "scores not added to '{}', which covers other images",
                 folder.join(crate::runs::result::FILE).display()
             );
             Ok(())
@@ -133,13 +133,13 @@ fn first_stage(folder: &Path) -> Result<Vec<train::EpochRecord>> {
         return Ok(Vec::new());
     }
     let read = |line: &str| {
-        serde_json::from_str(line).with_context(|| format!("'{}' is no history of a training", path.display()))
+        serde_json::from_str(line).with_context(|| format!("'{}' is not a training history", path.display()))
     };
     read_text(&path)?.lines().map(read).collect()
 }
 
-/// Parameters that the captioning stage trains, what the model computes for an image and a caption, and the wall time of the
-/// stages.
+/// Parameters that the captioning stage trains, what the model computes for an image and a caption, and the wall time
+/// of the stages.
 fn costs(session: &Session, state: &TrainState, first_stage: &[train::EpochRecord]) -> Result<BTreeMap<String, f64>> {
     let epochs = state.history.len().max(1) as f64;
     let training: f64 = state.history.iter().map(|record| record.seconds).sum();

@@ -12,7 +12,7 @@ pub(super) fn of_vocabulary(vocabulary: &Vocabulary) -> Result<Synonyms> {
     match Resources::open_default()? {
         Some(resources) => Ok(among(vocabulary.words(), &resources)),
         None => bail!(
-            "synonyms are asked for, but the cache has no word resources; run 'make metrics-data', or set \
+            "synonym replacement needs WordNet data, which is not in the cache; run 'make metrics-data' or set \
              model.cssa.augment.text.synonyms to 0"
         ),
     }

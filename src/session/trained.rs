@@ -39,7 +39,8 @@ impl Trained {
         let model = models::assemble(&experiment.model, &experiment.encoders, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
         let tensors = checkpoint::read_weights(&folder)?;
-        load_weights(&store, &tensors).with_context(|| format!("'{}' does not fit its config", weights.display()))?;
+        load_weights(&store, &tensors)
+            .with_context(|| format!("weights '{}' do not match the run's config", weights.display()))?;
         Ok(Self { experiment, vocabulary, attributes, device, store, model })
     }
 }

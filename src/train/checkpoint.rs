@@ -46,9 +46,9 @@ impl Checkpoint {
             }
             replace_folder(&staged, folder)
         };
-        write()
-            .inspect_err(|_| _ = fs::remove_dir_all(&staged))
-            .with_context(|| format!("cannot save the checkpoint '{}' (what was there is kept)", folder.display()))
+        write().inspect_err(|_| _ = fs::remove_dir_all(&staged)).with_context(|| {
+            format!("cannot save the checkpoint '{}' (the previous checkpoint is kept)", folder.display())
+        })
     }
 
     /// Reads a folder that [`Self::save`] wrote; the error names the file that cannot be read.
@@ -58,7 +58,7 @@ impl Checkpoint {
             weights: read_tensors(&folder.join(WEIGHTS))?,
             optimizer: read_tensors(&folder.join(OPTIMIZER))?,
             state: serde_json::from_str(&state)
-                .with_context(|| format!("'{}' is no training state", folder.join(STATE).display()))?,
+                .with_context(|| format!("'{}' is not a training state", folder.join(STATE).display()))?,
         })
     }
 }
@@ -68,7 +68,7 @@ impl Checkpoint {
 pub(super) fn set_aside(folder: &Path) -> Result<()> {
     let aside = with_suffix(folder, ".unreadable");
     let moved = remove(&aside).and_then(|()| fs::rename(folder, &aside));
-    moved.with_context(|| format!("cannot set the unreadable checkpoint '{}' aside", folder.display()))
+    moved.with_context(|| format!("cannot rename the unreadable checkpoint '{}'", folder.display()))
 }
 
 /// Whether a run has a checkpoint to continue from.
@@ -95,7 +95,7 @@ pub(super) fn share(from: &Path, to: &Path) -> Result<()> {
     };
     link()
         .inspect_err(|_| _ = fs::remove_dir_all(&staged))
-        .with_context(|| format!("cannot save the checkpoint '{}' (what was there is kept)", to.display()))
+        .with_context(|| format!("cannot save the checkpoint '{}' (the previous checkpoint is kept)", to.display()))
 }
 
 /// The weights of a checkpoint folder. Where they cannot be read the error names the file, and the checkpoint before
@@ -103,7 +103,7 @@ pub(super) fn share(from: &Path, to: &Path) -> Result<()> {
 pub fn read_weights(folder: &Path) -> Result<NamedTensors> {
     let before = previous(folder);
     read_tensors(&folder.join(WEIGHTS)).map_err(|error| match before.join(WEIGHTS).is_file() {
-        true => error.context(format!("the checkpoint before it is '{}': give that one instead", before.display())),
+        true => error.context(format!("use the previous checkpoint '{}' instead", before.display())),
         false => error,
     })
 }
@@ -121,7 +121,7 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
              train'",
             path.display()
         ),
-        None => bail!("there is no run or checkpoint folder '{}'", path.display()),
+        None => bail!("run or checkpoint folder '{}' does not exist", path.display()),
     }
 }
 
@@ -176,7 +176,7 @@ fn read_tensors(path: &Path) -> Result<NamedTensors> {
         bail!("there is no '{}'", path.display());
     }
     Tensor::read_safetensors(path).with_context(|| {
-        format!("cannot read '{}': it is cut short or no safetensors file; restore it from a copy", path.display())
+        format!("cannot read '{}': it is truncated or not a safetensors file; restore it from a copy", path.display())
     })
 }
 
@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(read_text(&last.join(CONFIG)).unwrap(), "name: x");
         let cut = fs::read(last.join(WEIGHTS)).unwrap();
         fs::write(last.join(WEIGHTS), &cut[..cut.len() / 2]).unwrap();
-        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("cut short"));
+        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("truncated"));
         let offered = format!("{:#}", read_weights(&last).unwrap_err());
-        assert!(offered.contains("last.previous") && offered.contains("cut short"), "{offered}");
+        assert!(offered.contains("last.previous") && offered.contains("truncated"), "{offered}");
         assert_eq!(weight(&Checkpoint::load(&previous(&last)).unwrap()), 1.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left aside");
     }

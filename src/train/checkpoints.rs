@@ -63,7 +63,7 @@ impl Checkpoints {
             match Checkpoint::load(&folder) {
                 Ok(checkpoint) => {
                     for (broken, error) in &unreadable {
-                        tracing::warn!("{error:#}; continuing from the checkpoint before it, '{}'", folder.display());
+                        tracing::warn!("{error:#}; continuing from the previous checkpoint '{}'", folder.display());
                         checkpoint::set_aside(broken)?;
                     }
                     return Ok(Some(checkpoint));
@@ -73,7 +73,7 @@ impl Checkpoints {
         }
         match unreadable.into_iter().next() {
             Some((_, error)) => Err(error.context(format!(
-                "no checkpoint in '{}' can be read; restore one from a copy, or start anew with --overwrite",
+                "no checkpoint in '{}' can be read; restore one from a copy, or restart with --overwrite",
                 self.folder.display()
             ))),
             None => Ok(None),

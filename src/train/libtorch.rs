@@ -35,7 +35,7 @@ pub(super) fn prepare(config: &TrainConfig, device: Device) -> Result<()> {
         if !CUBLAS_WORKSPACES.contains(&set.as_str()) {
             bail!(
                 "train.deterministic on a CUDA device needs the environment variable CUBLAS_WORKSPACE_CONFIG=:4096:8; \
-                 export it and start again"
+                 export it and rerun"
             );
         }
     }

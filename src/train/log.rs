@@ -82,7 +82,8 @@ pub fn announce(state: &TrainState, config: &TrainConfig) {
         epoch = state.epoch,
         loss = record.train_loss,
         score,
-        "epoch {}/{}  loss {:.3}  {metric}(val) {score:.4} (best {:.4} @{})  {:.0} captions/s  {} MiB  at least {} left",
+        "epoch {}/{}  loss {:.3}  {metric}(val) {score:.4} (best {:.4} @{})  {:.0} captions/s  {} MiB  at least {} \
+        left",
         state.epoch,
         config.epochs,
         record.train_loss,

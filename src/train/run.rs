@@ -83,7 +83,7 @@ impl Run<'_> {
     /// bit on a CPU.
     pub fn train(mut self, resume: bool) -> Result<(TrainState, Outcome)> {
         if self.data.is_empty() {
-            bail!("there is no caption to train on: the train split is empty");
+            bail!("no captions to train on: the train split is empty");
         }
         libtorch::prepare(self.config, self.store.device())?;
         let checkpoints = Checkpoints::of_run(self.folder);
@@ -140,8 +140,8 @@ impl Run<'_> {
             let (made_by, now) = (saved.state.processes.max(1), self.group.size());
             if saved.state.step > 0 && made_by != now {
                 bail!(
-                    "'{}' was interrupted within an epoch, with {made_by} processes to a step; continue it with as many \
-                     (there are {now} now), at least to the end of that epoch",
+                    "'{}' was interrupted within an epoch, with {made_by} processes to a step; continue it with as \
+                    many (there are {now} now), at least to the end of that epoch",
                     self.folder.display()
                 );
             }
@@ -210,7 +210,7 @@ impl Run<'_> {
         if self.group.leads()
             && let Err(error) = log::write_curve(self.folder, &state.curve)
         {
-            tracing::warn!("{error:#}; training goes on");
+            tracing::warn!("{error:#}; training continues");
         }
     }
 
@@ -261,15 +261,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The score by which epochs are compared. Where it, or another one that a setting asks for, is a lesser form of what was
-    /// asked, the first epoch says so; a run keeps to one form.
+    /// The score by which epochs are compared. Where it, or another one that a setting asks for, is a lesser form of
+    /// what was asked, the first epoch says so; a run keeps to one form.
     fn judge(&self, state: &mut TrainState, scores: &Scores) -> Result<f64> {
         let asked = &self.config.early_stop.metric;
         let (name, score) = named(scores, asked, "train.early_stop.metric")?;
         match &state.judged_by {
             Some(before) if before != name => bail!(
-                "epochs were compared by '{before}' until now, and now by '{name}': the metric's resources have come or \
-                 gone; set RSIC_CACHE as it was, or start the run anew"
+                "epochs were compared by '{before}' until now, and now by '{name}': the metric's resources have been \
+                added or removed; restore RSIC_CACHE or restart the run"
             ),
             Some(_) => return Ok(score),
             None => state.judged_by = Some(name.to_owned()),
@@ -282,7 +282,8 @@ impl Run<'_> {
             let (found, _) = named(scores, metric, "train")?;
             if found != metric && told.insert(metric) {
                 tracing::warn!(
-                    "training watches '{found}' in place of {metric}: its resources are absent (make metrics-data)"
+                    "training monitors '{found}' instead of {metric}, whose resources are missing (run 'make \
+                    metrics-data')"
                 );
             }
         }
@@ -313,8 +314,8 @@ pub(super) fn score(scores: &Scores, metric: &str, setting: &str) -> Result<f64>
     named(scores, metric, setting).map(|(_, score)| score)
 }
 
-/// A score by the name that a setting gives, with its own name: `METEOR` is also `METEOR (exact+stem)`, and `SPICE (native)`
-/// also `SPICE (native, no synonyms)`, where that is all there is.
+/// A score by the name that a setting gives, with its own name: `METEOR` is also `METEOR (exact+stem)`, and `SPICE
+/// (native)` also `SPICE (native, no synonyms)`, where that is all there is.
 fn named<'a>(scores: &'a Scores, metric: &str, setting: &str) -> Result<(&'a str, f64)> {
     let base = |name: &str| name.split_once(" (").map_or_else(|| name.to_owned(), |(base, _)| base.to_owned());
     let find = |fits: &dyn Fn(&str) -> bool| {

@@ -126,8 +126,8 @@ pub enum ScheduleConfig {
     Plateau(PlateauConfig),
 }
 
-/// Per step, from 1: `factor * d_model^-0.5 * min(step^-0.5, step * warmup^-1.5)` (Vaswani et al. 2017, section 5.3), in
-/// place of `optimizer.lr`.
+/// Per step, from 1: `factor * d_model^-0.5 * min(step^-0.5, step * warmup^-1.5)` (Vaswani et al. 2017, section 5.3),
+/// in place of `optimizer.lr`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoamConfig {
@@ -297,7 +297,7 @@ fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &m
             checks.at_least_if_set(&path("plateau.every"), plateau.every, 1);
             let given = [plateau.every, plateau.patience].iter().flatten().count();
             checks.require(given == 1, &path("plateau"), || {
-                format!("needs one of 'every' (epochs) and 'patience' (epochs), found {given} of them")
+                format!("needs either 'every' or 'patience' (epochs), found {given} of them")
             });
             if let Some(metric) = &plateau.metric {
                 checks.one_of(&path("plateau.metric"), metric, metrics);
@@ -312,7 +312,7 @@ fn parts(stage: &str, parts: &[PartConfig], checks: &mut Checks) {
         let path = |field: &str| format!("{stage}.parts.{index}.{field}");
         let prefix = &part.prefix;
         checks.require(!prefix.is_empty() && !prefix.ends_with('.'), &path("prefix"), || {
-            format!("not the beginning of a parameter's name (expected for example l3 or gru.0, found \"{prefix}\")")
+            format!("not a parameter name prefix (expected for example l3 or gru.0, found \"{prefix}\")")
         });
         let before = parts.iter().take(index).position(|other| other.prefix == *prefix);
         checks.require(before.is_none(), &path("prefix"), || {

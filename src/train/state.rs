@@ -29,8 +29,8 @@ pub struct TrainState {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<StepRecord>,
     pub best: Option<Best>,
-    /// The score by which epochs are compared, by its full name: `METEOR (exact+stem)` where METEOR was asked for and its
-    /// resources are absent.
+    /// The score by which epochs are compared, by its full name: `METEOR (exact+stem)` where METEOR was asked for and
+    /// its resources are absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_by: Option<String>,
     pub history: Vec<EpochRecord>,

@@ -95,8 +95,8 @@ impl Run<'_> {
         Ok(stop || self.group.is_solo() && self.interrupt.requested())
     }
 
-    /// The gradients of this process's examples: of their mean loss where they are the `whole` step in one batch, else of the
-    /// sum.
+    /// The gradients of this process's examples: of their mean loss where they are the `whole` step in one batch, else
+    /// of the sum.
     fn own_gradients(
         &self,
         examples: &[usize],
@@ -126,8 +126,8 @@ impl Run<'_> {
         Ok(sums)
     }
 
-    /// Makes the gradients those of the mean over the tokens of all processes. A failure of one is a failure of all, so that
-    /// none waits for it.
+    /// Makes the gradients those of the mean over the tokens of all processes. A failure of one is a failure of all, so
+    /// that none waits for it.
     fn exchange(
         &self,
         attempt: Result<Sums>,
@@ -154,7 +154,7 @@ impl Run<'_> {
             };
             attempt?;
             if failed > 0.0 {
-                bail!("{failed} of the {} processes failed; each has told why", self.group.size());
+                bail!("{failed} of the {} processes failed; see their messages", self.group.size());
             }
             optimizer.sum_gradients(self.group, present, 1.0 / tokens.max(1.0))?;
             Ok(Exchanged { sums: Sums { tokens: tokens as i64, loss }, stop: asked > 0.0 })
@@ -209,7 +209,7 @@ impl Run<'_> {
         };
         let (batch_size, accumulate) = guard::split(self.own_examples_per_step(), fits);
         anyhow!(
-            "{at}, one of {fits} does (as tried just now); set train.batch_size={batch_size} and \
+            "{at}, but a batch of {fits} does (just tested); set train.batch_size={batch_size} and \
              train.accumulate={accumulate}, which makes steps of the same size (the last checkpoint is kept)"
         )
     }

@@ -23,8 +23,8 @@ pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -
     replace(path, true, write)
 }
 
-/// [`write_atomic_with`] without waiting for the disk: for what is made again sooner than a disk syncs. A killed program
-/// leaves the old content or the new; only a power failure may lose both.
+/// [`write_atomic_with`] without waiting for the disk: for what is made again sooner than a disk syncs. A killed
+/// program leaves the old content or the new; only a power failure may lose both.
 pub fn write_renamed_with(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     replace(path, false, write)
 }
@@ -92,7 +92,7 @@ pub fn cache_dir() -> Result<PathBuf> {
     if let Some(base) = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache"))) {
         return Ok(base.join("rsic"));
     }
-    bail!("there is no cache folder: set RSIC_CACHE (or HOME) to a folder you can write to")
+    bail!("no cache folder; set RSIC_CACHE (or HOME) to a writable folder")
 }
 
 #[cfg(test)]

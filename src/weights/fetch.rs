@@ -34,8 +34,8 @@ pub enum Fetched {
     Downloaded { resumed_from: u64 },
 }
 
-/// Told after every piece: bytes that are there, and bytes in all where the server says so. An error stops the download;
-/// what is there stays for the next attempt.
+/// Told after every piece: bytes that are there, and bytes in all where the server says so. An error stops the
+/// download; what is there stays for the next attempt.
 pub type FetchProgress<'a> = &'a mut dyn FnMut(u64, Option<u64>) -> Result<()>;
 
 /// How often an address is asked again after its connection broke, as long as each attempt brings the file further.
@@ -43,8 +43,8 @@ const ATTEMPTS: usize = 5;
 
 /// Downloads a file of the manifest into `folder`, from the first address that has it.
 ///
-/// A part of an earlier attempt (`<file>.part`) is continued. The file appears under its name only when its SHA-256 is that
-/// of the manifest; a part with a wrong one is thrown away.
+/// A part of an earlier attempt (`<file>.part`) is continued. The file appears under its name only when its SHA-256 is
+/// that of the manifest; a part with a wrong one is thrown away.
 ///
 /// # Errors
 /// One sentence with the address, for: a machine that cannot be reached, a server that stalls or refuses, a file with a
@@ -55,7 +55,7 @@ pub fn fetch(published: &Published, folder: &Path, options: &FetchOptions, progr
         if published.has_checksum(&sha256_file(&path)?) {
             return Ok(Fetched::Present);
         }
-        tracing::warn!("'{}' has a wrong checksum; it is downloaded anew and then replaced", path.display());
+        tracing::warn!("'{}' has a wrong checksum; downloading it again to replace it", path.display());
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot create the folder '{}'", folder.display()))?;
     let urls = match &options.mirror {
@@ -78,8 +78,10 @@ pub fn fetch(published: &Published, folder: &Path, options: &FetchOptions, progr
     if download.length()? == 0 {
         let _ = fs::remove_file(&download.part);
     }
-    let advice =
-        format!("download it elsewhere and put it at '{}', or name a mirror with --mirror URL", path.display());
+    let advice = format!(
+        "download it on another machine and copy it to '{}', or use a mirror with --mirror URL",
+        path.display()
+    );
     bail!("cannot download {}: {}; {advice}", published.file_name(), failures.join("; "))
 }
 
@@ -114,7 +116,7 @@ impl<'a> Download<'a> {
         let file = OpenOptions::new().create(true).append(true).open(&part).with_context(context)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                bail!("another process is downloading '{}'; wait for it, or stop it", path.display())
+                bail!("another process is downloading '{}'; wait for it to finish or stop it", path.display())
             }
             // A file system without locks is no reason not to download.
             Ok(()) | Err(TryLockError::Error(_)) => {}
@@ -153,7 +155,7 @@ impl<'a> Download<'a> {
         }
         let (found, expected) = (found.get(..16).unwrap_or_default(), self.published.checksum());
         Err(Failure::Here(anyhow!(
-            "{url} gave another file: its SHA-256 begins {found} and should begin {}",
+            "{url} returned a different file: SHA-256 starts with {found}, expected {}",
             expected.get(..16).unwrap_or(expected)
         )))
     }
@@ -180,7 +182,7 @@ impl<'a> Download<'a> {
                     if attempts == ATTEMPTS || self.length().map_err(Failure::Final)? <= before {
                         return Err(Failure::Here(reason));
                     }
-                    tracing::info!("{reason:#}; going on from there");
+                    tracing::info!("{reason:#}; resuming the download");
                 }
             }
         }
@@ -197,7 +199,7 @@ impl<'a> Download<'a> {
             StatusCode::OK => self.restart().map_err(Failure::Final)?, // a server that knows no ranges sends all
             StatusCode::PARTIAL_CONTENT if range_start(&response) == Some(from) => {}
             StatusCode::PARTIAL_CONTENT => {
-                return Err(Failure::Here(anyhow!("{url} sent another part than was asked")));
+                return Err(Failure::Here(anyhow!("{url} returned the wrong byte range")));
             }
             // Nothing follows: the part is whole already, or of another file, which its checksum tells.
             StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => return Ok(Received::Whole),
@@ -235,7 +237,7 @@ impl<'a> Download<'a> {
         }
         match total {
             Some(total) if length < total => {
-                Ok(Received::Broken(anyhow!("{url} ended after {length} of {total} bytes")))
+                Ok(Received::Broken(anyhow!("{url} closed the connection after {length} of {total} bytes")))
             }
             _ => Ok(Received::Whole),
         }
@@ -253,7 +255,7 @@ impl<'a> Download<'a> {
     /// A sentence for a failed request: ureq's errors also arrive wrapped in those of reading.
     fn reason(&self, url: &str, error: ureq::Error) -> Error {
         match error {
-            ureq::Error::HostNotFound => anyhow!("{url} cannot be reached, its host is unknown here (offline?)"),
+            ureq::Error::HostNotFound => anyhow!("{url} cannot be reached: unknown host (offline?)"),
             ureq::Error::ConnectionFailed => anyhow!("{url} cannot be reached (offline?)"),
             ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
                 anyhow!("{url} cannot be reached within {} s (offline?)", self.patience.as_secs_f64())
@@ -263,7 +265,7 @@ impl<'a> Download<'a> {
                 ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
                     anyhow!("{url} cannot be reached (offline?): {error}")
                 }
-                _ => anyhow!("the connection to {url} broke: {error}"),
+                _ => anyhow!("connection to {url} lost: {error}"),
             },
             error => anyhow!("{url}: {error}"),
         }

@@ -47,8 +47,8 @@ pub fn manifest() -> Result<Vec<Published>> {
     serde_yaml::from_str(text).context("weights/manifest.yaml, as built into the program")
 }
 
-/// The file that a user means: `resnet101` (its first version in the manifest), `resnet101:V2`, or a file's name. Letter case
-/// does not matter.
+/// The file that a user means: `resnet101` (its first version in the manifest), `resnet101:V2`, or a file's name.
+/// Letter case does not matter.
 pub fn find<'a>(manifest: &'a [Published], asked: &str) -> Result<&'a Published> {
     let (name, version) = asked.split_once(':').map_or((asked, None), |(name, version)| (name, Some(version)));
     let fits = |published: &&Published| {
@@ -63,12 +63,12 @@ pub fn find<'a>(manifest: &'a [Published], asked: &str) -> Result<&'a Published>
         manifest.iter().filter(|p| p.name.eq_ignore_ascii_case(name)).map(|p| p.version.as_str()).collect();
     match version {
         Some(version) if !versions.is_empty() => {
-            bail!("there is no version '{version}' of {name}; versions: {}", versions.join(", "))
+            bail!("{name} has no version '{version}'; versions: {}", versions.join(", "))
         }
         _ => {
             let mut names: Vec<&str> = manifest.iter().map(|published| published.name.as_str()).collect();
             names.dedup();
-            bail!("the manifest names no weights '{name}'{}", suggest::hint(name, names))
+            bail!("unknown weights '{name}'{}", suggest::hint(name, names))
         }
     }
 }
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(file("resnet50:timm-a1"), "resnet50_a1_0-14fe96d1.pth");
         assert_eq!(file("vgg16-397923af.pth"), "vgg16-397923af.pth");
         let error = |asked: &str| find(&manifest, asked).unwrap_err().to_string();
-        assert_eq!(error("vgg16:V3"), "there is no version 'V3' of vgg16; versions: V1");
+        assert_eq!(error("vgg16:V3"), "vgg16 has no version 'V3'; versions: V1");
         assert!(error("resnet11").contains("did you mean 'resnet101'?"), "{}", error("resnet11"));
     }
 }

@@ -66,8 +66,8 @@ impl Format {
 
 /// Reads a weight file; its format is told by its content. Nothing in the file is run, whatever it asks for.
 ///
-/// Errors: no such file, not a weight file, cut short, damaged, or with more in it than weights. Each is one sentence that
-/// names the file.
+/// Errors: no such file, not a weight file, cut short, damaged, or with more in it than weights. Each is one sentence
+/// that names the file.
 pub fn read(path: &Path) -> Result<StateDict> {
     let context = || format!("cannot read '{}'", path.display());
     if path.is_dir() {
@@ -90,13 +90,13 @@ pub fn read(path: &Path) -> Result<StateDict> {
 fn read_zip(path: &Path) -> Result<(Format, BTreeMap<String, Tensor>)> {
     let file = File::open(path).with_context(|| format!("cannot read '{}'", path.display()))?;
     let mut archive = zip::ZipArchive::new(file).map_err(|error| {
-        anyhow!("'{}' is cut short or damaged ({error}); copy or download it again", path.display())
+        anyhow!("'{}' is truncated or damaged ({error}); copy or download it again", path.display())
     })?;
     match torch::read_zip(path, &mut archive)? {
         Some(tensors) => Ok((Format::TorchZip, tensors)),
         None if archive.file_names().any(|name| name.ends_with(".npy")) => {
             Ok((Format::Npz, npz::read(path, &mut archive)?))
         }
-        None => bail!("'{}' is a zip archive, but not one of weights", path.display()),
+        None => bail!("'{}' is a zip archive, but not a weight file", path.display()),
     }
 }

@@ -25,30 +25,30 @@ pub(super) fn read(path: &Path, archive: &mut ZipArchive<File>) -> Result<BTreeM
 /// One array: magic, version, header of a Python dict, data in C or Fortran order.
 fn array(file: &mut impl Read) -> Result<Tensor> {
     let mut start = [0; 8];
-    file.read_exact(&mut start).context("it is cut short")?;
+    file.read_exact(&mut start).context("it is truncated")?;
     let length = match start {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
             let mut length = [0; 2];
-            file.read_exact(&mut length).context("it is cut short")?;
+            file.read_exact(&mut length).context("it is truncated")?;
             u64::from(u16::from_le_bytes(length))
         }
         [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
             let mut length = [0; 4];
-            file.read_exact(&mut length).context("it is cut short")?;
+            file.read_exact(&mut length).context("it is truncated")?;
             u64::from(u32::from_le_bytes(length)).min(1 << 16)
         }
-        _ => bail!("it is no .npy array"),
+        _ => bail!("it is not a .npy array"),
     };
     let mut header = String::new();
     file.take(length).read_to_string(&mut header).context("its header is damaged")?;
-    let (kind, fortran, shape) =
-        parse(&header).with_context(|| format!("its header is not understood: {}", header.trim()))?;
+    let (kind, fortran, shape) = parse(&header).with_context(|| format!("unsupported header: {}", header.trim()))?;
     let count = shape.iter().try_fold(1usize, |product, &side| product.checked_mul(usize::try_from(side).ok()?));
-    let bytes = count.and_then(|count| count.checked_mul(kind.elt_size_in_bytes())).context("its size is absurd")?;
+    let bytes =
+        count.and_then(|count| count.checked_mul(kind.elt_size_in_bytes())).context("its size is implausible")?;
     let mut data = Vec::new();
     file.take(bytes as u64).read_to_end(&mut data).context("its data are damaged")?;
     if data.len() != bytes {
-        bail!("it is cut short: {} of {bytes} bytes", data.len());
+        bail!("it is truncated: {} of {bytes} bytes", data.len());
     }
     if !fortran {
         return Ok(Tensor::f_from_data_size(&data, &shape, kind)?);
@@ -101,14 +101,15 @@ mod tests {
     #[test]
     fn what_is_no_array_is_refused() {
         let refusal = |bytes: Vec<u8>| format!("{:#}", array(&mut bytes.as_slice()).unwrap_err());
-        assert!(refusal(b"text".to_vec()).contains("cut short"));
+        assert!(refusal(b"text".to_vec()).contains("truncated"));
         let absurd = "{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000, 9000000000), }";
-        assert!(refusal(npy(absurd, &[])).contains("absurd"));
+        assert!(refusal(npy(absurd, &[])).contains("implausible"));
         assert!(
             refusal(npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", &[0; 15])).contains("15 of 16")
         );
         assert!(
-            refusal(npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", &[])).contains("not understood")
+            refusal(npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,), }", &[]))
+                .contains("unsupported header")
         );
     }
 }

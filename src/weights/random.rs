@@ -7,9 +7,9 @@ use tch::{Kind, Tensor};
 
 /// Sets every parameter and running statistic of a network.
 ///
-/// Element `i` of tensor `name` is `scale x u + centre`, `u` uniform in `[-1, 1)` by SplitMix64 from the FNV-1a hash of the
-/// name. Weights of two or more dimensions are He-uniform (He et al. 2015); the last normalisation of a residual branch
-/// is small, so that deep sums keep their size.
+/// Element `i` of tensor `name` is `scale x u + centre`, `u` uniform in `[-1, 1)` by SplitMix64 from the FNV-1a hash of
+/// the name. Weights of two or more dimensions are He-uniform (He et al. 2015); the last normalisation of a residual
+/// branch is small, so that deep sums keep their size.
 pub fn randomise(store: &VarStore) {
     let parameters: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
     for (name, mut parameter) in parameters {
@@ -21,8 +21,8 @@ pub fn randomise(store: &VarStore) {
 }
 
 /// Start of a training from nothing: weights of two or more dimensions are drawn by name and `seed`, convolutions
-/// He-uniform (He et al. 2015, over the inputs of a unit), linear layers uniform in `+-1 / sqrt(inputs)`. Scales, biases and
-/// running statistics stay as networks are built: ones, zeros, layer scales 1e-6.
+/// He-uniform (He et al. 2015, over the inputs of a unit), linear layers uniform in `+-1 / sqrt(inputs)`. Scales,
+/// biases and running statistics stay as networks are built: ones, zeros, layer scales 1e-6.
 pub fn initialise(variables: &[(String, Tensor)], seed: u64) {
     for (name, variable) in variables {
         let shape = variable.size();

@@ -41,7 +41,7 @@ impl LoadReport {
         if self.missing.is_empty() && self.clashing.is_empty() && self.unexpected.is_empty() {
             return Ok(());
         }
-        bail!("'{}' does not fit: {self}; give the weights of this very architecture, whole", path.display())
+        bail!("'{}' does not match the model: {self}; use complete weights of the same architecture", path.display())
     }
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for LoadReport {
         let clashing: Vec<String> = self
             .clashing
             .iter()
-            .map(|clash| format!("{} is {:?} and should be {:?}", clash.name, clash.found, clash.expected))
+            .map(|clash| format!("{} is {:?}, expected {:?}", clash.name, clash.found, clash.expected))
             .collect();
         for (what, names) in [
             ("missing", &self.missing),

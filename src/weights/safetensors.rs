@@ -39,7 +39,7 @@ fn kind(dtype: Dtype) -> Result<Kind> {
         Dtype::BF16 => Kind::BFloat16,
         Dtype::F32 => Kind::Float,
         Dtype::F64 => Kind::Double,
-        other => bail!("{other:?} tensors are not understood; convert the file to float32"),
+        other => bail!("{other:?} tensors are not supported; convert the file to float32"),
     })
 }
 
@@ -56,9 +56,9 @@ fn explain(path: &Path, bytes: &[u8], error: &SafeTensorError) -> anyhow::Error 
     };
     let (file, size) = (path.display(), bytes.len());
     if cut {
-        anyhow!("'{file}' is cut short ({size} bytes, its header promises more); copy or download it again")
+        anyhow!("'{file}' is truncated ({size} bytes, less than its header states); copy or download it again")
     } else {
-        anyhow!("'{file}' is no weight file (safetensors, PyTorch, NumPy), or is damaged ({error:?})")
+        anyhow!("'{file}' is not a weight file (safetensors, PyTorch, NumPy) or is damaged ({error:?})")
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
         for cut in [1, 4, 12, 20, 60] {
             let (_folder, path) = written(cut);
             let message = format!("{:#}", read(&path).unwrap_err());
-            assert!(message.contains("cut short") && message.contains("w.safetensors"), "{cut}: {message}");
+            assert!(message.contains("truncated") && message.contains("w.safetensors"), "{cut}: {message}");
         }
     }
 
@@ -96,6 +96,6 @@ mod tests {
     fn a_text_file_is_said_to_be_no_weight_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "hello world, this is no tensor").unwrap();
-        assert!(format!("{:#}", read(file.path()).unwrap_err()).contains("is no weight file"));
+        assert!(format!("{:#}", read(file.path()).unwrap_err()).contains("is not a weight file"));
     }
 }

@@ -50,8 +50,8 @@ pub fn refused(output: &Output, says: &[&str]) {
     }
 }
 
-/// Writes `eight/dataset.json` in a workplace: eight of its scenes, one in `every`, a caption each, in all splits. What learns
-/// them by heart says them.
+/// Writes `eight/dataset.json` in a workplace: eight of its scenes, one in `every`, a caption each, in all splits. What
+/// learns them by heart says them.
 pub fn eight(place: &Path, every: usize) {
     let text = fs::read_to_string(place.join("scenes/dataset.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -3,8 +3,8 @@
     python tests/golden/encoders.py                            # needs torch, torchvision, numpy, pillow
     python tests/golden/encoders.py PHOTO WEIGHTS.safetensors  # encoders_photo.json, needs safetensors too
 
-Every parameter is the formula of src/models/weights/random.rs, so no weights are stored. Of each encoder's outputs on the
-three images the file holds statistics, samples at a fixed stride, and the head's class scores (10 classes).
+Every parameter is the formula of src/models/weights/random.rs, so no weights are stored. Of each encoder's outputs on
+the three images the file holds statistics, samples at a fixed stride, and the head's class scores (10 classes).
 encoders_photo.json holds the same of one photograph at its own size (image 1 of UCM, as TIFF), and of DenseNet-169 with
 its ImageNet weights; photograph and weights are not ours to pass on.
 """
@@ -62,7 +62,9 @@ def draw(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:224, 0:224].astype(np.float32)
     base = rng.integers(60, 150, 3)
-    ground = [base[c] + 24 * np.sin((x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) / rng.uniform(8, 30)) for c in range(3)]
+    ground = [
+        base[c] + 24 * np.sin((x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1)) / rng.uniform(8, 30)) for c in range(3)
+    ]
     image = Image.fromarray(np.stack(ground, -1).clip(0, 255).astype(np.uint8) // 4 * 4)
     pen = ImageDraw.Draw(image)
     for _ in range(6):
@@ -152,7 +154,8 @@ def main() -> None:
                 "pooled": account(features.mean((2, 3))),
                 "logits": account(model(images)),
             }
-            print(name, golden[name]["grid"]["shape"], golden[name]["grid"]["max_abs"], golden[name]["logits"]["max_abs"])
+            grid, logits = golden[name]["grid"], golden[name]["logits"]
+            print(name, grid["shape"], grid["max_abs"], logits["max_abs"])
     golden["torchvision"] = torchvision.__version__
     (HERE / "encoders.json").write_text(json.dumps(golden, indent=1) + "\n")
 

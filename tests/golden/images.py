@@ -44,7 +44,8 @@ def tiff16(path, samples):
     for tag, kind, count, value in entries:
         packed = struct.pack(">HH", value, 0) if kind == 3 and count == 1 else struct.pack(">I", value)
         ifd += struct.pack(">HHI", tag, kind, count) + packed
-    path.write_bytes(b"MM\0*" + struct.pack(">I", 8) + ifd + struct.pack(">I", 0) + struct.pack(">HHH", 16, 16, 16) + data)
+    path.write_bytes(b"MM\0*" + struct.pack(">I", 8) + ifd + struct.pack(">I", 0) +
+        struct.pack(">HHH", 16, 16, 16) + data)
 
 
 cases = []

@@ -2,7 +2,8 @@
 """JTTS written plainly in PyTorch from the equations, with random weights: makes jtts.json.
 
 Weights under our names, a batch of two images with three captions, and for them the losses, the logits of every token
-(captions in the order given, padding left out) and the gradients of all weights. Usage: jtts.py > jtts.json (torch 2.11)
+(captions in the order given, padding left out) and the gradients of all weights. Usage: jtts.py > jtts.json (torch
+2.11)
 """
 
 import json

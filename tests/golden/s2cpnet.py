@@ -4,11 +4,12 @@
     python tests/golden/s2cpnet.py SSCPNet        (PyTorch 2.x, numpy, torchvision, pillow)
 
 Every parameter is the formula of src/models/weights/random.rs of its name, with the name of its module in the program's
-training script before it (`sem_enhance`, `spatial_enhance`, `encoder_feat`, `decoder`), so no weights are stored. Inputs
-are formulas too. Of each tensor the file holds shape, norm, mean and samples at a fixed stride.
+training script before it (`sem_enhance`, `spatial_enhance`, `encoder_feat`, `decoder`), so no weights are stored.
+Inputs are formulas too. Of each tensor the file holds shape, norm, mean and samples at a fixed stride.
 
 The program runs as it is, but that its decoder layers accept the arguments which later PyTorch versions hand them.
-Dropout is off. Outputs are of evaluation mode, losses and gradients of training mode (batch normalisation by the batch) and double precision.
+Dropout is off. Outputs are of evaluation mode, losses and gradients of training mode (batch normalisation by the batch)
+and double precision.
 """
 
 import json
@@ -93,7 +94,9 @@ def main(program):
         record("semantic", semantic)
         record("spatial", spatial)
         hooks = [
-            unit.register_forward_hook(lambda _m, _i, out, at=at: (record(f"unit{at}.0", out[0]), record(f"unit{at}.1", out[1])) and None)
+            unit.register_forward_hook(
+                lambda _m, _i, out, at=at: (record(f"unit{at}.0", out[0]), record(f"unit{at}.1", out[1])) and None
+            )
             for at, unit in enumerate(fusion.transformer)
         ] + [
             norm.register_forward_hook(lambda _m, _i, out, at=at: record(f"aggregation{at}", out))
@@ -160,7 +163,8 @@ def main(program):
         for name in names:
             gradients[f"{prefix}.{name}"] = entry(parameters[name].grad)
     golden["gradients"] = gradients
-    unused = [f"{prefix}.{name}" for prefix, module in modules.items() for name, p in module.named_parameters() if p.grad is None]
+    named = [(f"{prefix}.{name}", p) for prefix, module in modules.items() for name, p in module.named_parameters()]
+    unused = [name for name, p in named if p.grad is None]
     golden["without_gradient"] = unused
     golden["running_mean"] = entry(fusion.resblock[1].left[1].running_mean)
     (HERE / "s2cpnet.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")

@@ -1,12 +1,13 @@
-"""Makes tests/golden/sam.json: what the package segment-anything 1.0 computes with seeded weights and with drawn logits.
+"""Makes tests/golden/sam.json: what the package segment-anything 1.0 computes with seeded weights and with drawn
+logits.
 
     python tests/golden/sam.py        # needs torch, torchvision, numpy, segment-anything, pycocotools, opencv
 
-`published`: names and shapes of every tensor of the three published sizes, as a hash. `models`: embedding, mask logits and
-IoU predictions of small models whose every parameter is the formula of src/models/weights/random.rs, on an image that a
-formula draws, for a point each and (`prompts`) for points with labels, boxes and masks together. `generated`: the records of the automatic generator under several settings, for logits that `answer` draws
-with nothing but sums and products, so that they are the same to the bit elsewhere. `cleaned`: masks before and after small
-regions are removed.
+`published`: names and shapes of every tensor of the three published sizes, as a hash. `models`: embedding, mask logits
+and IoU predictions of small models whose every parameter is the formula of src/models/weights/random.rs, on an image
+that a formula draws, for a point each and (`prompts`) for points with labels, boxes and masks together. `generated`:
+the records of the automatic generator under several settings, for logits that `answer` draws with nothing but sums and
+products, so that they are the same to the bit elsewhere. `cleaned`: masks before and after small regions are removed.
 """
 
 import hashlib
@@ -41,13 +42,15 @@ def small(image_size: int, window: int, blocks: list[int], reach: int) -> Sam:
     grid = image_size // patch
     encoder = ImageEncoderViT(
         img_size=image_size, patch_size=patch, embed_dim=width, depth=3, num_heads=3, mlp_ratio=2, out_chans=channels,
-        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), use_rel_pos=True, window_size=window, global_attn_indexes=blocks,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), use_rel_pos=True, window_size=window,
+        global_attn_indexes=blocks,
     )
     for index in blocks:
         for table in ["rel_pos_h", "rel_pos_w"]:
             setattr(encoder.blocks[index].attn, table, torch.nn.Parameter(torch.zeros(2 * reach - 1, width // 3)))
     prompts = PromptEncoder(
-        embed_dim=channels, image_embedding_size=(grid, grid), input_image_size=(image_size, image_size), mask_in_chans=8
+        embed_dim=channels, image_embedding_size=(grid, grid), input_image_size=(image_size, image_size),
+        mask_in_chans=8
     )
     decoder = MaskDecoder(
         transformer=TwoWayTransformer(depth=2, embedding_dim=channels, num_heads=8, mlp_dim=96),
@@ -111,7 +114,8 @@ def model(image_size: int, window: int, blocks: list[int], reach: int, width: in
         "image_size": image_size, "window": window, "blocks": blocks, "reach": reach, "width": width, "height": height,
         "points": points, "embedding": numbers(embedding, 11), "iou": numbers(iou, 1), "logits": numbers(logits, 17),
         "masks": numbers(masks, 37), "prompts": [
-            prompt | {"iou": numbers(iou, 1), "logits": numbers(logits, 17)} for prompt, (logits, iou) in zip(PROMPTS, asked)
+            prompt | {"iou": numbers(iou, 1), "logits": numbers(logits, 17)}
+            for prompt, (logits, iou) in zip(PROMPTS, asked)
         ], "largest": [embedding.abs().max().item(), logits.abs().max().item()],
     }
 
@@ -174,7 +178,8 @@ class Drawn:
 SETTINGS = [
     (200, 150, {}),
     (200, 150, {"points_per_side": 9, "points_per_batch": 10, "min_mask_region_area": 25}),
-    (150, 200, {"points_per_side": 8, "crop_n_layers": 1, "crop_n_points_downscale_factor": 2, "pred_iou_thresh": 0.85}),
+    (150, 200, {"points_per_side": 8, "crop_n_layers": 1, "crop_n_points_downscale_factor": 2,
+        "pred_iou_thresh": 0.85}),
     (256, 256, {"points_per_side": 6, "crop_n_layers": 2, "crop_overlap_ratio": 0.2, "crop_nms_thresh": 0.5,
                 "min_mask_region_area": 40, "stability_score_thresh": 0.8, "stability_score_offset": 0.5}),
     (97, 211, {"points_per_side": 5, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.95}),
@@ -200,7 +205,8 @@ def generated() -> list[dict]:
 def cleaned() -> list[dict]:
     rng = np.random.default_rng(5)
     results = []
-    for height, width, part, area in [(24, 31, 0.5, 6), (24, 31, 0.25, 40), (17, 16, 0.8, 3), (9, 40, 0.1, 9), (12, 12, 0.04, 50)]:
+    for height, width, part, area in [(24, 31, 0.5, 6), (24, 31, 0.25, 40), (17, 16, 0.8, 3), (9, 40, 0.1, 9),
+                                      (12, 12, 0.04, 50)]:
         mask = rng.random((height, width)) < part
         whole, _ = remove_small_regions(remove_small_regions(mask, area, "holes")[0], area, "islands")
         code = lambda m: coco_encode_rle(mask_to_rle_pytorch(torch.as_tensor(m)[None])[0])["counts"]

@@ -3,9 +3,9 @@
     pip install timm git+https://github.com/ChaoningZhang/MobileSAM
     python tests/golden/sam_mobile.py        # beside these: what sam.py needs
 
-`published`: names and shapes of every tensor of the published model, as a hash. `models`: embedding, mask logits and IoU
-predictions of smaller models whose every parameter is the formula of src/models/weights/random.rs, on an image that a
-formula draws. The program's encoder knows one side of image only, which its last reshape is freed from here.
+`published`: names and shapes of every tensor of the published model, as a hash. `models`: embedding, mask logits and
+IoU predictions of smaller models whose every parameter is the formula of src/models/weights/random.rs, on an image that
+a formula draws. The program's encoder knows one side of image only, which its last reshape is freed from here.
 """
 
 import hashlib
@@ -46,9 +46,11 @@ def small(image_size: int, widths: list[int], depths: list[int], heads: list[int
         img_size=image_size, num_classes=9, embed_dims=widths, depths=depths, num_heads=[1, *heads],
         window_sizes=[7, *windows], drop_path_rate=0.0, layer_lr_decay=0.8)
     prompts = PromptEncoder(
-        embed_dim=CHANNELS, image_embedding_size=(grid, grid), input_image_size=(image_size, image_size), mask_in_chans=8)
+        embed_dim=CHANNELS, image_embedding_size=(grid, grid), input_image_size=(image_size, image_size),
+        mask_in_chans=8)
     decoder = MaskDecoder(
-        num_multimask_outputs=3, transformer=TwoWayTransformer(depth=2, embedding_dim=CHANNELS, num_heads=8, mlp_dim=96),
+        num_multimask_outputs=3,
+        transformer=TwoWayTransformer(depth=2, embedding_dim=CHANNELS, num_heads=8, mlp_dim=96),
         transformer_dim=CHANNELS, iou_head_depth=3, iou_head_hidden_dim=40)
     sam = Sam(encoder, prompts, decoder).eval()
     sam.load_state_dict({
@@ -57,7 +59,8 @@ def small(image_size: int, widths: list[int], depths: list[int], heads: list[int
     return sam.eval()  # once more: evaluation mode reads the biases of attention once
 
 
-def model(image_size: int, widths: list[int], depths: list[int], heads: list[int], windows: list[int], size: list[int]) -> dict:
+def model(image_size: int, widths: list[int], depths: list[int], heads: list[int], windows: list[int],
+    size: list[int]) -> dict:
     sam = small(image_size, widths, depths, heads, windows)
     width, height = size
     points = [[5.0, 7.0], [30.5, 21.0], [width - 1.0, 0.25]]

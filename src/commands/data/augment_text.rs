@@ -28,21 +28,25 @@ pub(super) fn run(args: &AugmentTextArgs) -> Result<ExitStatus> {
         faults += bad.len();
         let unknown = paraphrases.keep(&captions);
         if unknown > 0 {
-            writeln!(out, "{}: {unknown} pairs are of captions that the train split does not have", path.display())?;
+            writeln!(
+                out,
+                "{}: {unknown} pairs paraphrase captions that are not in the training split",
+                path.display()
+            )?;
         }
         foreign += unknown;
         merged.merge(paraphrases);
     }
     writeln!(
         out,
-        "{} paraphrases of {} of {} training captions; {faults} bad lines, {foreign} pairs of unknown captions",
+        "{} paraphrases of {} of {} training captions; {faults} invalid lines, {foreign} pairs of unknown captions",
         merged.pairs(),
         merged.captions(),
         captions.len(),
     )?;
     if let Some(path) = &args.output {
         if merged.pairs() == 0 {
-            bail!("there is no paraphrase of a training caption to write to '{}'", path.display());
+            bail!("no paraphrase of a training caption to write to '{}'", path.display());
         }
         write_atomic(path, merged.to_text().as_bytes())?;
         writeln!(out, "written to '{}'", path.display())?;

@@ -45,7 +45,7 @@ pub(super) fn make_masks(global: &GlobalArgs, args: &MasksArgs) -> Result<ExitSt
     let mut out = stdout().lock();
     write!(
         out,
-        "{}: {written} masks made by {how}, {:.1} regions each; {} were there",
+        "{}: {written} masks made by {how}, {:.1} regions on average; {} already existed",
         folder.display(),
         objects as f64 / written.max(1) as f64,
         mine.len() - todo.len()
@@ -59,7 +59,7 @@ pub(super) fn make_masks(global: &GlobalArgs, args: &MasksArgs) -> Result<ExitSt
     writeln!(out)?;
     Ok(match (made.len() < todo.len(), failed) {
         (true, _) => {
-            tracing::warn!("interrupted; the same command goes on from there");
+            tracing::warn!("interrupted; rerun the same command to continue");
             ExitStatus::Interrupted
         }
         (_, 0) => ExitStatus::Success,
@@ -164,13 +164,13 @@ impl Job<'_> {
     /// Records first, then the picture: where there is a picture, all is there.
     fn one(&self, sam: &Sam, image: &Path, rules: &GeneratorRules) -> Result<usize> {
         let records =
-            self.finder.records_target(image).with_context(|| format!("'{}' is no file name", image.display()))?;
+            self.finder.records_target(image).with_context(|| format!("'{}' is not a file name", image.display()))?;
         let pixels = decode_file(image)?;
         let labels = if records.is_file() && !self.args.overwrite {
             from_records(&records, pixels.dimensions())?
         } else {
             let found = generate(&mut sam.predictor(), &pixels, rules)
-                .with_context(|| format!("cannot find the objects of '{}'", image.display()))?;
+                .with_context(|| format!("cannot segment '{}'", image.display()))?;
             write_atomic(&records, records_text(&found, !self.args.sam.uncompressed).as_bytes())?;
             labels(&pixels, &found).with_context(|| format!("in the masks of '{}'", image.display()))?
         };
@@ -179,7 +179,7 @@ impl Job<'_> {
     }
 
     fn picture(&self, image: &Path) -> Result<PathBuf> {
-        self.finder.target(image).with_context(|| format!("'{}' is no file name", image.display()))
+        self.finder.target(image).with_context(|| format!("'{}' is not a file name", image.display()))
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn stats(out: &mut impl Write, stats: &Stats) -> Result<()> {
         writeln!(out, "captions  {file}")?;
     }
     writeln!(out, "images    {} ({} of {} found)", stats.images_dir, stats.total.found, stats.total.images)?;
-    writeln!(out, "splits    {}", if stats.splits_given { "of the file" } else { "drawn by the settings" })?;
+    writeln!(out, "splits    {}", if stats.splits_given { "of the file" } else { "split by the settings" })?;
     writeln!(
         out,
         "\n{:<6} {:>7} {:>7} {:>9} {:>19} {:>9} {:>17}",
@@ -27,7 +27,7 @@ pub(super) fn stats(out: &mut impl Write, stats: &Stats) -> Result<()> {
     let per_image: Vec<String> =
         stats.captions_per_image.iter().map(|(captions, images)| format!("{captions} ({images} images)")).collect();
     writeln!(out, "\ncaptions per image: {}", per_image.join(", "))?;
-    writeln!(out, "captions without a word, dropped: {}", stats.empty_captions)?;
+    writeln!(out, "empty captions, dropped: {}", stats.empty_captions)?;
     if !stats.classes.is_empty() {
         let classes: Vec<String> = stats.classes.iter().map(|(class, images)| format!("{class} {images}")).collect();
         writeln!(out, "classes: {}: {}", classes.len(), classes.join(", "))?;
@@ -45,13 +45,17 @@ pub(super) fn attributes(
     mean: f64,
 ) -> Result<()> {
     let tagger = rules.tagger.as_ref().map_or_else(
-        || "built-in tables (noun, adjective or neither as NLTK has it: 99.0 % of the words of unseen captions)".into(),
+        || {
+            "built-in tables (agree with NLTK on noun, adjective or neither for 99.0 % of the words of unseen \
+            captions)"
+                .into()
+        },
         |folder| format!("NLTK's tables in '{}'", folder.display()),
     );
     writeln!(
         out,
-        "{dataset}: {} attributes: nouns and adjectives seen more than {} times in the training captions; {mean:.1} an \
-         image",
+        "{dataset}: {} attributes: nouns and adjectives that occur more than {} times in the training captions; \
+        {mean:.1} per image",
         attributes.len(),
         rules.above
     )?;
@@ -75,7 +79,7 @@ fn row(out: &mut impl Write, name: &str, part: &Part) -> Result<()> {
 }
 
 fn vocabularies(out: &mut impl Write, stats: &Stats) -> Result<()> {
-    writeln!(out, "\nwords seen at least so often (without specials)")?;
+    writeln!(out, "\nvocabulary size by minimum count (without special tokens)")?;
     let mut counts: Vec<usize> = stats.vocabularies.iter().map(|size| size.min_count).collect();
     counts.sort_unstable();
     counts.dedup();
@@ -98,7 +102,8 @@ fn vocabularies(out: &mut impl Write, stats: &Stats) -> Result<()> {
     let rules = &vocabulary.rules;
     writeln!(
         out,
-        "\nvocabulary of the settings: {} ids with the 4 specials (count >= {} in {}, {}, {}), longest caption {}",
+        "\nvocabulary of the settings: {} ids including 4 special tokens (count >= {} in {}, {}, {}), longest caption \
+        {}",
         vocabulary.ids,
         rules.min_count,
         rules.splits.join("+"),
@@ -110,7 +115,7 @@ fn vocabularies(out: &mut impl Write, stats: &Stats) -> Result<()> {
         if let Some(outside) = vocabulary.outside.get(&split) {
             writeln!(
                 out,
-                "  {split:<5} outside it: {} different words, {} in all ({:.2} %); longer captions: {}",
+                "  {split:<5} out of vocabulary: {} distinct words, {} in total ({:.2} %); longer captions: {}",
                 outside.distinct,
                 outside.words,
                 100.0 * outside.share,

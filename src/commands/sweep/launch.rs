@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The command line of a process that makes runs of this sweep, on one of its devices.
 pub(super) fn command_line(global: &GlobalArgs, args: &SweepArgs, device: Option<&String>) -> Result<Vec<OsString>> {
-    let program = std::env::current_exe().context("cannot tell where this program lies")?;
+    let program = std::env::current_exe().context("cannot determine the path of this program")?;
     let mut words: Vec<OsString> = vec![program.into(), "sweep".into(), args.sweep.clone().into(), "--worker".into()];
     words.extend(["--output".into(), args.output.clone().into()]);
     for setting in &args.overrides {
@@ -44,7 +44,7 @@ pub(super) fn by_template(
     args: &SweepArgs,
 ) -> Result<ExitStatus> {
     if !template.contains("{command}") {
-        bail!("--launcher is local, slurm, or a command with {{command}} in it (found \"{template}\")");
+        bail!("--launcher must be local, slurm or a command line that contains {{command}} (found \"{template}\")");
     }
     let mut status = ExitStatus::Success;
     let tasks: Vec<usize> = (0..planned.tasks().len()).collect();
@@ -65,7 +65,7 @@ pub(super) fn by_template(
 }
 
 fn start(words: &[OsString]) -> Result<Child> {
-    let (program, arguments) = words.split_first().context("there is no command to start")?;
+    let (program, arguments) = words.split_first().context("the launcher command is empty")?;
     let shown = || format!("cannot start '{}'", program.to_string_lossy());
     Command::new(program).args(arguments).spawn().with_context(shown)
 }
@@ -91,7 +91,9 @@ fn wait(mut children: Vec<Child>) -> Result<ExitStatus> {
                     Some(130) => interrupted = true,
                     Some(1 | 2) => failed = true, // it said why
                     _ => {
-                        tracing::error!("a process of the sweep ended with {status}; the same command makes its run");
+                        tracing::error!(
+                            "a worker process ended with {status}; rerun the same command to repeat its run"
+                        );
                         failed = true;
                     }
                 },

@@ -24,13 +24,14 @@ pub(super) fn submit(planned: &PlannedSweep, global: &GlobalArgs, args: &SweepAr
     let path = planned.folder.join("sweep.sbatch");
     write_atomic(&path, script.as_bytes())?;
     let output = Command::new("sbatch").args(&args.sbatch).arg(&path).output().context(
-        "cannot start 'sbatch': --launcher slurm is for machines that submit to Slurm; --launcher local runs here",
+        "cannot start 'sbatch': --launcher slurm needs a Slurm submit host; use --launcher local to run on this \
+        machine",
     )?;
     if !output.status.success() {
         bail!("sbatch refused '{}': {}", path.display(), String::from_utf8_lossy(&output.stderr).trim());
     }
     out.write_all(&output.stdout)?;
-    writeln!(out, "When all tasks have ended, 'rsic sweep {}' prints the table.", args.sweep.display())?;
+    writeln!(out, "When all tasks have finished, print the table with 'rsic sweep {}'.", args.sweep.display())?;
     Ok(ExitStatus::Success)
 }
 
@@ -39,8 +40,8 @@ fn script(planned: &PlannedSweep, global: &GlobalArgs, args: &SweepArgs) -> Resu
     let words: Vec<String> = words.iter().map(|word| quoted(&word.to_string_lossy())).collect();
     let last = planned.tasks().len().saturating_sub(1);
     let at_a_time = if args.jobs > 1 { format!("%{}", args.jobs) } else { String::new() };
-    let log = std::path::absolute(&planned.folder).context("cannot tell where the runs will lie")?;
-    let here = std::env::current_dir().context("cannot tell the working directory")?;
+    let log = std::path::absolute(&planned.folder).context("cannot determine the output folder")?;
+    let here = std::env::current_dir().context("cannot determine the working directory")?;
     Ok(format!(
         r#"#!/bin/bash
 #SBATCH --job-name=rsic-{name}

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AugmentConfig {
-    /// Augmented views kept of each training image; an epoch draws one of them. The encoder is frozen, so its features of
-    /// each view are computed once and cached (a DenseNet-169 grid of 7 x 7 takes 0.3 MB a view).
+    /// Augmented views kept of each training image; an epoch draws one of them. The encoder is frozen, so its features
+    /// of each view are computed once and cached (a DenseNet-169 grid of 7 x 7 takes 0.3 MB a view).
     ///
     /// Deviation: the paper augments anew in every epoch, which a frozen encoder would have to follow.
     pub views: usize,

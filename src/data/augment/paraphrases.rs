@@ -1,7 +1,7 @@
 //! Files of paraphrases: what a translation model made of captions, there and back.
 //!
-//! UTF-8, one pair a line: a caption of the dataset, a tab, another wording of it. A caption may stand on several lines.
-//! Captions are compared by their words: lower case, without punctuation.
+//! UTF-8, one pair a line: a caption of the dataset, a tab, another wording of it. A caption may stand on several
+//! lines. Captions are compared by their words: lower case, without punctuation.
 
 use crate::util::fs::read_text;
 use anyhow::{Result, bail};
@@ -27,10 +27,10 @@ impl Paraphrases {
     pub fn load(path: &Path) -> Result<Self> {
         let (paraphrases, bad) = Self::parse(&read_text(path)?);
         if let Some(BadLine { line, why }) = bad.first() {
-            bail!("'{}', line {line}: {why} ('rsic data augment-text' lists all such lines)", path.display());
+            bail!("'{}', line {line}: {why} (list all invalid lines with 'rsic data augment-text')", path.display());
         }
         if paraphrases.of.is_empty() {
-            bail!("'{}' holds no paraphrase", path.display());
+            bail!("'{}' contains no paraphrases", path.display());
         }
         Ok(paraphrases)
     }
@@ -110,13 +110,13 @@ fn pair(line: &str) -> Result<(String, Vec<String>), String> {
     };
     let (caption, paraphrase) = (plain_words(caption), plain_words(paraphrase));
     if caption.is_empty() {
-        return Err("there is no caption before the tab".into());
+        return Err("no caption before the tab".into());
     }
     if paraphrase.is_empty() {
-        return Err("there is no paraphrase after the tab".into());
+        return Err("no paraphrase after the tab".into());
     }
     if caption == paraphrase {
-        return Err("the paraphrase is the caption itself".into());
+        return Err("the paraphrase equals the caption".into());
     }
     Ok((caption.join(" "), paraphrase))
 }
@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn lines_are_compared_by_their_words_and_faults_name_their_line() {
-        let text = "Two planes .\tTwo aircraft.\n\ntwo planes\ttwo aircraft\nA road\nA road\ta ROAD\n\tx\na\tb\tc\nA road\t.\n";
+        let text = "Two planes .\tTwo aircraft.\n\ntwo planes\ttwo aircraft\nA road\nA road\ta ROAD\n\tx\na\tb\tc\nA \
+            road\t.\n";
         let (paraphrases, bad) = Paraphrases::parse(text);
         assert_eq!(paraphrases.pairs(), 1, "the same pair counts once");
         assert_eq!(paraphrases.of(&["two".into(), "planes".into()]), [["two", "aircraft"]]);
@@ -137,10 +138,10 @@ mod tests {
             faults,
             [
                 "4 expected caption, tab, paraphrase; found 1 column",
-                "5 the paraphrase is the caption itself",
-                "6 there is no caption before the tab",
+                "5 the paraphrase equals the caption",
+                "6 no caption before the tab",
                 "7 expected caption, tab, paraphrase; found 3 columns",
-                "8 there is no paraphrase after the tab",
+                "8 no paraphrase after the tab",
             ]
         );
     }

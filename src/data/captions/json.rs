@@ -37,8 +37,8 @@ pub(super) fn shape(bytes: &[u8]) -> Result<Shape> {
     }
     let found: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).take(8).collect();
     bail!(
-        "this JSON is no caption file that is known: expected 'images' (Karpathy), 'images' and 'annotations' (COCO), \
-         lists keyed by class (NWPU-Captions) or rows with 'image' and 'caption', found keys: {}",
+        "unknown caption file format: expected 'images' (Karpathy), 'images' and 'annotations' (COCO), lists keyed by \
+         class (NWPU-Captions) or rows with 'image' and 'caption', found keys: {}",
         if found.is_empty() { "none".to_owned() } else { found.join(", ") }
     )
 }
@@ -57,7 +57,7 @@ pub(super) fn fault(error: &serde_json::Error) -> Error {
 pub(super) fn fault_at(error: &serde_json::Error, lines_before: usize) -> Error {
     let (line, column) = (error.line() + lines_before, error.column());
     if error.is_eof() {
-        return anyhow!("{line}:{column}: the JSON ends too early, the file is cut short");
+        return anyhow!("{line}:{column}: unexpected end of JSON, the file is truncated");
     }
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);

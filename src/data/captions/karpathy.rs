@@ -1,4 +1,5 @@
-//! Karpathy-style JSON: `{"dataset": name, "images": [{"filename", "imgid", "split", "sentences": [{"tokens", "raw"}]}]}`.
+//! Karpathy-style JSON: `{"dataset": name, "images": [{"filename", "imgid", "split", "sentences": [{"tokens",
+//! "raw"}]}]}`.
 
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::Result;
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn faults_name_line_and_column() {
         let cut = parse_captions(&FILE.as_bytes()[..FILE.len() / 2]).unwrap_err().to_string();
-        assert!(cut.starts_with("3:") && cut.contains("cut short"), "{cut}");
+        assert!(cut.starts_with("3:") && cut.contains("truncated"), "{cut}");
         let wrong = parse_captions(FILE.replace("restval", "tset").as_bytes()).unwrap_err().to_string();
         assert!(wrong.starts_with("2:") && wrong.contains("did you mean 'test'"), "{wrong}");
         let no_name = parse_captions(FILE.replace("\"filename\"", "\"name\"").as_bytes()).unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! Rows of image and caption, for own data: CSV or TSV, JSONL, or a JSON list. Rows of the same image are gathered.
 //!
-//! Columns (or keys): `image`, `caption`, and if wanted `split` and `class`. A CSV file needs no header when its columns
-//! are image, caption and, third, split. A JSON row may have `captions`, a list, instead of `caption`.
+//! Columns (or keys): `image`, `caption`, and if wanted `split` and `class`. A CSV file needs no header when its
+//! columns are image, caption and, third, split. A JSON row may have `captions`, a list, instead of `caption`.
 
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::{Context, Result, anyhow, bail};
@@ -152,7 +152,7 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
         let split = cell(columns.split)
             .map(str::parse)
             .transpose()
-            .map_err(|error| anyhow!("{line}: {error} (a caption that has a comma must stand in double quotes)"))?;
+            .map_err(|error| anyhow!("{line}: {error} (put captions that contain a comma in double quotes)"))?;
         let row = Row {
             image: image.to_owned(),
             caption: Some(caption.to_owned()),
@@ -168,7 +168,7 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
 fn csv_fault(error: &csv::Error) -> anyhow::Error {
     match error.kind() {
         csv::ErrorKind::Utf8 { pos, .. } => {
-            anyhow!("{}: the text is not UTF-8, so it is no caption file", pos.as_ref().map_or(0, csv::Position::line))
+            anyhow!("{}: not a caption file (the text is not UTF-8)", pos.as_ref().map_or(0, csv::Position::line))
         }
         _ => anyhow!("{error}"),
     }
@@ -210,7 +210,7 @@ mod tests {
     fn faults_name_the_line() {
         let error = |text: &str| parse_captions(text.as_bytes()).unwrap_err().to_string();
         assert!(error("a.png,x\nb.png\n").starts_with("2: expected an image and a caption"));
-        assert!(error("a.png,x, with a comma\n").contains("must stand in double quotes"));
+        assert!(error("a.png,x, with a comma\n").contains("in double quotes"));
         assert!(error("a.png,x,train\na.png,y,test\n").starts_with("2: image 'a.png' is in two splits"));
         assert!(error("{\"image\":\"a\",\"caption\":\"x\"}\n{\"image\":\"a\",\n").starts_with("2:"));
         assert!(error(" \n").contains("empty"));

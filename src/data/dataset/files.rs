@@ -33,14 +33,14 @@ pub(super) fn read(config: &DataConfig) -> Result<Captions> {
             None => whole = Some(part),
             Some(whole) if whole.format == part.format => whole.records.extend(part.records),
             Some(whole) => bail!(
-                "'{}' is {} but the files before it are {}; name one caption file with data.captions",
+                "'{}' is {} but the previous files are {}; select one caption file with data.captions",
                 path.display(),
                 part.format.name(),
                 whole.format.name()
             ),
         }
     }
-    let file = whole.ok_or_else(|| anyhow!("there is no caption file in '{}'", config.root.display()))?;
+    let file = whole.ok_or_else(|| anyhow!("no caption file in '{}'", config.root.display()))?;
     let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Captions { paths, sha256, file })
 }
@@ -96,10 +96,7 @@ fn paths(config: &DataConfig) -> Result<Vec<PathBuf>> {
     }
     let names: Vec<_> = candidates.iter().filter_map(|file| file.file_name()?.to_str()).take(8).collect();
     let found = if names.is_empty() { "no caption file".into() } else { names.join(", ") };
-    bail!(
-        "there is no caption file '{}'; the folder has {found}: name the right one with data.captions",
-        path.display()
-    )
+    bail!("caption file '{}' does not exist; the folder has {found}; set data.captions", path.display())
 }
 
 fn begins_with(path: &Path, start: &str) -> bool {

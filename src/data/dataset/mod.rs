@@ -74,8 +74,8 @@ impl Dataset {
         Ok(dataset)
     }
 
-    /// Like [`Self::load`], but all images of the file stay in `images`, whether they are usable or not: `skipped` names
-    /// those that are not, and their path is where they are expected. For statistics and checks.
+    /// Like [`Self::load`], but all images of the file stay in `images`, whether they are usable or not: `skipped`
+    /// names those that are not, and their path is where they are expected. For statistics and checks.
     pub fn survey(config: &DataConfig) -> Result<Self> {
         Ok(Self::find_images(config)?.0)
     }
@@ -178,8 +178,8 @@ impl Dataset {
         let place = self.images_dir.display();
         if self.images.is_empty() {
             bail!(
-                "none of the {all} images of the caption file is usable in '{place}' ({examples}); put the images there \
-                 or name their folder with data.images"
+                "none of the {all} images of the caption file is usable in '{place}' ({examples}); put the images \
+                there or set data.images"
             );
         }
         let count = self.skipped.len();
@@ -212,8 +212,8 @@ fn settle_splits(records: &mut [Record], config: &DataConfig, paths: &[PathBuf])
     if without < records.len() {
         let first = records.iter().find(|record| record.split.is_none()).map_or("", |record| record.file_name.as_str());
         bail!(
-            "{}: {without} of {} images have no split, the first is '{first}'; give every image one (train, val or test) \
-             or none",
+            "{}: {without} of {} images have no split, e.g. '{first}'; give all images a split (train, val or test) or \
+            none",
             files::display(paths),
             records.len()
         );

@@ -24,11 +24,11 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
 /// Decodes the content of a file. Gray becomes three equal channels, a palette its colours, 16-bit samples their upper
 /// 8 bits (rounded); transparency is dropped, as Pillow's `convert("RGB")` does.
 ///
-/// The error is what follows "the image": "is empty", "is not a TIFF, PNG or JPEG image", "is cut short", ...
+/// The error is what follows "the image": "is empty", "is not a TIFF, PNG or JPEG image", "is truncated", ...
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     // A fault in a decoder must not end a run over thousands of images.
     let decoded = std::panic::catch_unwind(|| decode_unguarded(bytes));
-    decoded.unwrap_or_else(|_| bail!("is damaged, its decoder failed"))
+    decoded.unwrap_or_else(|_| bail!("is damaged (decoder error)"))
 }
 
 fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
@@ -39,7 +39,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
         bail!("is not a TIFF, PNG or JPEG image");
     };
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        bail!("is cut short");
+        bail!("is truncated");
     }
     let image = match format {
         ImageFormat::Tiff => match tiff::special(bytes).map_err(tiff_fault)? {
@@ -98,12 +98,12 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
 
 fn fault(error: ImageError) -> Error {
     match error {
-        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => anyhow!("is cut short"),
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => anyhow!("is truncated"),
         ImageError::IoError(error) => anyhow!("cannot be read: {error}"),
         ImageError::Limits(_) => {
             anyhow!("is too large (at most {MAX_SIDE} pixels a side and {} MiB)", MAX_BYTES >> 20)
         }
-        ImageError::Unsupported(error) => anyhow!("is of a kind that is not read: {error}"),
+        ImageError::Unsupported(error) => anyhow!("has an unsupported format: {error}"),
         error => anyhow!("is damaged: {}", error.to_string().replace('\n', " ")),
     }
 }
@@ -144,7 +144,7 @@ mod tests {
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
             let bytes = encoded(format);
             assert!(decode(&bytes).is_ok());
-            assert_eq!(error(&bytes[..bytes.len() / 2]), "is cut short", "{format:?}");
+            assert_eq!(error(&bytes[..bytes.len() / 2]), "is truncated", "{format:?}");
         }
         let path = Path::new("/nonexistent/a.png");
         assert!(decode_file(path).unwrap_err().to_string().contains("a.png' does not exist"));

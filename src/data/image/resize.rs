@@ -11,8 +11,8 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Resizes to `size` x `size` whatever the shape: bilinear with the filter widened when shrinking, which is Pillow's
-/// `resize((S, S), BILINEAR)` and torchvision's `Resize((S, S), antialias=True)` to within 1 of 255. Gives bytes by row,
-/// column, then red, green, blue.
+/// `resize((S, S), BILINEAR)` and torchvision's `Resize((S, S), antialias=True)` to within 1 of 255. Gives bytes by
+/// row, column, then red, green, blue.
 pub fn resize(image: &RgbImage, size: u32) -> Result<Vec<u8>> {
     resize_to(image, size, size)
 }

@@ -25,7 +25,7 @@ pub(super) fn special(bytes: &[u8]) -> Result<Option<RgbImage>> {
 /// An image of 8-bit indices: decoded as if they were gray, then looked up.
 fn palette(directory: &Directory) -> Result<RgbImage> {
     let Some((entry, map)) = directory.entry(PHOTOMETRIC).zip(directory.colour_map()) else {
-        bail!("is damaged: its palette is absent or is not of 256 colours");
+        bail!("is damaged: its palette is missing or does not have 256 colours");
     };
     let mut bytes = directory.bytes.to_vec();
     let gray = if directory.big_endian { BLACK_IS_ZERO.to_be_bytes() } else { BLACK_IS_ZERO.to_le_bytes() };
@@ -60,7 +60,7 @@ fn gray_alpha(bytes: &[u8]) -> Result<Option<RgbImage>> {
         _ => return Ok(None),
     };
     if gray.len() as u64 != pixels {
-        bail!("is of a kind that is not read: gray and transparency in separate planes");
+        bail!("has an unsupported format: gray and alpha in separate planes");
     }
     let rgb = gray.into_iter().flat_map(|value| [value; 3]).collect();
     Ok(RgbImage::from_raw(width, height, rgb))

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Finder {
     folder: PathBuf,
-    /// Folder of the images of a dataset, below which they may lie in folders; masks then lie likewise, or side by side.
+    /// Folder of the images of a dataset, below which they may lie in folders; masks then lie likewise, or side by
+    /// side.
     images: Option<PathBuf>,
     /// Masks that lie elsewhere.
     made: BTreeMap<PathBuf, PathBuf>,

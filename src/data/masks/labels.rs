@@ -20,7 +20,10 @@ pub struct Labels {
 impl Labels {
     /// Of regions by any numbers, 0 for the background. Ranks by falling area, equal areas by their first pixel.
     pub fn from_regions(width: u32, height: u32, regions: &[u32]) -> Result<Self> {
-        ensure!(regions.len() as u64 == u64::from(width) * u64::from(height), "there is no region for each pixel");
+        ensure!(
+            regions.len() as u64 == u64::from(width) * u64::from(height),
+            "the number of regions does not match the number of pixels"
+        );
         let mut areas: Vec<(u32, usize)> = Vec::new(); // in the order of first pixels
         let mut places: FxHashMap<u32, usize> = FxHashMap::default();
         for &region in regions.iter().filter(|&&region| region != 0) {
@@ -31,10 +34,7 @@ impl Labels {
             areas[place].1 += 1;
         }
         if areas.len() > MOST {
-            bail!(
-                "it shows {} objects, more than {MOST}: it is no label map and no picture of flat colours",
-                areas.len()
-            );
+            bail!("it has {} regions, more than {MOST}; expected a label map or an image of flat colours", areas.len());
         }
         let mut order: Vec<usize> = (0..areas.len()).collect();
         order.sort_by_key(|&place| std::cmp::Reverse(areas[place].1));
@@ -55,10 +55,10 @@ impl Labels {
 
     /// Of masks that may overlap: the smaller lies on the larger. Ranks by the whole area of a mask, hidden parts too.
     pub fn from_records(records: &[Record]) -> Result<Self> {
-        let Some(first) = records.first() else { bail!("it holds no mask, and does not tell the size of the image") };
+        let Some(first) = records.first() else { bail!("it contains no masks and no image size") };
         let (width, height) = (first.mask.width, first.mask.height);
         if records.len() > MOST {
-            bail!("it holds {} masks, more than {MOST}", records.len());
+            bail!("it contains {} masks, more than {MOST}", records.len());
         }
         let mut order: Vec<usize> = (0..records.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(records[index].mask.area()));

@@ -1,9 +1,9 @@
 //! Object masks: read, made where there are none, and combined with their images into pictures that an encoder sees.
 //!
-//! S2CPNet looks at a mask picture beside every image, made by Segment Anything ("automatic" mode) and "combined with the
-//! input image"; neither pictures nor recipe are published with it. Masks are found as pictures of flat colours, label maps
-//! or Segment Anything's records, and drawn by [`MaskRules`], whose default is the look of Segment Anything's own
-//! demonstration.
+//! S2CPNet looks at a mask picture beside every image, made by Segment Anything ("automatic" mode) and "combined with
+//! the input image"; neither pictures nor recipe are published with it. Masks are found as pictures of flat colours,
+//! label maps or Segment Anything's records, and drawn by [`MaskRules`], whose default is the look of Segment
+//! Anything's own demonstration.
 
 mod draw;
 mod find;

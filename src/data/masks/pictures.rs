@@ -30,8 +30,8 @@ struct Key<'a> {
     mask: Option<String>,
 }
 
-/// Finds or draws the mask picture of every image, on all cores. What is drawn is kept in the folder `cache`, found again by
-/// the content of image and mask.
+/// Finds or draws the mask picture of every image, on all cores. What is drawn is kept in the folder `cache`, found
+/// again by the content of image and mask.
 ///
 /// An image that cannot be read stands in the list for its own mask: whoever reads the images says so.
 ///
@@ -53,7 +53,7 @@ pub fn require(images: &[PathBuf], finder: &Finder) -> Result<()> {
     match bare.first() {
         None => Ok(()),
         Some(first) => bail!(
-            "{} of {} images have no mask, the first is '{}'; make masks with `rsic data masks`, or set masks.missing to \
+            "{} of {} images have no mask, e.g. '{}'; generate masks with `rsic data masks`, or set masks.missing to \
              segment",
             bare.len(),
             images.len(),

@@ -80,9 +80,9 @@ enum Counts {
 
 /// Reads the text of a record file.
 pub fn parse_records(text: &str) -> Result<Vec<Record>> {
-    let value: serde_json::Value = serde_json::from_str(text).context("it is no JSON")?;
+    let value: serde_json::Value = serde_json::from_str(text).context("it is not JSON")?;
     let file = serde_json::from_value(value).context(
-        "it is no list of Segment Anything's records, each with `segmentation: {size: [height, width], counts: ..}`",
+        "it is not a list of Segment Anything records, each with `segmentation: {size: [height, width], counts: ..}`",
     )?;
     let (File::Annotations { annotations: entries } | File::List(entries)) = file;
     let record = |(index, entry): (usize, Entry)| {
@@ -91,7 +91,7 @@ pub fn parse_records(text: &str) -> Result<Vec<Record>> {
             Counts::Compressed(text) => Rle::parse(height, width, &text),
             Counts::Plain(counts) => Rle::new(height, width, counts),
         };
-        Ok(Record { mask: mask.with_context(|| format!("in its record {}", index + 1))? })
+        Ok(Record { mask: mask.with_context(|| format!("in record {}", index + 1))? })
     };
     entries.into_iter().enumerate().map(record).collect()
 }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn faults_are_named() {
         let error = |text: &str| format!("{:#}", parse_records(text).unwrap_err());
-        assert!(error("[").contains("no JSON"));
+        assert!(error("[").contains("not JSON"));
         assert!(error("[{\"box\": 1}]").contains("Segment Anything"));
         let wrong = r#"[{"segmentation": {"size": [2, 2], "counts": [1]}}]"#;
         assert!(error(wrong).contains("record 1") && error(wrong).contains("holds 1 pixels"));

@@ -3,8 +3,8 @@
 use super::rle::{Rle, RunLengths};
 
 impl Rle {
-    /// Holes filled, then islands taken away, of fewer than `least` pixels; the pixels of a region touch by sides or corners.
-    /// Where all islands are small the largest stays. `None` where nothing is small.
+    /// Holes filled, then islands taken away, of fewer than `least` pixels; the pixels of a region touch by sides or
+    /// corners. Where all islands are small the largest stays. `None` where nothing is small.
     pub fn without_small_regions(&self, least: usize) -> Option<Self> {
         let (width, height) = (self.width as usize, self.height as usize);
         let mut mask = vec![false; width * height];
@@ -59,8 +59,8 @@ fn clean(mask: &mut [bool], width: usize, least: usize, small: Small) -> bool {
     true
 }
 
-/// For each pixel the number of its region from 1 on, 0 where it is not `wanted`; and the areas. Regions are numbered by
-/// the first of their blocks of 2 x 2 pixels, as OpenCV's are.
+/// For each pixel the number of its region from 1 on, 0 where it is not `wanted`; and the areas. Regions are numbered
+/// by the first of their blocks of 2 x 2 pixels, as OpenCV's are.
 fn regions(mask: &[bool], width: usize, wanted: bool) -> (Vec<u32>, Vec<usize>) {
     let height = mask.len() / width.max(1);
     let mut labels = vec![0u32; mask.len()];

@@ -22,8 +22,8 @@ impl Rle {
     pub fn new(height: u32, width: u32, counts: Vec<u32>) -> Result<Self, RleError> {
         let total: u64 = counts.iter().map(|&count| u64::from(count)).sum();
         let pixels = u64::from(height) * u64::from(width);
-        ensure!(pixels <= 1 << 30, "the run-length code is of {height} x {width} pixels, more than is read");
-        ensure!(total == pixels, "the run-length code holds {total} pixels, but its mask is {height} x {width}");
+        ensure!(pixels <= 1 << 30, "the run-length code is {height} x {width} pixels, which is too large");
+        ensure!(total == pixels, "the run-length code covers {total} pixels, but its mask is {height} x {width}");
         Ok(Self { height, width, counts })
     }
 
@@ -34,8 +34,12 @@ impl Rle {
         while let Some(first) = bytes.next() {
             let (mut value, mut shift, mut byte) = (0i64, 0, first);
             loop {
-                ensure!((48..112).contains(&byte), "the run-length code holds '{}'", char::from(byte).escape_debug());
-                ensure!(shift < 40, "the run-length code holds a count of too many digits");
+                ensure!(
+                    (48..112).contains(&byte),
+                    "the run-length code contains '{}'",
+                    char::from(byte).escape_debug()
+                );
+                ensure!(shift < 40, "the run-length code contains a count that is too large");
                 let digit = i64::from(byte - 48);
                 value |= (digit & 31) << shift;
                 shift += 5;
@@ -57,7 +61,7 @@ impl Rle {
             }
             match u32::try_from(value) {
                 Ok(count) => counts.push(count),
-                Err(_) => anyhow::bail!("the run-length code holds the count {value}"),
+                Err(_) => anyhow::bail!("the run-length code contains the count {value}"),
             }
         }
         Self::new(height, width, counts)
@@ -228,6 +232,6 @@ mod tests {
         assert!(error("1P").contains("ends within a count"));
         assert!(error("1 ").contains("holds ' '"));
         assert!(error("O").contains("holds the count -1"));
-        assert!(error(&"o".repeat(30)).contains("too many digits"));
+        assert!(error(&"o".repeat(30)).contains("too large"));
     }
 }

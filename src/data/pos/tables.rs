@@ -24,26 +24,23 @@ impl Tables {
         let mut text = String::new();
         GzDecoder::new(&include_bytes!("builtin.json.gz")[..])
             .read_to_string(&mut text)
-            .context("the built-in tables of the tagger are damaged")?;
-        serde_json::from_str(&text).context("the built-in tables of the tagger are damaged")
+            .context("the built-in tagger tables are damaged")?;
+        serde_json::from_str(&text).context("the built-in tagger tables are damaged")
     }
 
     /// Reads a folder of NLTK's `averaged_perceptron_tagger_eng` as JSON: the files whose names end in `weights.json`,
     /// `tagdict.json` and, where there is one, `classes.json`.
     pub fn load(folder: &Path) -> Result<Self> {
         let Some(weights) = find(folder, "weights.json")? else {
-            bail!(
-                "there is no '*.weights.json' in '{}': unpack NLTK's averaged_perceptron_tagger_eng there",
-                folder.display()
-            )
+            bail!("no '*.weights.json' in '{}'; unpack NLTK's averaged_perceptron_tagger_eng there", folder.display())
         };
         let Some(tagdict) = find(folder, "tagdict.json")? else {
-            bail!("there is no '*.tagdict.json' in '{}', beside the weights", folder.display())
+            bail!("no '*.tagdict.json' in '{}' next to the weights", folder.display())
         };
         let tables = Self { tagdict: read(&tagdict)?, weights: read(&weights)? };
         if let Some(classes) = find(folder, "classes.json")? {
             for class in read::<Vec<String>>(&classes)? {
-                Tag::of(&class).with_context(|| format!("'{}' lists another set of tags", classes.display()))?;
+                Tag::of(&class).with_context(|| format!("'{}' has a different tag set", classes.display()))?;
             }
         }
         Ok(tables)
@@ -52,12 +49,12 @@ impl Tables {
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let text = crate::util::fs::read_text(path)?;
-    serde_json::from_str(&text).with_context(|| format!("'{}' is no table of the tagger", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("'{}' is not a tagger table", path.display()))
 }
 
 /// The first file of a folder, by name, that ends so.
 fn find(folder: &Path, ending: &str) -> Result<Option<PathBuf>> {
-    let context = || format!("cannot read the folder of the tagger's tables '{}'", folder.display());
+    let context = || format!("cannot read the tagger folder '{}'", folder.display());
     let paths = walk::entries(folder).with_context(context)?;
     Ok(paths.into_iter().find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(ending))))
 }

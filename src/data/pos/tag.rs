@@ -22,7 +22,7 @@ impl Tag {
     pub fn of(name: &str) -> Result<Self> {
         match NAMES.binary_search(&name) {
             Ok(index) => Ok(Self(index as u8)),
-            Err(_) => bail!("'{name}' is no Penn Treebank tag"),
+            Err(_) => bail!("'{name}' is not a Penn Treebank tag"),
         }
     }
 

@@ -68,7 +68,7 @@ pub fn compile(wheel: &Path, output: &Path) -> Result<Compiled> {
 }
 
 fn part<'a>(archive: &'a mut ZipArchive<BufReader<File>>, part: &Part) -> Result<zip::read::ZipFile<'a>> {
-    archive.by_name(part.name).with_context(|| format!("there is no '{}' (pycocoevalcap 1.2 has it)", part.name))
+    archive.by_name(part.name).with_context(|| format!("no '{}' in it (expected in pycocoevalcap 1.2)", part.name))
 }
 
 fn check(part: &Part, digest: &[u8], wheel: &Path) -> Result<()> {
@@ -179,7 +179,7 @@ fn dictionaries(jar: &[u8]) -> Result<Sections> {
     let mut archive = ZipArchive::new(Cursor::new(jar))?;
     let mut text = |name: &str| -> Result<String> {
         let mut text = String::new();
-        archive.by_name(name).with_context(|| format!("there is no '{name}'"))?.read_to_string(&mut text)?;
+        archive.by_name(name).with_context(|| format!("no '{name}' in it"))?.read_to_string(&mut text)?;
         Ok(text)
     };
     let mut sections = Sections(vec![Vec::new(); SECTIONS]);
@@ -263,7 +263,7 @@ impl Paraphrases {
                 if probability.trim().is_empty() {
                     return Ok(table);
                 }
-                bail!("entry {} is cut short", table.entries.len() + 1);
+                bail!("entry {} is truncated", table.entries.len() + 1);
             }
             if source != last {
                 node = table.node(&source)?;

@@ -69,8 +69,8 @@ pub struct Source {
 pub struct Resources {
     map: Mmap,
     sections: [Range<usize>; SECTIONS],
-    /// Of each word number, the node of the trie that it leads to from the root; 0 where there is none. Nearly every word
-    /// of a caption is asked for, and the root has thousands of children.
+    /// Of each word number, the node of the trie that it leads to from the root; 0 where there is none. Nearly every
+    /// word of a caption is asked for, and the root has thousands of children.
     first_nodes: Vec<u32>,
 }
 
@@ -93,7 +93,7 @@ impl Resources {
         let file = File::open(path).with_context(|| format!("cannot read '{}'", path.display()))?;
         // SAFETY: the file is only ever replaced by a rename, never written in place.
         let map = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot read '{}'", path.display()))?;
-        let mend = "make it again with 'make metrics-data'";
+        let mend = "recreate it with 'make metrics-data'";
         if map.get(..8) != Some(MAGIC) {
             bail!("'{}' is not a file of METEOR resources; {mend}", path.display());
         }
@@ -101,7 +101,7 @@ impl Resources {
             bail!("'{}' was made for another version of rsic; {mend}", path.display());
         }
         let Some(sections) = sections(&map) else {
-            bail!("'{}' is damaged (cut short or overwritten); {mend}", path.display());
+            bail!("'{}' is damaged; {mend}", path.display());
         };
         let mut resources = Self { map, sections, first_nodes: Vec::new() };
         resources.first_nodes = resources.first_nodes();

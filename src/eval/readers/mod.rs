@@ -99,10 +99,10 @@ pub fn read_hypotheses(path: &Path) -> Result<Captions> {
     let captions = read(path)?;
     if let Some(item) = captions.items.iter().find(|item| item.captions.len() != 1) {
         let (id, count) = (plain(&item.id), item.captions.len());
-        bail!("image '{id}' has {count} captions in '{}'; give one caption an image", path.display());
+        bail!("image '{id}' has {count} captions in '{}'; give one caption per image", path.display());
     }
     if captions.items.is_empty() {
-        bail!("there are no captions in '{}'", path.display());
+        bail!("no captions in '{}'", path.display());
     }
     Ok(captions)
 }
@@ -119,7 +119,7 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
             let count = captions.items.len();
             match lines {
                 Some((first, other)) if first != count => bail!(
-                    "'{}' has {count} lines and '{}' has {first}: plain references need a line for every item",
+                    "'{}' has {count} lines and '{}' has {first}: plain text references need one line per item",
                     path.display(),
                     other.display()
                 ),
@@ -212,7 +212,7 @@ impl Captions {
 
     /// Adds an image's caption, or several.
     fn add_record(&mut self, record: Record) -> Result<()> {
-        let image = record.image.with_context(|| format!("it names no image (one of {})", IMAGE_KEYS.join(", ")))?;
+        let image = record.image.with_context(|| format!("it has no image key (one of {})", IMAGE_KEYS.join(", ")))?;
         if !(image.is_string() || image.is_number()) {
             bail!("its image is neither a number nor a string");
         }
@@ -226,7 +226,7 @@ impl Captions {
 /// Why a text is no JSON, and where.
 fn reason(error: &serde_json::Error) -> String {
     match error.is_eof() {
-        true => format!("{error}: it ends too early, as a file that was cut short; copy or write it again"),
+        true => format!("{error}: the file is truncated; copy or write it again"),
         false => error.to_string(),
     }
 }

@@ -13,8 +13,8 @@ const LEAST: i32 = NONE / 2;
 /// Words of the longest span; a longer caption is taken in pieces.
 const LONGEST: usize = 40;
 
-/// How far a symbol over several words may be behind the best one over them, in the units of weights: a factor of e to the
-/// twelfth. Further back are none of the reference's, or hardly any.
+/// How far a symbol over several words may be behind the best one over them, in the units of weights: a factor of e to
+/// the twelfth. Further back are none of the reference's, or hardly any.
 const BEAM: i32 = 12 * ONE as i32;
 
 /// What stands for no chain.
@@ -72,7 +72,8 @@ pub struct Chart {
     scores: Vec<i32>,
     backs: Vec<Base>,
     touched: Vec<u16>,
-    /// Of each word, between edges, the symbols that can stand after it, and those that can stand before it, a bit each.
+    /// Of each word, between edges, the symbols that can stand after it, and those that can stand before it, a bit
+    /// each.
     beside: [Vec<u64>; 2],
     /// The symbols that can stand where the current span is.
     fitting: Vec<u64>,

@@ -130,8 +130,8 @@ pub struct Grammar {
     pub symbols: Vec<Symbol>,
     /// What `symbols` say of neighbours.
     pub neighbours: [Neighbours; 2],
-    /// Rules by the left part, and by the right part those whose right part alone only joins: few rules have such a part in
-    /// common.
+    /// Rules by the left part, and by the right part those whose right part alone only joins: few rules have such a
+    /// part in common.
     pub rules: [Rules; 2],
     /// Of each symbol, where the chains over it start; one more at the end.
     pub above: Vec<u32>,

@@ -5,8 +5,8 @@
 //! equal; `tests/metrics_spice.rs` shows it.
 //!
 //! Deviation: the parse. The reference runs the Stanford PCFG parser of 2015; here a grammar of the same form
-//! ([`grammar`], [`chart`]), tables that read dependencies off its trees ([`relations`]) and a lemmatiser ([`model`]), all
-//! learnt from that parser's output on captions, stand in for it. Scores therefore agree
+//! ([`grammar`], [`chart`]), tables that read dependencies off its trees ([`relations`]) and a lemmatiser ([`model`]),
+//! all learnt from that parser's output on captions, stand in for it. Scores therefore agree
 //! closely, not exactly, and are printed as `SPICE (native)`; `docs/spice.md` states how closely.
 
 pub mod agreement;

@@ -238,8 +238,8 @@ fn note_tags(constituent: &Constituent, grammar: &Grammar, tags: &mut [u32]) {
 }
 
 impl Relations {
-    /// The tags' categories and the dependencies of a caption with these constituents, one unless it could not be derived
-    /// as a whole: then the first one's head is the root.
+    /// The tags' categories and the dependencies of a caption with these constituents, one unless it could not be
+    /// derived as a whole: then the first one's head is the root.
     pub fn read_off(
         &self,
         grammar: &Grammar,

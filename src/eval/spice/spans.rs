@@ -1,5 +1,5 @@
-//! Which spans of words can be parts of a derivation: a logistic regression over the words at a span's ends, whose unlikely
-//! spans the chart need not fill (after Roark and Hollingshead, COLING 2008).
+//! Which spans of words can be parts of a derivation: a logistic regression over the words at a span's ends, whose
+//! unlikely spans the chart need not fill (after Roark and Hollingshead, COLING 2008).
 
 use super::linear::{Linear, feature};
 
@@ -92,8 +92,8 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// Of a caption of so many words, whether each span can be a part, at its start times one more than the words, plus its
-    /// end. Words and the whole always can.
+    /// Of a caption of so many words, whether each span can be a part, at its start times one more than the words, plus
+    /// its end. Words and the whole always can.
     pub fn open(&self, ends: &Ends, words: usize, open: &mut Vec<bool>) {
         open.clear();
         open.resize(words * (words + 1), true);

@@ -21,7 +21,7 @@ impl Sweep {
         let axes: Vec<(&String, Vec<String>)> = self.parameters.iter().map(axis).collect();
         let total = axes.iter().try_fold(1usize, |product, (_, values)| product.checked_mul(values.len()));
         let total = total.filter(|&total| total <= MOST).with_context(|| {
-            format!("the parameters of '{}' make more than {MOST} runs; use method 'random'", self.name)
+            format!("the parameters of '{}' give more than {MOST} runs; use method 'random'", self.name)
         })?;
         let combination = |mut number: usize| {
             let mut settings = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! A sweep: one experiment under many settings, in the vocabulary of Weights & Biases (`method`, `parameters`, `metric`).
+//! A sweep: one experiment under many settings, in the vocabulary of Weights & Biases (`method`, `parameters`,
+//! `metric`).
 
 mod expand;
 mod standing;
@@ -113,7 +114,13 @@ impl Settings for Sweep {
         let mut faults = Vec::new();
         let mut fault = |path: &str, message: String| faults.push((path.to_owned(), message));
         if self.name.is_empty() || !self.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-            fault("name", format!("names a folder: use letters, digits, '-', '_' and '.' (found \"{}\")", self.name));
+            fault(
+                "name",
+                format!(
+                    "used as a folder name: only letters, digits, '-', '_' and '.' are allowed (found \"{}\")",
+                    self.name
+                ),
+            );
         }
         if !METRICS.contains(&self.metric.name.as_str()) {
             let hint = suggest::hint(&self.metric.name, METRICS);
@@ -133,7 +140,7 @@ impl Settings for Sweep {
                 );
             }
             if name == "train.seed" {
-                fault("parameters.train.seed", "is not swept like others: use 'seeds'".into());
+                fault("parameters.train.seed", "cannot be a sweep parameter: use 'seeds'".into());
             }
         }
         match self.method {
@@ -192,7 +199,7 @@ impl PlannedSweep {
     pub fn keep(&mut self, task: usize) -> Result<()> {
         let tasks = self.tasks();
         let Some(&(index, seed)) = tasks.get(task) else {
-            bail!("there is no task {task}; '{}' has {} (0 to {})", self.sweep.name, tasks.len(), tasks.len() - 1);
+            bail!("task {task} does not exist; '{}' has {} (0 to {})", self.sweep.name, tasks.len(), tasks.len() - 1);
         };
         for (other, run) in self.plan.runs.iter_mut().enumerate() {
             run.seeds.retain(|&s| other == index && s == seed);

@@ -7,11 +7,11 @@ pub fn unit(xs: &Tensor) -> Tensor {
     xs / xs.norm_scalaropt_dim(2, [1i64].as_slice(), true).clamp_min(1e-12)
 }
 
-/// `L_cl(x, y)`: how badly each of `x` is told from the others' partners in `y`, weighted `direction`, and the other way
-/// round, weighted `1 - direction`. `[N, D]` each, of length one; row `i` of both is a pair.
+/// `L_cl(x, y)`: how badly each of `x` is told from the others' partners in `y`, weighted `direction`, and the other
+/// way round, weighted `1 - direction`. `[N, D]` each, of length one; row `i` of both is a pair.
 ///
-/// Deviation: the paper's equation shows neither the temperature nor the norms (nor, in print, its minus sign); they are
-/// ConVIRT's, whose loss it is.
+/// Deviation: the paper's equation shows neither the temperature nor the norms (nor, in print, its minus sign); they
+/// are ConVIRT's, whose loss it is.
 pub fn contrastive_loss(x: &Tensor, y: &Tensor, temperature: f64, direction: f64) -> Tensor {
     let likeness = x.matmul(&y.tr()) / temperature;
     // The pairs stand on the diagonal.

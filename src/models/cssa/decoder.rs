@@ -47,8 +47,8 @@ impl Decoder {
         embedded + sinusoidal(length, width, words.device()).index_select(0, times)
     }
 
-    /// Packed words `[N]` -> `[N, D]`. `image`: cells `[I, S, D]` and the image of each row, `[B]`; without it the words
-    /// see each other alone.
+    /// Packed words `[N]` -> `[N, D]`. `image`: cells `[I, S, D]` and the image of each row, `[B]`; without it the
+    /// words see each other alone.
     pub(super) fn words(
         &self,
         words: &Tensor,
@@ -110,8 +110,8 @@ impl Decoder {
         self.logits(&xs)
     }
 
-    /// How much each word of a caption of one image, and the end behind them, looks at each of its cells, `[1, S, D]`: the
-    /// last layer's mean over its heads, `[T + 1, S]`.
+    /// How much each word of a caption of one image, and the end behind them, looks at each of its cells, `[1, S, D]`:
+    /// the last layer's mean over its heads, `[T + 1, S]`.
     pub(super) fn looks(&self, cells: &Tensor, words: &[i64]) -> Tensor {
         let fed = Tensor::from_slice(&[&[START], words].concat()).to_device(cells.device());
         let length = words.len() as i64 + 1;

@@ -29,7 +29,8 @@ impl DynamicGeometry {
             return None;
         }
         let (hidden, heads) = (config.geometry_hidden as i64, config.heads as i64);
-        // Deviation: with s = 0 the paper says "no dynamic adjustment" of a learnable s, which would move: it is frozen.
+        // Deviation: with s = 0 the paper says "no dynamic adjustment" of a learnable s, which would move: it is
+        // frozen.
         let learnt = config.geometry == Geometry::Exp && config.exp_start != 0.0;
         Some(Self {
             high: linear(path / "high", 2, hidden),

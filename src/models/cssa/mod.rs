@@ -1,12 +1,12 @@
-//! CSSA: a grid Transformer with a geometry bias that decays from layer to layer, trained first to tell pairs of images and
-//! captions apart, then to caption.
+//! CSSA: a grid Transformer with a geometry bias that decays from layer to layer, trained first to tell pairs of images
+//! and captions apart, then to caption.
 //!
 //! Paper: "A Multimodal Contrastive Learning Approach for Remote Sensing Image Captioning" with dynamic geometry
 //! (DG-former, MCCL, RSIC); Tables 1-5, Figs. 4, 7, 9. No public code is known.
 //!
 //! The text encoder of the first stage is the decoder without its attention to the image: the same parameters, so that
-//! "initialised with the parameters of the previous stage" is no copying; what is new in the second stage, the attention
-//! to the image and the output, is untouched by the first.
+//! "initialised with the parameters of the previous stage" is no copying; what is new in the second stage, the
+//! attention to the image and the output, is untouched by the first.
 
 pub mod config;
 pub mod contrastive;

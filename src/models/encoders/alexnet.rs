@@ -1,5 +1,5 @@
-//! AlexNet in one column: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014. Tensor names
-//! are torchvision's.
+//! AlexNet in one column: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014. Tensor
+//! names are torchvision's.
 
 use super::Network;
 use super::layers::{Conv, ConvShape, Mlp, max_pool};

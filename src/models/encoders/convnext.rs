@@ -1,5 +1,5 @@
-//! ConvNeXt tiny, small, base and large: Liu et al., "A ConvNet for the 2020s", CVPR 2022, Sections 2 and 3. Tensor names are
-//! torchvision's.
+//! ConvNeXt tiny, small, base and large: Liu et al., "A ConvNet for the 2020s", CVPR 2022, Sections 2 and 3. Tensor
+//! names are torchvision's.
 
 use super::Network;
 use super::layers::{Conv, ConvShape, LayerNorm, Linear, pool};

@@ -1,7 +1,8 @@
-//! GoogLeNet: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, Table 1, with batch normalisation and without the
-//! auxiliary heads. Tensor names are torchvision's.
+//! GoogLeNet: Szegedy et al., "Going Deeper with Convolutions", CVPR 2015, Table 1, with batch normalisation and
+//! without the auxiliary heads. Tensor names are torchvision's.
 //!
-//! Deviation: the third branch has a 3x3 convolution where the paper has 5x5, as in torchvision, whose weights it loads.
+//! Deviation: the third branch has a 3x3 convolution where the paper has 5x5, as in torchvision, whose weights it
+//! loads.
 
 use super::Network;
 use super::layers::{BatchNorm, ConvNorm, ConvShape, Linear, max_pool, pool};

@@ -104,8 +104,8 @@ impl Conv {
         )
     }
 
-    /// A convolution that does what a linear layer does, at every place: oneDNN's is up to twice as fast as the matrix product
-    /// of LibTorch's CPU libraries.
+    /// A convolution that does what a linear layer does, at every place: oneDNN's is up to twice as fast as the matrix
+    /// product of LibTorch's CPU libraries.
     pub fn pointwise(linear: &Linear, kind: Kind) -> Self {
         let [output, input] = [0, 1].map(|side| linear.weight.size().get(side).copied().unwrap_or_default());
         let weight = linear.weight.view([output, input, 1, 1]);
@@ -156,8 +156,8 @@ impl BatchNorm {
         }
     }
 
-    /// Keeps the shape. With `train`, and as its mode says, normalises with the batch's statistics and updates the running
-    /// ones.
+    /// Keeps the shape. With `train`, and as its mode says, normalises with the batch's statistics and updates the
+    /// running ones.
     pub fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
         let train = train
             && match self.mode {
@@ -212,7 +212,8 @@ impl ConvNorm {
     pub fn forward_add_relu(&self, xs: &Tensor, sum: Tensor, train: bool) -> Tensor {
         match &self.norm {
             Some(norm) => {
-                // Neither convolution nor batch normalisation needs its own output for the gradient: adding in place is safe.
+                // Neither convolution nor batch normalisation needs its own output for the gradient: adding in place is
+                // safe.
                 let mut ys = norm.forward(&self.conv.forward(xs), train);
                 ys += sum;
                 ys.relu_()

@@ -76,8 +76,8 @@ pub fn build_in(name: &str, weights: &str, device: Device, precision: Precision)
 pub enum Precision {
     #[default]
     Float32,
-    /// Weights and activations with 8 bits of mantissa, for GPUs. On a CPU it changes pooled features by 0.3 to 0.5 percent of
-    /// their norm; on a GPU it is not measured.
+    /// Weights and activations with 8 bits of mantissa, for GPUs. On a CPU it changes pooled features by 0.3 to 0.5
+    /// percent of their norm; on a GPU it is not measured.
     Bfloat16,
 }
 
@@ -135,7 +135,7 @@ pub fn check(spec: &Spec, dict: &weights::StateDict, report: &LoadReport) -> Res
     let Err(error) = report.check(&dict.path) else { return Ok(()) };
     match spec::recognise(|tensor| dict.shape_of(tensor)) {
         Some(other) if other.name != spec.name => anyhow::bail!(
-            "'{}' holds the weights of {}, not of {}; name the encoder '{}' or give the weights of {}",
+            "'{}' contains weights of {}, not of {}; set the encoder name to '{}' or use weights of {}",
             dict.path.display(),
             other.name,
             spec.name,
@@ -165,7 +165,8 @@ impl Encoder {
         &self.report
     }
 
-    /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, without gradient.
+    /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, without
+    /// gradient.
     pub fn forward(&self, images: &Tensor) -> Tensor {
         let grid = |images: Tensor| self.network.grid(&layers::channels_last(&images), false);
         tch::no_grad(|| grid(images.to_device(self.device).to_kind(self.kind)).to_kind(Kind::Float))

@@ -47,8 +47,8 @@ at::Tensor *rsic_conv_pack(const at::Tensor *weight, std::int64_t padding, std::
   }
 }
 
-// Convolution of channels-last images with a plain or laid out weight. Without a sum: then ReLU where that is asked. With
-// one: added to it in place, then ReLU.
+// Convolution of channels-last images with a plain or laid out weight. Without a sum: then ReLU where that is asked.
+// With one: added to it in place, then ReLU.
 at::Tensor *rsic_conv(at::Tensor *sum, const at::Tensor *images, const at::Tensor *weight, const at::Tensor *bias,
                       std::int64_t padding, std::int64_t stride, std::int64_t groups, bool relu) {
   const auto optional_bias = bias ? IValue(*bias) : IValue();

@@ -51,7 +51,8 @@ impl Packed {
         Self { shape, weight: RefCell::new(Weight::Plain(weight)), bias }
     }
 
-    /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`, after ReLU where `relu` says so. `None` where this LibTorch cannot.
+    /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`, after ReLU where `relu` says so. `None` where this LibTorch
+    /// cannot.
     pub(super) fn forward(&self, images: &Tensor, relu: bool) -> Option<Tensor> {
         self.convolve(images, std::ptr::null(), relu)
     }

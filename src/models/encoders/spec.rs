@@ -180,7 +180,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn find(name: &str) -> Result<&'static Spec> {
     match SPECS.iter().find(|spec| spec.name == name) {
         Some(spec) => Ok(spec),
-        None => bail!("there is no encoder '{name}'{}", crate::util::suggest::hint(name, names())),
+        None => bail!("unknown encoder '{name}'{}", crate::util::suggest::hint(name, names())),
     }
 }
 
@@ -203,8 +203,8 @@ impl Spec {
         }
     }
 
-    /// Images that a CPU takes at a time: their largest activations should fit its caches, and the more images, the less weighs
-    /// the repacking of weights for each batch.
+    /// Images that a CPU takes at a time: their largest activations should fit its caches, and the more images, the
+    /// less weighs the repacking of weights for each batch.
     pub fn cpu_batch(&self) -> usize {
         match self.family {
             Family::Vgg(_) => 2,

@@ -25,14 +25,14 @@ pub enum NormMode {
 /// Which stages of an encoder are trained, and how its batch normalisation behaves meanwhile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tuning {
-    /// Beginnings of parameter names up to a dot (`layer3`, `features.denseblock4`, `fc`; `features.` may be left away);
-    /// the rest is frozen. `None`: everything is trained.
+    /// Beginnings of parameter names up to a dot (`layer3`, `features.denseblock4`, `fc`; `features.` may be left
+    /// away); the rest is frozen. `None`: everything is trained.
     pub trainable: Option<Vec<String>>,
     pub norms: NormMode,
 }
 
-/// An encoder whose parameters live in a `VarStore`, for training it: pre-training on scene classes, or fine-tuning inside
-/// a captioning model.
+/// An encoder whose parameters live in a `VarStore`, for training it: pre-training on scene classes, or fine-tuning
+/// inside a captioning model.
 ///
 /// Frozen parameters ask for no gradient, and the backward pass ends where the last trained stage begins.
 ///
@@ -67,8 +67,8 @@ struct Folded {
 }
 
 impl Trainable {
-    /// The encoder `name` with unset parameters under `prefix` in the store (`""`: at its root), with a classification head
-    /// where `classes` says how many.
+    /// The encoder `name` with unset parameters under `prefix` in the store (`""`: at its root), with a classification
+    /// head where `classes` says how many.
     ///
     /// Errors: an unknown name, a stage that the encoder does not have.
     pub fn new(name: &str, store: &VarStore, prefix: &str, classes: Option<i64>, tuning: &Tuning) -> Result<Self> {
@@ -110,8 +110,8 @@ impl Trainable {
         Ok(report)
     }
 
-    /// [`Trainable::load`], but a classification head that the file does not have, or has for another number of classes,
-    /// stays as it is. Gives the names of the tensors that stayed.
+    /// [`Trainable::load`], but a classification head that the file does not have, or has for another number of
+    /// classes, stays as it is. Gives the names of the tensors that stayed.
     pub fn load_but_head(&self, dict: &StateDict) -> Result<Vec<String>> {
         let mut report = weights::load_variables(&self.variables, dict);
         let head = self.spec.head_prefix();
@@ -122,8 +122,8 @@ impl Trainable {
         Ok(stayed)
     }
 
-    /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, with gradient where
-    /// something is trained. `train` puts dropout in training mode, and batch normalisation as [`NormMode`] says.
+    /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, with gradient
+    /// where something is trained. `train` puts dropout in training mode, and batch normalisation as [`NormMode`] says.
     pub fn grid(&self, images: &Tensor, train: bool) -> Tensor {
         if train {
             self.folded.take(); // it moves running statistics, and needs the memory

@@ -1,5 +1,5 @@
-//! VGG-16 and VGG-19 without normalisation: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-//! Recognition", ICLR 2015, Table 1 columns D and E. Tensor names are torchvision's.
+//! VGG-16 and VGG-19 without normalisation: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale
+//! Image Recognition", ICLR 2015, Table 1 columns D and E. Tensor names are torchvision's.
 
 use super::Network;
 use super::layers::{Conv, ConvShape, Mlp, max_pool};

@@ -132,8 +132,8 @@ impl Decoder {
     /// attributes' parts of the gates, `[R, 2D]` each, none without gates. Gives the new state and the attention's
     /// weights, `[R, P]`.
     ///
-    /// Deviation: Eq. (25) lists `i1` beside `h1`'s place: the recurrent product acts on `i1` where `h1` was, by which the
-    /// number of parameters is the published one.
+    /// Deviation: Eq. (25) lists `i1` beside `h1`'s place: the recurrent product acts on `i1` where `h1` was, by which
+    /// the number of parameters is the published one.
     pub(super) fn step(
         &self,
         known: &Tensor,

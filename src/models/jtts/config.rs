@@ -28,8 +28,8 @@ pub struct Config {
     pub beta: f64,
     /// Which words are attributes.
     pub words: Rules,
-    /// Word vectors in GloVe's text form, `attribute_embedding` numbers each, from which the attributes' start; normal with
-    /// deviation 0.1 where absent.
+    /// Word vectors in GloVe's text form, `attribute_embedding` numbers each, from which the attributes' start; normal
+    /// with deviation 0.1 where absent.
     pub glove: Option<PathBuf>,
     /// Units of both LSTMs and width of the image features, D.
     pub hidden: usize,

@@ -1,12 +1,13 @@
-//! JTTS: attributes and caption trained jointly in two stages, with semantic gates between the LSTMs of an up-down decoder.
+//! JTTS: attributes and caption trained jointly in two stages, with semantic gates between the LSTMs of an up-down
+//! decoder.
 //!
-//! Paper: Ye, Wang, Gu, Cheng, Ding, Zhao: "A Joint-Training Two-Stage Method for Remote Sensing Image Captioning", IEEE
-//! TGRS 2022; Tables I to IX. No code of it is known. Where the text is silent (optimiser details, dropout, beam), the
-//! settings of the same group's earlier program are taken, which builds on the up-down captioner of
+//! Paper: Ye, Wang, Gu, Cheng, Ding, Zhao: "A Joint-Training Two-Stage Method for Remote Sensing Image Captioning",
+//! IEEE TGRS 2022; Tables I to IX. No code of it is known. Where the text is silent (optimiser details, dropout, beam),
+//! the settings of the same group's earlier program are taken, which builds on the up-down captioner of
 //! `ImageCaptioning.pytorch`.
 //!
-//! Deviation: Table VIII's numbers of parameters settle what the text leaves open: both LSTMs have 1000 units, words 100
-//! and attributes 200 numbers, and the mean image vector has a layer of its own (`image_layer`), where the text
+//! Deviation: Table VIII's numbers of parameters settle what the text leaves open: both LSTMs have 1000 units, words
+//! 100 and attributes 200 numbers, and the mean image vector has a layer of its own (`image_layer`), where the text
 //! takes the mean of the regions' layer.
 
 mod blocks;

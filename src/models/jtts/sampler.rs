@@ -87,7 +87,8 @@ mod tests {
         near(&gradient, &values().iter().zip(1..).map(|(m, w)| m * f64::from(w)).collect::<Vec<_>>());
     }
 
-    /// Eqs. (6) to (10): beta f / (1 + f)^2 off the greatest, with f = exp(-x); at the greatest minus the sum over the others.
+    /// Eqs. (6) to (10): beta f / (1 + f)^2 off the greatest, with f = exp(-x); at the greatest minus the sum over the
+    /// others.
     #[test]
     fn the_logistic_sampler_has_the_gradients_of_its_curve_and_of_the_maximum() {
         let weights = [1.0, 2.0, 3.0, 4.0];

@@ -48,8 +48,8 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttention {
-    /// `width` must be a multiple of `heads`. Weights start uniform as Glorot and Bengio (2010) have them, biases at 0, as
-    /// PyTorch's `Transformer` does.
+    /// `width` must be a multiple of `heads`. Weights start uniform as Glorot and Bengio (2010) have them, biases at 0,
+    /// as PyTorch's `Transformer` does.
     pub fn new(path: &nn::Path, width: i64, heads: i64, dropout: f64) -> Self {
         let bound = (6.0 / (4 * width) as f64).sqrt();
         let mut out_proj = linear(path / "out_proj", width, width);
@@ -129,7 +129,8 @@ impl MultiHeadAttention {
     }
 }
 
-/// `softmax(q k^T / sqrt(d) + mask) v` with dropout on the probabilities: `[B, H, T, d]` on `[B, H, S, d]` -> `[B, H, T, d]`.
+/// `softmax(q k^T / sqrt(d) + mask) v` with dropout on the probabilities: `[B, H, T, d]` on `[B, H, S, d]` -> `[B, H,
+/// T, d]`.
 ///
 /// LibTorch's fused kernel where it computes the same: on a CPU it knows neither dropout nor a bias that learns.
 pub fn attention(queries: &Tensor, keys: &Tensor, values: &Tensor, mask: Mask, p: f64) -> Tensor {

@@ -2,8 +2,8 @@
 
 use tch::{Device, Tensor};
 
-/// Places of `R` rows in `[I, W]`, the rows of an image side by side: all of them look at one copy of the image's keys and
-/// values.
+/// Places of `R` rows in `[I, W]`, the rows of an image side by side: all of them look at one copy of the image's keys
+/// and values.
 #[derive(Debug)]
 pub struct ImageRows {
     images: i64,

@@ -123,8 +123,8 @@ impl DecoderLayer {
         add_and_norm(&self.norm3, &xs, &self.feed_forward.forward(&xs, train), self.dropout, train)
     }
 
-    /// One word of every row, `[R, D]` -> `[R, D]`, without dropout. `words` holds the words before it, `None` at the first,
-    /// and gets this one; `memory` has one entry an image, and `images` tells the rows of each.
+    /// One word of every row, `[R, D]` -> `[R, D]`, without dropout. `words` holds the words before it, `None` at the
+    /// first, and gets this one; `memory` has one entry an image, and `images` tells the rows of each.
     pub fn step(&self, xs: &Tensor, words: &mut Option<KeyValues>, memory: &KeyValues, images: &ImageRows) -> Tensor {
         let (queries, new) = self.self_attn.queries_keys_values(&xs.unsqueeze(1));
         match words {
@@ -142,8 +142,8 @@ impl DecoderLayer {
         self.norm3.forward(&(&xs + self.feed_forward.forward(&xs, false)))
     }
 
-    /// How much each word of one sequence, `[1, T, D]`, looks at each place of the memory, mean over the heads, `[T, S]`;
-    /// and the layer's output. For display.
+    /// How much each word of one sequence, `[1, T, D]`, looks at each place of the memory, mean over the heads, `[T,
+    /// S]`; and the layer's output. For display.
     pub fn looks(&self, xs: &Tensor, memory: &KeyValues) -> (Tensor, Tensor) {
         let xs = self.norm1.forward(&(xs + self.self_attn.forward(xs, Mask::Causal, false)));
         let queries = self.multihead_attn.queries(&xs);

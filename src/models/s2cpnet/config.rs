@@ -175,8 +175,8 @@ pub enum Decoder {
 pub enum SpatialPool {
     /// Their mean over the grid, Eq. (3).
     Global,
-    /// Their mean over a grid of half the side, enlarged again: nothing remains of features that were themselves enlarged
-    /// from that grid or a coarser one, as those of 224-pixel images are.
+    /// Their mean over a grid of half the side, enlarged again: nothing remains of features that were themselves
+    /// enlarged from that grid or a coarser one, as those of 224-pixel images are.
     Halved,
 }
 
@@ -186,8 +186,8 @@ pub enum SpatialPool {
 pub enum Unit {
     /// The text: `f = g1 x1 + g2 x2`, `g = sigmoid(W [x1; x2])`; `o_i = B(x_i, f)`.
     Fused,
-    /// The program: `f = (1 + a1) x1 + (1 + a2) x2`, `a = softmax(W4 W3 relu [x1; x2])`; all three to themselves by `B`,
-    /// then `o_1 = B(x1, f) + B(x1, x2)` and likewise `o_2`.
+    /// The program: `f = (1 + a1) x1 + (1 + a2) x2`, `a = softmax(W4 W3 relu [x1; x2])`; all three to themselves by
+    /// `B`, then `o_1 = B(x1, f) + B(x1, x2)` and likewise `o_2`.
     Full,
 }
 

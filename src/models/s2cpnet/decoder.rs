@@ -24,10 +24,11 @@ pub(super) struct Layer {
 enum Join {
     /// `LN2(s + v)`.
     Sum,
-    /// Eq. (6): `LN2(s + LN1(sigmoid(v) v) + LN2(sigmoid(s) s))`; with `residual`, `+ v` and `+ s` inside the inner norms.
+    /// Eq. (6): `LN2(s + LN1(sigmoid(v) v) + LN2(sigmoid(s) s))`; with `residual`, `+ v` and `+ s` inside the inner
+    /// norms.
     ///
-    /// Deviation: the paper draws a linear layer where the published program has the feed-forward network, which is here;
-    /// and the inner norms are those of the outer sums, as in the program.
+    /// Deviation: the paper draws a linear layer where the published program has the feed-forward network, which is
+    /// here; and the inner norms are those of the outer sums, as in the program.
     Gated { residual: bool },
 }
 
@@ -41,7 +42,8 @@ impl Layer {
         Self::new(path, "multihead_attn", config, true, join)
     }
 
-    /// The layer that predicts nouns. The published program computes their attention to each other and drops the result.
+    /// The layer that predicts nouns. The published program computes their attention to each other and drops the
+    /// result.
     pub(super) fn of_nouns(path: &nn::Path, config: &Config) -> Self {
         Self::new(path, "multihead_attn2", config, config.noun_self_attention(), Join::Sum)
     }
@@ -88,8 +90,8 @@ impl Layer {
         self.finish(&looked_back, memory, images, train)
     }
 
-    /// The next word of every row, `[R, D]` -> `[R, D]`. `words` are the keys and values of the words before it, to which
-    /// it is added.
+    /// The next word of every row, `[R, D]` -> `[R, D]`. `words` are the keys and values of the words before it, to
+    /// which it is added.
     pub(super) fn step(&self, xs: &Tensor, words: &mut KeyValues, memory: &KeyValues, images: &ImageRows) -> Tensor {
         let looked_back = match &self.self_attn {
             Some((attention, norm)) => {

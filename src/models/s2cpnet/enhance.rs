@@ -78,7 +78,8 @@ impl Spatial {
         let _ = self.alpha.set_requires_grad(false);
     }
 
-    /// `[I, P, C]` and its surroundings, broadcast to that -> `[I, P, C]`. No surroundings: those that equal the features.
+    /// `[I, P, C]` and its surroundings, broadcast to that -> `[I, P, C]`. No surroundings: those that equal the
+    /// features.
     pub(super) fn forward(&self, xs: &Tensor, surroundings: Option<&Tensor>) -> Tensor {
         let (foreground, background) = match surroundings {
             Some(low) => {

@@ -149,10 +149,11 @@ impl Encoder {
         self.repeat(&enhanced, repeats)
     }
 
-    /// Enhanced features on the grid, or on a coarser one whose places come so many times, along rows and columns, in it.
+    /// Enhanced features on the grid, or on a coarser one whose places come so many times, along rows and columns, in
+    /// it.
     ///
-    /// What an enlarged map repeats is computed once: everything up to the positions works place by place, or on means that
-    /// repeating does not change.
+    /// What an enlarged map repeats is computed once: everything up to the positions works place by place, or on means
+    /// that repeating does not change.
     fn enhance(&self, features: &Tensor, index: usize) -> (Tensor, Option<[i64; 2]>) {
         let (height, width) = (features.size()[2], features.size()[3]);
         let enlarged = self.grid % height == 0 && self.grid % width == 0;

@@ -1,8 +1,8 @@
 //! S2CPNet: semantic and spatial enhancement of image and object masks, cross-view fusion, nouns beside words.
 //!
-//! Paper: S2CPNet (Tables I-III the full model, IV-VII its parts; Eqs. (1)-(7)). Program: github.com/CVer-Yang/SSCPNet at
-//! ea07a9e; parameter names are its own, after the names of its modules in the training script, and parameters that it
-//! never uses are left out.
+//! Paper: S2CPNet (Tables I-III the full model, IV-VII its parts; Eqs. (1)-(7)). Program: github.com/CVer-Yang/SSCPNet
+//! at ea07a9e; parameter names are its own, after the names of its modules in the training script, and parameters that
+//! it never uses are left out.
 //!
 //! What the program does otherwise than the text is a switch of [`Config`]; [`Preset`] sets them all.
 
@@ -110,8 +110,8 @@ impl S2cpNet {
         }
     }
 
-    /// The state of a search with a branch: `tensors` are the image of each row, then keys and values of the words so far;
-    /// `shared` are keys and values of the memory.
+    /// The state of a search with a branch: `tensors` are the image of each row, then keys and values of the words so
+    /// far; `shared` are keys and values of the memory.
     fn start_branch(&self, branch: &Branch, features: &[Tensor]) -> State {
         let memory = self.memory(features);
         let (images, device) = (memory.size()[0], memory.device());

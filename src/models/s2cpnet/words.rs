@@ -25,7 +25,8 @@ impl Places {
         }
     }
 
-    /// Adds its place to each of `[N, D]`, `times` being `[N]` Int64. Later entries than there are places have the last.
+    /// Adds its place to each of `[N, D]`, `times` being `[N]` Int64. Later entries than there are places have the
+    /// last.
     pub(super) fn add(&self, xs: &Tensor, times: &Tensor, train: bool) -> Tensor {
         let times = times.clamp_max(self.fixed.size()[0] - 1);
         let places = self.fixed.index_select(0, &times) + self.learnt.forward(&times);

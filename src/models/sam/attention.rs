@@ -1,5 +1,5 @@
-//! The image encoder's attention: all tokens of a window or of the image, with relative positions that are decomposed into
-//! rows and columns (Li et al., "MViTv2", CVPR 2022, section 4.1).
+//! The image encoder's attention: all tokens of a window or of the image, with relative positions that are decomposed
+//! into rows and columns (Li et al., "MViTv2", CVPR 2022, section 4.1).
 
 use super::layers::Linear;
 use crate::models::layers::dense;
@@ -36,10 +36,11 @@ impl Attention {
         }
     }
 
-    /// `[B, H, W, D]` -> `[B, H, W, D]`, within windows of `window` x `window` tokens, or over the whole map where that is 0.
+    /// `[B, H, W, D]` -> `[B, H, W, D]`, within windows of `window` x `window` tokens, or over the whole map where that
+    /// is 0.
     ///
-    /// The map is filled up to whole windows with tokens of zeros, which are seen as keys too, as the published model does.
-    /// Here they enter only after the projection, of which they get the bias.
+    /// The map is filled up to whole windows with tokens of zeros, which are seen as keys too, as the published model
+    /// does. Here they enter only after the projection, of which they get the bias.
     pub fn forward(&self, xs: &Tensor, window: i64) -> Tensor {
         let (batch, height, width, channels) = four(xs);
         let qkv = self.qkv.forward(xs);
@@ -96,8 +97,8 @@ impl Attention {
     }
 }
 
-/// Queries, keys and values of many tokens, `[B, heads, T, head]` -> `[B, heads, T, head]`: one head at a time, its products as
-/// [`dense`] makes them, which is twice as fast on a CPU as within LibTorch's fused kernel.
+/// Queries, keys and values of many tokens, `[B, heads, T, head]` -> `[B, heads, T, head]`: one head at a time, its
+/// products as [`dense`] makes them, which is twice as fast on a CPU as within LibTorch's fused kernel.
 fn by_head(
     queries: &Tensor,
     keys: &Tensor,
@@ -134,8 +135,8 @@ pub(super) fn four(xs: &Tensor) -> (i64, i64, i64, i64) {
     (at(0), at(1), at(2), at(3))
 }
 
-/// The table of an axis of `side` tokens, `[2 * side - 1, head]`, by rising distance from query to key. A table of another
-/// side is stretched linearly.
+/// The table of an axis of `side` tokens, `[2 * side - 1, head]`, by rising distance from query to key. A table of
+/// another side is stretched linearly.
 fn distances(table: &Tensor, side: i64) -> Tensor {
     let length = 2 * side - 1;
     let table = if table.size().first() == Some(&length) {

@@ -150,8 +150,8 @@ impl Config {
 
     /// The sizes that the tensors of a file have; `None` where it holds no Segment Anything model.
     ///
-    /// Two sizes stand in no tensor: the heads of the decoder, 8 in every published model, and what side of image a TinyViT is
-    /// for, 1024 in MobileSAM.
+    /// Two sizes stand in no tensor: the heads of the decoder, 8 in every published model, and what side of image a
+    /// TinyViT is for, 1024 in MobileSAM.
     pub fn recognise(dict: &StateDict) -> Option<Self> {
         let shapes = Shapes(dict);
         let two_way = "mask_decoder.transformer.layers";
@@ -194,14 +194,14 @@ impl Config {
             all.chain([decoder.depth, decoder.mlp, decoder.inner, decoder.iou_depth]).all(|size| size > 0)
                 && decoder.masks > 1
                 && decoder.mask_channels >= 4,
-            "the sizes of the model are none that Segment Anything can have"
+            "the model sizes are not those of a Segment Anything model"
         );
         let divides = widths.iter().zip(&heads).all(|(width, heads)| width % heads == 0)
             && decoder.inner % decoder.heads == 0
             && self.channels % (8 * decoder.heads) == 0
             && patch <= 256
             && self.grid() <= 1024;
-        ensure!(divides, "the widths of the model are no multiples of its heads");
+        ensure!(divides, "the model widths are not multiples of the number of heads");
         Ok(())
     }
 }

@@ -42,8 +42,8 @@ impl Frame {
         [x * (width as f64 / self.width as f64), y * (height as f64 / self.height as f64)]
     }
 
-    /// Logits of the square, `[K, h, w]`, for each pixel of the image, `[K, height, width]`: bilinear to the square, without
-    /// what lies beside the image, bilinear to the image.
+    /// Logits of the square, `[K, h, w]`, for each pixel of the image, `[K, height, width]`: bilinear to the square,
+    /// without what lies beside the image, bilinear to the image.
     pub fn masks(&self, logits: &Tensor) -> Tensor {
         let (width, height) = self.inner();
         let square = logits.unsqueeze(0).upsample_bilinear2d([self.side, self.side], false, None, None);

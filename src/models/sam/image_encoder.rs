@@ -23,7 +23,8 @@ impl ImageEncoder {
         }
     }
 
-    /// Once all parameters are loaded: makes of the network its fastest equal, which computes in `kind` as its store does.
+    /// Once all parameters are loaded: makes of the network its fastest equal, which computes in `kind` as its store
+    /// does.
     pub(super) fn fold(&mut self, kind: Kind) {
         if let Self::TinyVit(network) = self {
             network.fold(kind);

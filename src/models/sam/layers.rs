@@ -22,8 +22,8 @@ impl Linear {
     }
 }
 
-/// Normalisation over the last dimension. The two-dimensional one of the model, over channels, is the same on a map whose
-/// channels come last.
+/// Normalisation over the last dimension. The two-dimensional one of the model, over channels, is the same on a map
+/// whose channels come last.
 #[derive(Debug)]
 pub(super) struct Norm {
     weight: Tensor,

@@ -1,8 +1,8 @@
 //! Segment Anything (Kirillov et al., ICCV 2023, arXiv:2304.02643; code and weights at
 //! github.com/facebookresearch/segment-anything): the masks that S2CPNet looks at.
 //!
-//! Image encoder, prompt encoder and mask decoder under the published names, so that `sam_vit_{b,l,h}*.pth` and MobileSAM's
-//! `mobile_sam.pt` (github.com/ChaoningZhang/MobileSAM) load as they are.
+//! Image encoder, prompt encoder and mask decoder under the published names, so that `sam_vit_{b,l,h}*.pth` and
+//! MobileSAM's `mobile_sam.pt` (github.com/ChaoningZhang/MobileSAM) load as they are.
 //! [`automatic`] asks at a grid of points. Nothing here learns.
 
 mod attention;
@@ -33,8 +33,8 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use two_way::Scene;
 
-/// Prompts that are decoded at a time on a CPU: what they make of the image stays near the processor, and its memory is used
-/// again in place of being asked for anew.
+/// Prompts that are decoded at a time on a CPU: what they make of the image stays near the processor, and its memory is
+/// used again in place of being asked for anew.
 const PROMPTS: usize = 2;
 
 /// The whole model.
@@ -65,8 +65,8 @@ impl Sam {
         })
     }
 
-    /// The model of a weight file, whose sizes tell which it is. `half`: the image encoder works in bfloat16, which suits
-    /// GPUs.
+    /// The model of a weight file, whose sizes tell which it is. `half`: the image encoder works in bfloat16, which
+    /// suits GPUs.
     ///
     /// Errors: not a weight file; no Segment Anything model in it; a tensor missing, unexpected or of another shape.
     pub fn load(path: &Path, device: Device, half: bool) -> Result<Self> {
@@ -77,8 +77,8 @@ impl Sam {
     pub fn of_weights(dict: &StateDict, device: Device, half: bool) -> Result<Self> {
         let Some(config) = Config::recognise(dict) else {
             bail!(
-                "'{}' holds no Segment Anything model; `rsic weights fetch sam_vit_b` (sam_vit_l, sam_vit_h, mobile_sam) gives \
-                 one",
+                "'{}' is not a Segment Anything model; download one with `rsic weights fetch sam_vit_b` (or sam_vit_l, \
+                sam_vit_h, mobile_sam)",
                 dict.path.display()
             );
         };
@@ -110,8 +110,8 @@ impl Sam {
         tch::no_grad(|| self.encoder.forward(&pixels.to_device(self.device)).permute([0, 3, 1, 2]))
     }
 
-    /// An image embedding, `[1, C, G, G]`, ready for prompts. `mask`: logits to begin with, `[4G, 4G]`, as an answer to an
-    /// earlier prompt has them.
+    /// An image embedding, `[1, C, G, G]`, ready for prompts. `mask`: logits to begin with, `[4G, 4G]`, as an answer to
+    /// an earlier prompt has them.
     pub fn ready(&self, embedding: &Tensor, mask: Option<&Tensor>) -> Ready<'_> {
         tch::no_grad(|| {
             let over = match mask {
@@ -137,8 +137,8 @@ pub struct Ready<'a> {
 }
 
 impl Ready<'_> {
-    /// Three masks for each point on an object, `(x, y)` in pixels of the encoder's square: those whose expected IoU is greater
-    /// than `above`. Masks that are not wanted are never drawn.
+    /// Three masks for each point on an object, `(x, y)` in pixels of the encoder's square: those whose expected IoU is
+    /// greater than `above`. Masks that are not wanted are never drawn.
     pub fn masks(&self, points: &[[f64; 2]], above: Option<f32>) -> Result<Candidates> {
         let at_a_time = if self.sam.device == Device::Cpu { PROMPTS } else { points.len().max(1) };
         let (mut which, mut ious, mut logits) = (Vec::new(), Vec::new(), Vec::new());
@@ -211,7 +211,7 @@ impl Predictor for SamPredictor<'_> {
     }
 
     fn predict(&mut self, points: &[[f64; 2]], above: Option<f32>) -> Result<Candidates> {
-        let Some((frame, ready)) = &self.seen else { bail!("points were asked about before an image was seen") };
+        let Some((frame, ready)) = &self.seen else { bail!("prompts were given before an image was encoded") };
         let points: Vec<[f64; 2]> = points.iter().map(|&point| frame.point(point)).collect();
         ready.masks(&points, above)
     }

@@ -21,7 +21,8 @@ pub struct Prompt {
 pub struct PromptEncoder {
     /// `[2, C / 2]`: random frequencies (Tancik et al. 2020).
     frequencies: Tensor,
-    /// `[1, C]` each: of a point beside the object, of one on it, of a box's upper left corner and of its lower right one.
+    /// `[1, C]` each: of a point beside the object, of one on it, of a box's upper left corner and of its lower right
+    /// one.
     kinds: [Tensor; 4],
     /// `[1, C]`: stands where a box would, when there is none.
     not_a_point: Tensor,
@@ -48,8 +49,8 @@ impl PromptEncoder {
         }
     }
 
-    /// One point on the object for each prompt, `(x, y)` in pixels of the encoder's image -> `[P, 2, C]`: the point, and that
-    /// there is no more.
+    /// One point on the object for each prompt, `(x, y)` in pixels of the encoder's image -> `[P, 2, C]`: the point,
+    /// and that there is no more.
     pub fn points(&self, points: &[[f64; 2]]) -> Tensor {
         let [_, on_the_object, ..] = &self.kinds;
         let points = (self.places(points) + on_the_object).unsqueeze(1);

@@ -1,5 +1,5 @@
-//! The image encoder of MobileSAM (Zhang et al. 2023, arXiv:2306.14289): TinyViT-5M (Wu et al., "TinyViT: Fast Pretraining
-//! Distillation for Small Vision Transformers", ECCV 2022), distilled from ViT-H. It runs on a CPU.
+//! The image encoder of MobileSAM (Zhang et al. 2023, arXiv:2306.14289): TinyViT-5M (Wu et al., "TinyViT: Fast
+//! Pretraining Distillation for Small Vision Transformers", ECCV 2022), distilled from ViT-H. It runs on a CPU.
 
 use super::config::{Config, TinyVitConfig};
 use super::image_encoder::Neck;
@@ -106,8 +106,8 @@ impl Attention {
         self.attention_biases.index_select(1, &index).view([1, self.heads, tokens, tokens])
     }
 
-    /// `[B, H, W, C]` -> `[B, H, W, C]`. The map is filled up to whole windows with tokens of zeros, which are seen as keys too, as
-    /// the published model does.
+    /// `[B, H, W, C]` -> `[B, H, W, C]`. The map is filled up to whole windows with tokens of zeros, which are seen as
+    /// keys too, as the published model does.
     fn forward(&self, xs: &Tensor) -> Tensor {
         let size = xs.size();
         let [batch, height, width, channels] = [0, 1, 2, 3].map(|side| size.get(side).copied().unwrap_or(1));

@@ -1,9 +1,9 @@
 //! The two-way transformer: few tokens look at the image, and the image looks at them.
 //!
-//! A prompt has few tokens and the image has thousands, so keys and values of the image are never computed: what a projection
-//! would do to every place of the image is done to the tokens instead. With `k = Wk x + bk`, `q . k` is `(Wk' q) . x` and a
-//! term that softmax over places cannot see; `sum p (Wv x + bv)` is `Wv (sum p x) + bv`. It is the same sum in another
-//! order, at less than half the work, and nothing as large as the image is kept beside the image.
+//! A prompt has few tokens and the image has thousands, so keys and values of the image are never computed: what a
+//! projection would do to every place of the image is done to the tokens instead. With `k = Wk x + bk`, `q . k` is
+//! `(Wk' q) . x` and a term that softmax over places cannot see; `sum p (Wv x + bv)` is `Wv (sum p x) + bv`. It is the
+//! same sum in another order, at less than half the work, and nothing as large as the image is kept beside the image.
 
 use super::config::Config;
 use super::layers::{Linear, Mlp, Norm};
@@ -98,14 +98,15 @@ impl Attention {
         self.join(&(values + self.v_proj.bias.view([1, self.heads, 1, self.head])))
     }
 
-    /// What the image, `[1 or B, T, C]` with positions, takes from tokens, `[B, N, C]` each: `added + ..`, `[B, T, C]`, where
-    /// `added` is `[1 or B, T, C]`.
+    /// What the image, `[1 or B, T, C]` with positions, takes from tokens, `[B, N, C]` each: `added + ..`, `[B, T, C]`,
+    /// where `added` is `[1 or B, T, C]`.
     fn of_tokens(&self, added: &Tensor, placed: &Tensor, keys: &Tensor, values: &Tensor) -> Tensor {
         let size = keys.size();
         let (batch, tokens, places) = (size[0], size[1], placed.size()[1]);
         let wide = self.heads * tokens;
         let keys = self.split(&(self.k_proj.forward(keys) * self.scale()));
-        let rows = |xs: Tensor, last: i64| xs.transpose(1, 2).reshape([batch, wide, last]); // token by token, then by head
+        // token by token, then by head
+        let rows = |xs: Tensor, last: i64| xs.transpose(1, 2).reshape([batch, wide, last]);
         let probes = rows(keys.matmul(&self.by_head(&self.q_proj)), self.width);
         let offsets = rows(keys.matmul(&self.q_proj.bias.view([self.heads, self.head, 1])), 1);
         let placed = placed.expand([batch, places, self.width], false);

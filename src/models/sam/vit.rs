@@ -1,5 +1,5 @@
-//! The image encoder of the published models: a plain vision transformer with attention in windows, and over the whole image in a few blocks (Li et
-//! al., "Exploring Plain Vision Transformer Backbones for Object Detection", ECCV 2022).
+//! The image encoder of the published models: a plain vision transformer with attention in windows, and over the whole
+//! image in a few blocks (Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection", ECCV 2022).
 
 use super::attention::Attention;
 use super::config::{Config, VitConfig};

@@ -66,13 +66,15 @@ fn figure(curves: &Curves) -> String {
         })
         .collect();
     format!(
-        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div class=\"legend\">{}</div>{}</figure>",
+        "<figure><figcaption>{name}</figcaption><div class=\"pair\">{drawn}</div><div \
+        class=\"legend\">{}</div>{}</figure>",
         best.concat(),
         stage_scores(&curves.results)
     )
 }
 
-/// What a first stage was worth, before and after it: retrieval for CSSA, found attributes for JTTS; of the first seed that says.
+/// What a first stage was worth, before and after it: retrieval for CSSA, found attributes for JTTS; of the first seed
+/// that says.
 fn stage_scores(results: &[&RunResult]) -> String {
     let Some((result, scores)) = results.iter().find_map(|result| Some((result, result.stage_scores.as_ref()?))) else {
         return String::new();

@@ -25,12 +25,14 @@ pub struct MetricDifference {
 pub(super) fn section(differences: &Differences) -> String {
     let rows: String = differences.metrics.iter().map(row).collect();
     format!(
-        "<section id=\"differences\"><h2>Difference</h2><p class=\"hint\"><b>{first}</b> (A) minus <b>{second}</b> (B): paired \
-         bootstrap over images, {resamples} resamples; the bar is the middle 95 %. Where it does not touch the line, the \
-         difference is more than chance among these images; what another seed would give it does not say.</p>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Difference\"><table class=\"plain\"><thead><tr>\
+        "<section id=\"differences\"><h2>Difference</h2><p class=\"hint\"><b>{first}</b> (A) minus <b>{second}</b> \
+        (B): paired bootstrap over images, {resamples} resamples; the bar is the middle 95 %. Where it does not touch \
+         the line, the difference is significant over these images; variation between seeds is not included.</p>\
+         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Difference\"><table \
+         class=\"plain\"><thead><tr>\
          <th scope=\"col\">metric</th><th scope=\"col\">A</th><th scope=\"col\">B</th><th scope=\"col\">A − B</th>\
-         <th scope=\"col\">95 %</th><th scope=\"col\">p</th><th scope=\"col\"></th></tr></thead><tbody>{rows}</tbody></table>\
+         <th scope=\"col\">95 %</th><th scope=\"col\">p</th><th \
+         scope=\"col\"></th></tr></thead><tbody>{rows}</tbody></table>\
          </div></section>\n",
         first = escape(&differences.first),
         second = escape(&differences.second),
@@ -69,8 +71,8 @@ fn bar(difference: f64, low: f64, high: f64, class: &str) -> String {
     }
     format!(
         "<svg class=\"interval {class}\" viewBox=\"0 0 160 18\" width=\"160\" height=\"18\" aria-hidden=\"true\">\
-         <line class=\"zero\" x1=\"80\" x2=\"80\" y1=\"1\" y2=\"17\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"9\" \
-         y2=\"9\"/><circle cx=\"{:.1}\" cy=\"9\" r=\"4\"/></svg>",
+         <line class=\"zero\" x1=\"80\" x2=\"80\" y1=\"1\" y2=\"17\"/><line class=\"reach\" x1=\"{:.1}\" x2=\"{:.1}\" \
+         y1=\"9\" y2=\"9\"/><circle cx=\"{:.1}\" cy=\"9\" r=\"4\"/></svg>",
         x(low),
         x(high),
         x(difference)

@@ -10,8 +10,8 @@ const MOST: usize = 300;
 /// Metrics by which single images are sorted, best known first.
 const SORT_BY: [&str; 4] = ["CIDEr", "BLEU-4", "ROUGE_L", "METEOR"];
 
-/// The sections of worst cases and of all captions; empty where nothing has been captioned. `against`: the page compares
-/// its first two sources.
+/// The sections of worst cases and of all captions; empty where nothing has been captioned. `against`: the page
+/// compares its first two sources.
 pub(super) fn section(shown: &[Shown], against: bool) -> String {
     let (images, total) = chosen(shown);
     if images.is_empty() {
@@ -36,8 +36,8 @@ pub(super) fn section(shown: &[Shown], against: bool) -> String {
     let mut orders: String = orders.iter().map(|(value, text)| option(value, text, false)).collect();
     let looks = shown.iter().flat_map(|one| &one.decoding.captions).any(|caption| !caption.shown.attention.is_empty());
     let looks = if looks {
-        " Pointing at a word shows where the model looked when it said it: clear there, dark elsewhere. Nouns are underlined, \
-         prepositions dotted."
+        " Pointing at a word shows where the model looked when it said it: clear there, dark elsewhere. Nouns are \
+        underlined, prepositions dotted."
     } else {
         ""
     };
@@ -51,12 +51,16 @@ pub(super) fn section(shown: &[Shown], against: bool) -> String {
          captions chosen below.</p><div id=\"worst\" class=\"cards few\"></div></section>\n\
          <section id=\"gallery\"><h2>Captions</h2><p class=\"hint\">{note}Arrow keys move between images, Enter opens \
          one, Escape closes it; in an open image the arrows turn the pages.{looks}</p>\n\
-         <form class=\"controls\" aria-label=\"Gallery\"><label class=\"wide\">Captions of <select id=\"source\">{sources}\
+         <form class=\"controls\" aria-label=\"Gallery\"><label class=\"wide\">Captions of <select \
+         id=\"source\">{sources}\
          </select></label><label class=\"wide\"{hidden}>Beside <select id=\"against\">{others}</select></label>\
-         <label>Score <select id=\"metric\">{metrics}</select></label><label>Order <select id=\"order\">{orders}</select>\
+         <label>Score <select id=\"metric\">{metrics}</select></label><label>Order <select \
+         id=\"order\">{orders}</select>\
          </label><label class=\"grow\">Filter <input id=\"filter\" type=\"search\" placeholder=\"word in a caption, \
-         reference or file name\"></label><output id=\"count\"></output></form>\n<div id=\"cards\" class=\"cards\"></div>\n\
-         <noscript><p>The gallery needs JavaScript.</p></noscript>\n<dialog id=\"detail\" aria-label=\"Image\"></dialog>\n\
+         reference or file name\"></label><output id=\"count\"></output></form>\n<div id=\"cards\" \
+             class=\"cards\"></div>\n\
+         <noscript><p>The gallery needs JavaScript.</p></noscript>\n<dialog id=\"detail\" \
+         aria-label=\"Image\"></dialog>\n\
          <script type=\"application/json\" id=\"data\">{}</script></section>\n",
         data::json(shown, &images)
     )

@@ -26,7 +26,8 @@ pub(super) fn section(comparison: &Comparison) -> String {
         .collect();
     format!(
         "<section id=\"scores\"><h2>Scores</h2>{key}<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Scores\"><table><thead><tr><th scope=\"col\">method</th><th scope=\"col\">decoding</th>{head}</tr>\
+         aria-label=\"Scores\"><table><thead><tr><th scope=\"col\">method</th><th \
+         scope=\"col\">decoding</th>{head}</tr>\
          </thead><tbody>{body}</tbody></table></div><ul class=\"notes\">{notes}</ul></section>\n"
     )
 }

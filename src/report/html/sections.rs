@@ -116,7 +116,8 @@ pub(super) fn provenance(page: &Page) -> String {
         )
     };
     format!(
-        "<section id=\"runs\"><h2>Runs</h2>{table}{}<h3>Settings</h3>{}<h3>To repeat this page</h3>{}</section>\n</main>\n",
+        "<section id=\"runs\"><h2>Runs</h2>{table}{}<h3>Settings</h3>{}<h3>To repeat this \
+        page</h3>{}</section>\n</main>\n",
         environment(page),
         settings(page),
         command(page.command)
@@ -158,7 +159,8 @@ fn settings(page: &Page) -> String {
         let made =
             details.command.as_deref().map(|made| format!("<p>Made by</p>{}", command(made))).unwrap_or_default();
         format!(
-            "<details class=\"settings\"><summary>{}</summary>{made}<p>{}</p><pre class=\"yaml\" tabindex=\"0\">{}</pre>\
+            "<details class=\"settings\"><summary>{}</summary>{made}<p>{}</p><pre class=\"yaml\" \
+            tabindex=\"0\">{}</pre>\
              </details>",
             escape(&details.name),
             escape(&details.folder),
@@ -166,7 +168,7 @@ fn settings(page: &Page) -> String {
         )
     };
     let all: String = page.details.iter().map(one).collect();
-    if all.is_empty() { "<p class=\"hint\">The run folders are not at hand.</p>".into() } else { all }
+    if all.is_empty() { "<p class=\"hint\">The run folders are not available.</p>".into() } else { all }
 }
 
 fn command(text: &str) -> String {

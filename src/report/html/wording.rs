@@ -46,7 +46,8 @@ pub(super) fn section(shown: &[Shown]) -> String {
     format!(
         "<section id=\"wording\"><h2>Wording</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" \
          aria-label=\"Wording\"><table class=\"plain\"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\
-         <div class=\"pair wording\"><div><h3>Lengths</h3>{}</div><div><h3>Said and unsaid</h3>{}</div></div></section>\n",
+         <div class=\"pair wording\"><div><h3>Lengths</h3>{}</div><div><h3>Said and \
+         unsaid</h3>{}</div></div></section>\n",
         lengths(&references, &drawn),
         lists(&references, &all)
     )

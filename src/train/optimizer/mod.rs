@@ -69,7 +69,7 @@ impl Optimizer {
             });
         }
         if parameters.is_empty() {
-            bail!("every parameter of the model is frozen: nothing is left to train; see train.parts");
+            bail!("all parameters of the model are frozen; check train.parts");
         }
         Ok(Self { parameters, config: config.clone(), lr: config.lr })
     }
@@ -105,8 +105,8 @@ impl Optimizer {
         self.parameters.iter().map(|parameter| f64::from(u8::from(parameter.gradient().is_some())))
     }
 
-    /// Makes each gradient `factor` times its sum over the processes of a group. `present` tells for each parameter whether
-    /// any process has a gradient of it; those of which none has stay without.
+    /// Makes each gradient `factor` times its sum over the processes of a group. `present` tells for each parameter
+    /// whether any process has a gradient of it; those of which none has stay without.
     pub(super) fn sum_gradients(&mut self, group: &Group, present: &[f64], factor: f64) -> Result<()> {
         tch::no_grad(|| {
             let shared: Vec<&Parameter> =

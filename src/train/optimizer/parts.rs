@@ -11,7 +11,7 @@ pub(super) fn assign<'a>(names: &[&str], parts: &'a [PartConfig]) -> Result<Vec<
         if !names.iter().any(|name| fits(name, &part.prefix)) {
             let prefix = &part.prefix;
             bail!(
-                "train.parts.{index}.prefix is '{prefix}', but no parameter of this model begins so{}",
+                "train.parts.{index}.prefix is '{prefix}', but no parameter of this model starts with it{}",
                 suggest::hint(prefix, prefixes(names, prefix).iter().map(String::as_str))
             );
         }

@@ -29,8 +29,8 @@ struct Launcher {
     local_size: &'static str,
 }
 
-/// The innermost first: `torchrun` may be started by `srun`, `mpirun` within a job of Slurm. Slurm's variables of the job
-/// itself are left alone: they are there in a batch script, too, which is one process.
+/// The innermost first: `torchrun` may be started by `srun`, `mpirun` within a job of Slurm. Slurm's variables of the
+/// job itself are left alone: they are there in a batch script, too, which is one process.
 const LAUNCHERS: [Launcher; 4] = [
     Launcher {
         name: "torchrun",
@@ -79,7 +79,7 @@ impl Launch {
             // Slurm counts the tasks of each machine: `2(x3),1`.
             let digits = value.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
             let parsed = digits.parse().with_context(|| format!("the environment variable {name} is '{value}'"));
-            parsed.map(Some).with_context(|| "it should be a number: start the processes by mpirun, srun or torchrun")
+            parsed.map(Some).with_context(|| "expected a number; start the processes with mpirun, srun or torchrun")
         };
         for Launcher { name, rank, size, local_rank, local_size } in LAUNCHERS {
             let (Some(place), Some(count)) = (number(rank)?, number(size)?) else { continue };
@@ -100,8 +100,8 @@ impl Launch {
         Ok(Self::alone())
     }
 
-    /// An error where this process is one of several, for work that they cannot share: each would do all of it, in the same
-    /// place.
+    /// An error where this process is one of several, for work that they cannot share: each would do all of it, in the
+    /// same place.
     pub fn refuse_several(&self, command: &str) -> Result<()> {
         if self.size > 1 {
             bail!(
@@ -115,8 +115,8 @@ impl Launch {
         Ok(())
     }
 
-    /// The device for [`runtime::device`]'s names; where the name leaves it open, the GPUs of a machine go to its processes in
-    /// turn.
+    /// The device for [`runtime::device`]'s names; where the name leaves it open, the GPUs of a machine go to its
+    /// processes in turn.
     pub fn device(&self, name: &str) -> Result<Device> {
         let device = runtime::device(name)?;
         let several = self.size > 1 && matches!(name, "auto" | "cuda");

@@ -1,5 +1,5 @@
-//! Training by several processes, one a device: each computes the gradients of its part of every step's examples, and all
-//! make the same update from their sum.
+//! Training by several processes, one a device: each computes the gradients of its part of every step's examples, and
+//! all make the same update from their sum.
 
 mod launch;
 #[cfg(feature = "mpi")]
@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use tch::{Device, Kind, Tensor};
 
-/// What carries tensors between processes. Every process makes the same calls in the same order, with contiguous tensors
-/// of the same kind and length.
+/// What carries tensors between processes. Every process makes the same calls in the same order, with contiguous
+/// tensors of the same kind and length.
 trait Link {
     /// Puts the elementwise sum over all processes into the tensor (Float or Double), the same bits everywhere.
     fn sum(&self, tensor: &mut Tensor) -> Result<()>;
@@ -32,8 +32,8 @@ trait Link {
 
 /// The processes that train one model together; most often a single one.
 ///
-/// A process that fails leaves without a word and ends with an error, upon which its launcher ends the others; failures that
-/// are foreseen are told to all ([`Group::share`]).
+/// A process that fails leaves without a word and ends with an error, upon which its launcher ends the others; failures
+/// that are foreseen are told to all ([`Group::share`]).
 pub struct Group {
     rank: usize,
     size: usize,
@@ -62,7 +62,7 @@ impl Group {
         }
         let link = link(launch, device).with_context(|| {
             let Launch { rank, size, by, .. } = launch;
-            format!("this is process {} of {size} started by {by}, and they cannot train together", rank + 1)
+            format!("this is process {} of {size} started by {by}, but they cannot train together", rank + 1)
         })?;
         tracing::info!("{} processes train together", launch.size);
         Ok(Self { rank: launch.rank, size: launch.size, device, link: Some(link) })
@@ -87,7 +87,8 @@ impl Group {
         self.rank == 0
     }
 
-    /// This process's examples of a step: every `size`-th, so that the lengths that buckets bring together are shared out.
+    /// This process's examples of a step: every `size`-th, so that the lengths that buckets bring together are shared
+    /// out.
     pub fn part(&self, examples: &[usize]) -> Vec<usize> {
         examples.iter().skip(self.rank).step_by(self.size).copied().collect()
     }
@@ -161,9 +162,9 @@ fn link(launch: &Launch, device: Device) -> Result<Box<dyn Link>> {
         Device::Cuda(_) => Ok(Box::new(nccl::Nccl::join(launch, device)?)),
         #[cfg(not(feature = "nccl"))]
         Device::Cuda(_) => {
-            bail!("this program was built without NCCL; build it with --features nccl, or start a single process")
+            bail!("this program was built without NCCL; rebuild it with --features nccl or start a single process")
         }
-        _ => bail!("this program was built without MPI; build it with --features mpi, or start a single process"),
+        _ => bail!("this program was built without MPI; rebuild it with --features mpi or start a single process"),
     }
 }
 

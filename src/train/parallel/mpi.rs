@@ -32,14 +32,14 @@ struct Sums {
 impl Mpi {
     pub(super) fn join(launch: &Launch) -> Result<Self> {
         let (universe, _) =
-            mpi::initialize_with_threading(Threading::Funneled).context("MPI has been started already")?;
+            mpi::initialize_with_threading(Threading::Funneled).context("MPI is already initialised")?;
         let universe = ManuallyDrop::new(universe);
         let world = universe.world();
         let found = (usize::try_from(world.rank())?, usize::try_from(world.size())?);
         if found != (launch.rank, launch.size) {
             bail!(
-                "{} says that this is process {} of {}, but MPI knows {} in all; on CPUs the processes must be started by \
-                 the mpirun (or srun --mpi) of the MPI library that this program was built with",
+                "{} says that this is process {} of {}, but MPI knows {} in all; on CPUs the processes must be started \
+                by the mpirun (or srun --mpi) of the MPI library that this program was built with",
                 launch.by,
                 launch.rank + 1,
                 launch.size,
@@ -71,7 +71,7 @@ impl Link for Mpi {
 
     fn broadcast(&self, tensor: &mut Tensor) -> Result<()> {
         if tensor.device() != Device::Cpu {
-            bail!("MPI passes tensors of CPUs on, not of {:?}", tensor.device());
+            bail!("MPI exchanges CPU tensors only, not {:?}", tensor.device());
         }
         let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
         // SAFETY: as above; every kind of element may be seen as bytes.

@@ -67,7 +67,8 @@ impl Nccl {
     /// `T` must be the function's type.
     unsafe fn symbol<T>(&self, name: &[u8]) -> Result<Symbol<T>> {
         // SAFETY: the caller's promise.
-        unsafe { self.library.get(name) }.with_context(|| format!("NCCL lacks {}", String::from_utf8_lossy(name)))
+        unsafe { self.library.get(name) }
+            .with_context(|| format!("NCCL does not provide {}", String::from_utf8_lossy(name)))
     }
 
     fn check(&self, code: c_int) -> Result<()> {
@@ -79,7 +80,7 @@ impl Nccl {
             let text: Symbol<unsafe extern "C" fn(c_int) -> *const c_char> = self.symbol(b"ncclGetErrorString")?;
             CStr::from_ptr(text(code)).to_string_lossy().into_owned()
         };
-        bail!("NCCL failed: {text}; NCCL_DEBUG=WARN makes it say more");
+        bail!("NCCL failed: {text}; set NCCL_DEBUG=WARN for details");
     }
 
     fn own(&self, tensor: &Tensor) -> Result<()> {
@@ -96,7 +97,7 @@ impl Link for Nccl {
         let kind = match tensor.kind() {
             Kind::Float => FLOAT32,
             Kind::Double => FLOAT64,
-            other => bail!("NCCL is asked to sum float32 and float64 alone, not {other:?}"),
+            other => bail!("NCCL sums float32 and float64 only, not {other:?}"),
         };
         type AllReduce =
             unsafe extern "C" fn(*const c_void, *mut c_void, usize, c_int, c_int, Comm, *mut c_void) -> c_int;

@@ -23,7 +23,7 @@ pub(super) fn share(launch: &Launch, bytes: &mut [u8]) -> Result<()> {
         Ok(port) => port.parse().ok().and_then(|port: u16| port.checked_add(1)),
         Err(_) => Some(PORT + 1),
     };
-    let port = port.context("MASTER_PORT is no port; it should be a number between 1024 and 65534")?;
+    let port = port.context("MASTER_PORT is not a valid port (expected 1024 to 65534)")?;
     share_at(&address, port, launch, bytes, PATIENCE)
 }
 
@@ -32,14 +32,14 @@ fn share_at(address: &str, port: u16, launch: &Launch, bytes: &mut [u8], patienc
     let at = format!("{address}:{port}");
     if launch.rank == 0 {
         let listener = TcpListener::bind(("0.0.0.0", port))
-            .with_context(|| format!("cannot listen at port {port}; choose another by MASTER_PORT={}", port - 1))?;
+            .with_context(|| format!("cannot listen on port {port}; choose another with MASTER_PORT={}", port - 1))?;
         listener.set_nonblocking(true)?;
         let mut served = 1;
         while served < launch.size {
             match listener.accept() {
                 Ok((mut peer, _)) => {
                     peer.set_nonblocking(false)?;
-                    peer.write_all(bytes).with_context(|| format!("cannot greet a process at '{at}'"))?;
+                    peer.write_all(bytes).with_context(|| format!("cannot connect a process at '{at}'"))?;
                     served += 1;
                 }
                 Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),

@@ -54,17 +54,17 @@ pub(super) fn read_legacy(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, 
         let mut data = BTreeMap::new();
         for &key in keys.sequence(keys.root).context("it has no list of storages")? {
             let key = keys.text(key).context("it has no list of storages")?;
-            let (count, after) = rest.split_first_chunk::<8>().context("it is cut short")?;
-            let (kind, size) = *sizes.get(key).with_context(|| format!("nothing uses its storage '{key}'"))?;
+            let (count, after) = rest.split_first_chunk::<8>().context("it is truncated")?;
+            let (kind, size) = *sizes.get(key).with_context(|| format!("its storage '{key}' is unused"))?;
             if u64::from_le_bytes(*count) != size as u64 {
-                bail!("its storage '{key}' has another size than its tensors say");
+                bail!("the size of its storage '{key}' does not match its tensors");
             }
             let length = byte_length(kind, size)?;
-            data.insert(key.to_owned(), after.get(..length).context("it is cut short")?);
+            data.insert(key.to_owned(), after.get(..length).context("it is truncated")?);
             rest = after.get(length..).unwrap_or_default();
         }
         let mut fetch = |key: &str, _: usize| {
-            data.get(key).map(|bytes| bytes.to_vec()).with_context(|| format!("its storage '{key}' is absent"))
+            data.get(key).map(|bytes| bytes.to_vec()).with_context(|| format!("its storage '{key}' is missing"))
         };
         state_dict(&contents, &mut fetch)
     };
@@ -77,7 +77,7 @@ fn refusal(path: &Path, error: &anyhow::Error) -> anyhow::Error {
 
 /// The bytes of an entry, at most `limit`.
 fn entry(archive: &mut ZipArchive<File>, name: &str, limit: usize) -> Result<Vec<u8>> {
-    let file = archive.by_name(name).with_context(|| format!("its entry '{name}' is absent or damaged"))?;
+    let file = archive.by_name(name).with_context(|| format!("its entry '{name}' is missing or damaged"))?;
     if file.compression() != zip::CompressionMethod::Stored {
         bail!("its entry '{name}' is compressed, which torch.save never does");
     }
@@ -117,14 +117,14 @@ fn storages(pickle: &Pickle) -> Result<BTreeMap<String, (Kind, usize)>> {
     let persistent = (0..pickle.values.len()).filter(|&id| matches!(pickle.get(id), Value::Persistent(_)));
     persistent
         .map(|id| {
-            let (kind, key, count) = storage(pickle, id).context("it has a storage of an unknown kind")?;
+            let (kind, key, count) = storage(pickle, id).context("it has a storage of an unknown type")?;
             Ok((key.to_owned(), (kind, count)))
         })
         .collect()
 }
 
 fn byte_length(kind: Kind, count: usize) -> Result<usize> {
-    count.checked_mul(kind.elt_size_in_bytes()).context("a storage has an absurd size")
+    count.checked_mul(kind.elt_size_in_bytes()).context("a storage has an implausible size")
 }
 
 type Fetch<'a> = dyn FnMut(&str, usize) -> Result<Vec<u8>> + 'a;
@@ -145,7 +145,7 @@ fn state_dict(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<String, Ten
         }
     }
     let Value::Dict(items) = pickle.get(dict) else {
-        bail!("it holds no state dict; save one: torch.save(model.state_dict(), ...)");
+        bail!("it contains no state dict; save one: torch.save(model.state_dict(), ...)");
     };
     let mut loaded: BTreeMap<String, Tensor> = BTreeMap::new();
     let mut tensors = BTreeMap::new();
@@ -156,7 +156,7 @@ fn state_dict(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<String, Ten
     }
     if tensors.is_empty() {
         let keys: Vec<&str> = items.iter().filter_map(|(key, _)| pickle.text(*key)).take(5).collect();
-        bail!("it holds no tensors by name (found: {})", keys.join(", "));
+        bail!("it contains no named tensors (found: {})", keys.join(", "));
     }
     Ok(tensors)
 }
@@ -176,11 +176,11 @@ fn tensor_parts(pickle: &Pickle, id: Id) -> Option<&[Id]> {
 }
 
 fn tensor(pickle: &Pickle, parts: &[Id], loaded: &mut BTreeMap<String, Tensor>, fetch: &mut Fetch) -> Result<Tensor> {
-    let [place, offset, size, stride, ..] = parts else { bail!("it is described by too little") };
-    let (kind, key, count) = storage(pickle, *place).context("its storage is of an unknown kind")?;
-    let offset = pickle.integer(*offset).context("its offset is no number")?;
+    let [place, offset, size, stride, ..] = parts else { bail!("its description is incomplete") };
+    let (kind, key, count) = storage(pickle, *place).context("its storage is of an unknown type")?;
+    let offset = pickle.integer(*offset).context("its offset is not a number")?;
     let (size, stride) = (pickle.integers(*size), pickle.integers(*stride));
-    let (size, stride) = size.zip(stride).context("its shape is no list of numbers")?;
+    let (size, stride) = size.zip(stride).context("its shape is not a list of numbers")?;
     check_inside(count, offset, &size, &stride)?;
     if !loaded.contains_key(key) {
         let length = byte_length(kind, count)?;
@@ -205,6 +205,6 @@ fn check_inside(count: usize, offset: i64, size: &[i64], stride: &[i64]) -> Resu
     match (wanted, last) {
         (Some(0), Some(_)) if sound => Ok(()),
         (Some(wanted), Some(last)) if sound && last < count as i64 && wanted <= count as i64 => Ok(()),
-        _ => bail!("its shape {size:?} reaches outside its storage of {count} elements"),
+        _ => bail!("its shape {size:?} exceeds its storage of {count} elements"),
     }
 }

@@ -1,8 +1,8 @@
 //! A reader of the pickles that PyTorch writes: it builds plain values and calls nothing.
 //!
-//! A pickle is a program for a stack machine. The few classes that state dicts need are known by name and stand for data;
-//! any other class, and any instruction beyond those of such files, refuses the file. Values lie in one list and refer to
-//! each other by number, so neither deep nor circular data can exhaust the stack.
+//! A pickle is a program for a stack machine. The few classes that state dicts need are known by name and stand for
+//! data; any other class, and any instruction beyond those of such files, refuses the file. Values lie in one list and
+//! refer to each other by number, so neither deep nor circular data can exhaust the stack.
 
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
@@ -125,7 +125,7 @@ impl Machine<'_> {
                 0x80 => {
                     let [protocol] = self.array()?;
                     if !(2..=5).contains(&protocol) {
-                        bail!("its pickle has protocol {protocol}; 2 to 5 are read");
+                        bail!("its pickle has protocol {protocol}; protocols 2 to 5 are supported");
                     }
                 }
                 0x95 => {
@@ -179,7 +179,7 @@ impl Machine<'_> {
                             let (module, name) = (module.clone(), name.clone());
                             self.global(&module, &name)?;
                         }
-                        _ => bail!("its pickle names a class by something that is no text"),
+                        _ => bail!("its pickle has a class name that is not text"),
                     }
                 }
                 b'q' => {
@@ -207,7 +207,8 @@ impl Machine<'_> {
                 }
                 0x85..=0x87 => {
                     let count = usize::from(op - 0x84);
-                    let start = self.stack.len().checked_sub(count).context("its pickle takes more than there is")?;
+                    let start =
+                        self.stack.len().checked_sub(count).context("its pickle reads past the end of its stack")?;
                     let items = self.stack.split_off(start);
                     self.push(Value::Sequence(items));
                 }
@@ -239,7 +240,7 @@ impl Machine<'_> {
                 b'b' => {
                     self.pop()?;
                 }
-                other => bail!("its pickle has the instruction 0x{other:02x}, which no state dict needs"),
+                other => bail!("its pickle has the unsupported opcode 0x{other:02x}"),
             }
         }
     }
@@ -250,19 +251,19 @@ impl Machine<'_> {
     }
 
     fn pop(&mut self) -> Result<Id> {
-        self.stack.pop().context("its pickle takes more than there is")
+        self.stack.pop().context("its pickle reads past the end of its stack")
     }
 
     fn take(&mut self, count: usize) -> Result<&[u8]> {
         let end = self.at.checked_add(count).filter(|&end| end <= self.bytes.len());
-        let end = end.context("it is cut short inside its pickle")?;
+        let end = end.context("it is truncated inside its pickle")?;
         let taken = self.bytes.get(self.at..end).unwrap_or_default();
         self.at = end;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        self.take(N)?.try_into().map_err(|_| anyhow!("it is cut short inside its pickle"))
+        self.take(N)?.try_into().map_err(|_| anyhow!("it is truncated inside its pickle"))
     }
 
     fn text(&mut self, length: usize) -> Result<()> {
@@ -273,7 +274,7 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Result<String> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest.iter().position(|&byte| byte == b'\n').context("it is cut short inside its pickle")?;
+        let length = rest.iter().position(|&byte| byte == b'\n').context("it is truncated inside its pickle")?;
         let line = String::from_utf8_lossy(self.take(length)?).into_owned();
         self.take(1)?;
         Ok(line)
@@ -284,8 +285,8 @@ impl Machine<'_> {
         match KNOWN.iter().find(|known| **known == full) {
             Some(known) => self.push(Value::Global(known)),
             None => bail!(
-                "its pickle asks for '{}', which is code or data that weights do not need; save the state dict alone \
-                 (torch.save(model.state_dict(), ...)) or convert it to safetensors where you trust it",
+                "its pickle requires '{}', which weight files do not need and which is never executed; save only the \
+                state dict (torch.save(model.state_dict(), ...)) or convert the file where you trust it",
                 full.escape_debug().to_string().chars().take(80).collect::<String>()
             ),
         }
@@ -293,31 +294,31 @@ impl Machine<'_> {
     }
 
     fn memoise(&mut self, key: u64) -> Result<()> {
-        let top = *self.stack.last().context("its pickle takes more than there is")?;
+        let top = *self.stack.last().context("its pickle reads past the end of its stack")?;
         self.memo.insert(key, top);
         Ok(())
     }
 
     fn recall(&mut self, key: u64) -> Result<()> {
-        let id = *self.memo.get(&key).context("its pickle refers to a value that it never made")?;
+        let id = *self.memo.get(&key).context("its pickle refers to an undefined value")?;
         self.stack.push(id);
         Ok(())
     }
 
     fn since_mark(&mut self) -> Result<Vec<Id>> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
-        Ok(self.stack.split_off(mark.context("its pickle takes more than there is")?))
+        Ok(self.stack.split_off(mark.context("its pickle reads past the end of its stack")?))
     }
 
     fn top(&mut self) -> Result<&mut Value> {
-        let top = *self.stack.last().context("its pickle takes more than there is")?;
-        self.values.get_mut(top).context("its pickle takes more than there is")
+        let top = *self.stack.last().context("its pickle reads past the end of its stack")?;
+        self.values.get_mut(top).context("its pickle reads past the end of its stack")
     }
 
     fn extend_sequence(&mut self, items: &[Id]) -> Result<()> {
         match self.top()? {
             Value::Sequence(sequence) => sequence.extend(items),
-            _ => bail!("its pickle appends to something that is no list"),
+            _ => bail!("its pickle appends to a value that is not a list"),
         }
         Ok(())
     }
@@ -327,14 +328,14 @@ impl Machine<'_> {
             Value::Dict(dict) => {
                 dict.extend(items.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))))
             }
-            _ => bail!("its pickle sets items of something that is no dict"),
+            _ => bail!("its pickle sets items of a value that is not a dict"),
         }
         Ok(())
     }
 
     fn call(&mut self, function: Id, arguments: Id) -> Result<()> {
         let Some(Value::Global(name)) = self.values.get(function) else {
-            bail!("its pickle calls something that is no function");
+            bail!("its pickle calls a value that is not a function");
         };
         let value = match *name {
             "collections.OrderedDict" => Value::Dict(Vec::new()),
@@ -344,7 +345,7 @@ impl Machine<'_> {
                     Some(Value::Sequence(items)) => items.first().copied(),
                     _ => None,
                 };
-                self.stack.push(inner.context("its pickle has a size of nothing")?);
+                self.stack.push(inner.context("its pickle has an empty size")?);
                 return Ok(());
             }
             name => Value::Call(name, arguments),
@@ -391,11 +392,11 @@ mod tests {
 
     #[test]
     fn broken_pickles_are_refused_whatever_is_wrong() {
-        assert!(refusal(b"").contains("cut short"));
-        assert!(refusal(b"\x80\x02X\xff\xff\xff\xffabc").contains("cut short"));
-        assert!(refusal(b"\x80\x02.").contains("takes more than there is"));
-        assert!(refusal(b"\x80\x02t.").contains("takes more than there is"));
-        assert!(refusal(b"\x80\x02h\x07.").contains("never made"));
+        assert!(refusal(b"").contains("truncated"));
+        assert!(refusal(b"\x80\x02X\xff\xff\xff\xffabc").contains("truncated"));
+        assert!(refusal(b"\x80\x02.").contains("reads past the end of its stack"));
+        assert!(refusal(b"\x80\x02t.").contains("reads past the end of its stack"));
+        assert!(refusal(b"\x80\x02h\x07.").contains("undefined value"));
         assert!(refusal(b"\x80\x02K\x01K\x02a.").contains("no list"));
         assert!(refusal(b"\x80\x02i").contains("0x69"));
     }

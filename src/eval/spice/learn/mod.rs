@@ -1,10 +1,10 @@
 //! Learning SPICE's caption parser ([`Analyser`]) from the reference parser's output.
 //!
-//! The grammar gets the rules that the reference's derivations show, with their relative frequencies as first weights. An
-//! averaged perceptron (Collins, EMNLP 2002) then makes the same derivations the best ones: where another is, the weights
-//! of its rules fall and those of the reference's rise. As the reference is a grammar with these rules, few mistakes are
-//! left. What narrows the search ([`caption_pruning`]) is learnt apart: with it the perceptron would see fewer mistakes, and
-//! learn less. Relations and lemmas are counted. The same parses give the same bytes.
+//! The grammar gets the rules that the reference's derivations show, with their relative frequencies as first weights.
+//! An averaged perceptron (Collins, EMNLP 2002) then makes the same derivations the best ones: where another is, the
+//! weights of its rules fall and those of the reference's rise. As the reference is a grammar with these rules, few
+//! mistakes are left. What narrows the search ([`caption_pruning`]) is learnt apart: with it the perceptron would see
+//! fewer mistakes, and learn less. Relations and lemmas are counted. The same parses give the same bytes.
 
 mod pruning;
 
@@ -56,8 +56,8 @@ const ENDING_TYPES: usize = 3;
 /// Words at most as frequent stand for unknown ones where endings are counted.
 const ENDING_COUNT: usize = 10;
 
-/// A word does not take a category that it has less often than once in so many times: such mistakes of the reference's cost
-/// half of the speed.
+/// A word does not take a category that it has less often than once in so many times: such mistakes of the reference's
+/// cost half of the speed.
 const SELDOM: f32 = 300.0;
 
 /// A caption with its right derivation.
@@ -90,7 +90,8 @@ fn category(name: &str) -> &str {
 /// How often parts of derivations occur.
 #[derive(Debug, Default)]
 struct Counts {
-    /// By the part under which a rule is found, the other one, and the parent: those found by the left part, and by the right.
+    /// By the part under which a rule is found, the other one, and the parent: those found by the left part, and by the
+    /// right.
     rules: [BTreeMap<(u16, u16, u16), usize>; 2],
     /// By the lowest symbol, then the path.
     chains: BTreeMap<(u16, Vec<u16>), usize>,
@@ -159,8 +160,8 @@ fn ends(derivation: &Derivation<u16>) -> (u16, u16) {
     (end(derivation.path.first()), end(derivation.path.last()))
 }
 
-/// A grammar with the weights of its features as floats: rules, chains, roots, taggings, and last what the taggings of one
-/// word and category share.
+/// A grammar with the weights of its features as floats: rules, chains, roots, taggings, and last what the taggings of
+/// one word and category share.
 struct Learning {
     grammar: Grammar,
     weights: Vec<f32>,
@@ -236,7 +237,8 @@ impl Learning {
         Ok(learning)
     }
 
-    /// The lexicon: of each word all tags of the categories that it was seen with, of endings and shapes those of rare words.
+    /// The lexicon: of each word all tags of the categories that it was seen with, of endings and shapes those of rare
+    /// words.
     fn add_words(&mut self, counts: &Counts) {
         let category = |tag: u16| self.grammar.symbols.get(usize::from(tag)).map_or(0, |symbol| symbol.category);
         let mut tags: BTreeMap<u8, Vec<u16>> = BTreeMap::new();
@@ -376,8 +378,8 @@ thread_local! {
     static ROOM: RefCell<(Lattice, Chart)> = RefCell::default();
 }
 
-/// What differs between the right derivation and the best one: features with how often more the former has them. Empty where
-/// they are equal, or cannot be compared.
+/// What differs between the right derivation and the best one: features with how often more the former has them. Empty
+/// where they are equal, or cannot be compared.
 fn difference(learning: &Learning, example: &Example, taggings: &[Range<usize>]) -> BTreeMap<usize, f32> {
     let best = ROOM.with_borrow_mut(|(lattice, chart)| {
         lattice.fill(&learning.grammar, taggings);
@@ -419,7 +421,7 @@ pub fn train(parses: &[Parsed], recipe: &Recipe, mut on_epoch: impl FnMut(usize,
         })
         .collect();
     if all.is_empty() {
-        bail!("no parse has a tree to train on; scripts/spice/Parses.java writes them");
+        bail!("no parse has a tree to train on; create parses with scripts/spice/Parses.java");
     }
     let mut counts = Counts::default();
     let examples: Vec<&Example> = all.iter().filter(|example| example.texts.len() <= LONGEST).collect();

@@ -1,5 +1,6 @@
-//! Learning which taggings and which spans SPICE's caption parser need not try ([`Pruner`]): two logistic regressions over
-//! hashed features, by stochastic gradients with steps of their own for every weight (AdaGrad; Duchi et al., JMLR 2011).
+//! Learning which taggings and which spans SPICE's caption parser need not try ([`Pruner`]): two logistic regressions
+//! over hashed features, by stochastic gradients with steps of their own for every weight (AdaGrad; Duchi et al., JMLR
+//! 2011).
 
 use super::{Example, list_tags};
 use crate::spice::derivation::Derivation;
@@ -12,7 +13,8 @@ use rsic_util::rng::Rng;
 use rustc_hash::FxHashSet;
 use std::ops::Range;
 
-/// Lengths of the tables. Longer ones leave out a quarter more for no mistake, but do not stay in the processor's cache.
+/// Lengths of the tables. Longer ones leave out a quarter more for no mistake, but do not stay in the processor's
+/// cache.
 const TAGGER_WEIGHTS: usize = 1 << 18;
 const SPAN_WEIGHTS: usize = 1 << 17;
 
@@ -60,7 +62,8 @@ struct Seen<'e> {
     derivation: &'e Derivation<u16>,
 }
 
-/// Learns the tagger, then the spans by the tags that it finds. Of words that are `rare`, some are taken for unknown ones.
+/// Learns the tagger, then the spans by the tags that it finds. Of words that are `rare`, some are taken for unknown
+/// ones.
 pub fn train(grammar: &Grammar, examples: &[&Example], rare: impl Fn(&str) -> bool, seed: u64) -> Pruner {
     let mut rng = Rng::new(&[seed, 0]);
     let mut seen: Vec<Seen> = Vec::with_capacity(examples.len());

@@ -22,7 +22,8 @@ pub struct GeneratorRules {
     pub points_per_batch: usize,
     /// Masks that the model itself expects to fit no better than this (IoU) are dropped; 0 drops none.
     pub pred_iou_thresh: f64,
-    /// Masks are dropped whose area shrinks below this part of itself when the threshold of the logits goes from below to above 0.
+    /// Masks are dropped whose area shrinks below this part of itself when the threshold of the logits goes from below
+    /// to above 0.
     pub stability_score_thresh: f64,
     /// How far below and above.
     pub stability_score_offset: f64,
@@ -65,13 +66,13 @@ impl GeneratorRules {
     /// Refuses settings that mean nothing.
     pub fn check(&self) -> Result<()> {
         let (side, layers) = Self::MOST;
-        ensure!((1..=side).contains(&self.points_per_side), "the points along a side must be 1 to {side}");
-        ensure!(self.points_per_batch > 0, "the points of a batch must be at least 1");
-        ensure!(self.crop_n_layers <= layers, "the crop layers must be 0 to {layers}");
-        ensure!(self.crop_n_points_downscale_factor > 0, "the factor of points from layer to layer must be at least 1");
-        ensure!((0.0..1.0).contains(&self.crop_overlap_ratio), "the overlap of crops must be 0 or more and below 1");
+        ensure!((1..=side).contains(&self.points_per_side), "points per side must be 1 to {side}");
+        ensure!(self.points_per_batch > 0, "points per batch must be at least 1");
+        ensure!(self.crop_n_layers <= layers, "the number of crop layers must be 0 to {layers}");
+        ensure!(self.crop_n_points_downscale_factor > 0, "the points downscale factor must be at least 1");
+        ensure!((0.0..1.0).contains(&self.crop_overlap_ratio), "the crop overlap ratio must be at least 0 and below 1");
         let numbers = [self.pred_iou_thresh, self.stability_score_thresh, self.box_nms_thresh, self.crop_nms_thresh];
-        ensure!(numbers.iter().all(|number| number.is_finite()), "a threshold is no number");
+        ensure!(numbers.iter().all(|number| number.is_finite()), "a threshold is not a number");
         ensure!(self.stability_score_offset >= 0.0, "the offset of the stability score must be 0 or more");
         Ok(())
     }
@@ -106,7 +107,8 @@ pub trait Predictor {
 /// Memory of a batch's logits at full size: this many numbers, or one mask.
 const PIXELS: i64 = 1 << 24;
 
-/// Everything that is found in an image, in the published order: by falling expected IoU within a crop, smaller crops first.
+/// Everything that is found in an image, in the published order: by falling expected IoU within a crop, smaller crops
+/// first.
 pub fn generate(predictor: &mut dyn Predictor, image: &RgbImage, rules: &GeneratorRules) -> Result<Vec<Found>> {
     rules.check()?;
     let (width, height) = (i64::from(image.width()), i64::from(image.height()));

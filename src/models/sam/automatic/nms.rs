@@ -1,7 +1,7 @@
 //! Non-maximum suppression of boxes.
 
-/// Indices of the boxes (left, upper, right, lower) that are kept, best score first, equal ones in their order: a box falls
-/// to a kept, better one that it overlaps by an IoU greater than `threshold`. Single precision, as torchvision's.
+/// Indices of the boxes (left, upper, right, lower) that are kept, best score first, equal ones in their order: a box
+/// falls to a kept, better one that it overlaps by an IoU greater than `threshold`. Single precision, as torchvision's.
 pub(super) fn keep(boxes: &[[i64; 4]], scores: &[f32], threshold: f64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..boxes.len().min(scores.len())).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
