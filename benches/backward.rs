@@ -1,6 +1,6 @@
-//! What the backward passes of rsic's own are worth: training steps with them and with LibTorch's graph in their place, in
-//! turns, on random features and captions of 8 to 16 words. Prints the median seconds of both, and of the ratios of the
-//! pairs the median and the quartiles.
+//! What the backward passes of rsic's own are worth: training steps with them and with LibTorch's graph in their place,
+//! in turns, on random features and captions of 8 to 16 words. Prints the median seconds of both, and of the ratios of
+//! the pairs the median and the quartiles.
 //! Usage: cargo bench --bench backward -- fe_lws|jtts PAIRS
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 

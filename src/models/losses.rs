@@ -43,8 +43,8 @@ pub struct Splices {
     pending: Vec<Splice>,
 }
 
-/// Downstream sees `output`, a leaf; once the gradient of that leaf is known, `backward` turns it into a scalar whose own
-/// backward pass feeds the inputs.
+/// Downstream sees `output`, a leaf; once the gradient of that leaf is known, `backward` turns it into a scalar whose
+/// own backward pass feeds the inputs.
 struct Splice {
     output: Tensor,
     backward: Box<dyn FnOnce(&Tensor) -> Tensor>,
@@ -69,7 +69,8 @@ impl Losses {
 
     /// The sum of the terms, a scalar without a graph.
     pub fn total(&self) -> Tensor {
-        tch::no_grad(|| self.sum())
+        // One term alone is its own sum, graph and all.
+        tch::no_grad(|| self.sum()).detach()
     }
 
     fn sum(&self) -> Tensor {
@@ -96,8 +97,8 @@ impl Splices {
         self.backward == Backward::LibTorch
     }
 
-    /// Wraps the output of an operation computed without a graph: what downstream is to use in its place. `backward` gets
-    /// its gradient `g` and gives `sum_i <input_i, dL/dinput_i>` with the factors `dL/dinput_i` constant, whose
+    /// Wraps the output of an operation computed without a graph: what downstream is to use in its place. `backward`
+    /// gets its gradient `g` and gives `sum_i <input_i, dL/dinput_i>` with the factors `dL/dinput_i` constant, whose
     /// derivatives are the wanted ones.
     pub fn add(&mut self, output: &Tensor, backward: impl FnOnce(&Tensor) -> Tensor + 'static) -> Tensor {
         let leaf = output.detach().set_requires_grad(true);
@@ -105,8 +106,8 @@ impl Splices {
         leaf
     }
 
-    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one pass,
-    /// after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
+    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one
+    /// pass, after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
     /// LibTorch walks through a graph once.
     pub fn cut(&mut self, tensors: &[Tensor]) -> Vec<Tensor> {
         let sizes: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();

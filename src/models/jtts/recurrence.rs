@@ -2,7 +2,8 @@
 //!
 //! LibTorch would record some forty operations a step and add a gradient of the size of every weight to another one at
 //! each; here the gradient of a weight is one product over all steps, and what does not depend on later steps is
-//! computed for all of them at once.
+//! computed for all of them at once. Within LibTorch's graph a training step at the published sizes takes 1.15 times
+//! as long (quartiles 1.14 to 1.17 over 12 pairs, two cores of an AMD EPYC): `cargo bench --bench backward -- jtts 12`.
 
 use super::blocks::{Decoder, Memory};
 use crate::models::layers::lstm::{Activations, Derivatives};
