@@ -4,10 +4,10 @@
 //! cargo run --example own_model -- train mine.yaml
 //! ```
 //!
-//! The model is Show and Tell (Vinyals et al., CVPR 2015) with a GRU in place of the LSTM: the image is where the recurrence
-//! starts, each word moves it on.
+//! The model is Show and Tell (Vinyals et al., CVPR 2015) with a GRU in place of the LSTM: the image is where the
+//! recurrence starts, each word moves it on.
 
-use rsic::cli::Cli;
+use rsic::cli::parse;
 use rsic::commands;
 use rsic::config::Checks;
 use rsic::data::batch::Batch;
@@ -98,7 +98,8 @@ impl Captioner for ShowTell {
     fn losses(&self, batch: &Batch, _train: bool) -> Losses {
         let captions = &batch.captions;
         let words = self.embedding.forward(&captions.inputs); // [N, E]: every word of every caption, first words first
-        let mut hidden = self.begin(&batch.features).index_select(0, &batch.image_rows); // [B, H]: a row for each caption
+        // [B, H]: a row for each caption, of its image.
+        let mut hidden = self.begin(&batch.features).index_select(0, &batch.image_rows);
         let mut outputs = Vec::new();
         let mut first = 0;
         // Captions are sorted by length, so that those still running are always the first rows.
@@ -108,7 +109,7 @@ impl Captioner for ShowTell {
             first += running;
         }
         let logits = self.words.forward(&Tensor::cat(&outputs, 0)); // [N, V]
-        Losses::new(vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))], Vec::new())
+        Losses::new(vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))])
     }
 
     fn start(&self, features: &[Tensor]) -> State {
@@ -125,7 +126,10 @@ impl Captioner for ShowTell {
 
 fn main() -> ExitCode {
     register(ModelKind::of::<Config>());
-    let cli = <Cli as clap::Parser>::parse();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let messages = cli.global.messages();
     match commands::run(cli) {
         Ok(status) => status.into(),

@@ -259,7 +259,7 @@ fn branches_of_no_weight_are_left_out_and_weights_scale_the_others() {
         let (mut store, model) = model(&changed(|config| config.contrastive = contrastive), 6);
         store.copy(&first).unwrap();
         let losses = model.first_stage().unwrap().losses(&pairs(), false);
-        losses.terms.iter().map(|(name, term)| (*name, term.double_value(&[]))).collect::<Vec<_>>()
+        losses.terms().iter().map(|(name, term)| (*name, term.double_value(&[]))).collect::<Vec<_>>()
     };
     let names = |terms: &[(&'static str, f64)]| terms.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     assert_eq!(names(&terms(0.0, 0.0)), ["image_text"]);

@@ -55,7 +55,7 @@ fn losses_logits_and_gradients_equal_pytorchs() {
         nouns: None,
     };
     let losses = model.losses(&batch, false);
-    for (name, term) in &losses.terms {
+    for (name, term) in &losses.terms() {
         let expected = golden["losses"][*name].as_f64().unwrap();
         assert!((term.double_value(&[]) - expected).abs() < 1e-6, "{name}: {term:?}, PyTorch {expected}");
     }

@@ -1,6 +1,6 @@
 //! Training by several processes, through the real binary. What needs MPI runs in a build with `--features mpi` where
 //! there is an `mpirun`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // says what it leaves out
 
 mod common;
 

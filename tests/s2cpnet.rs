@@ -74,7 +74,7 @@ fn every_variant_gives_all_its_trained_parameters_a_gradient() {
     for config in variants() {
         let (store, model) = model(&config);
         let losses = model.losses(&batch(&config), true);
-        assert_eq!(losses.terms.len(), 1 + usize::from(config.nouns), "{config:?}");
+        assert_eq!(losses.terms().len(), 1 + usize::from(config.nouns), "{config:?}");
         losses.backward(1.0);
         let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
         variables.sort_by(|a, b| a.0.cmp(&b.0));
@@ -130,10 +130,10 @@ fn captions_of_one_image_together_give_the_loss_of_each_alone() {
         let features = both.iter().map(|view| view.narrow(0, image, 1)).collect();
         let alone = Batch { captions, image_rows, features, attributes: None, augmented: None, nouns: None };
         let count = (caption.len() - 1) as f64;
-        sum += model.losses(&alone, false).terms[0].1.double_value(&[]) * count;
+        sum += model.losses(&alone, false).terms()[0].1.double_value(&[]) * count;
         tokens += count;
     }
-    let found = model.losses(&together, false).terms[0].1.double_value(&[]);
+    let found = model.losses(&together, false).terms()[0].1.double_value(&[]);
     assert!((found - sum / tokens).abs() < 1e-5, "{found}, not {}", sum / tokens);
 }
 

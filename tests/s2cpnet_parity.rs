@@ -143,7 +143,7 @@ fn every_stage_and_several_gradients_are_those_of_the_published_program() {
             &by_caption(&batch.nouns.as_ref().unwrap().words, &nouns.unwrap()),
             &stages["noun_logits"],
         );
-        losses_agree(&model.losses(&batch, false).terms, &golden()["losses"]);
+        losses_agree(&model.losses(&batch, false).terms(), &golden()["losses"]);
     });
 
     // Training mode: batch normalisation by the batch. In double precision, as the program's numbers.
@@ -157,7 +157,7 @@ fn every_stage_and_several_gradients_are_those_of_the_published_program() {
     let double = |xs: &Tensor| xs.to_kind(Kind::Double).set_requires_grad(true);
     let (image, mask) = (double(&image), double(&mask));
     let losses = model.losses(&batch(vec![image.shallow_clone(), mask.shallow_clone()]), true);
-    losses_agree(&losses.terms, &golden()["training_losses"]);
+    losses_agree(&losses.terms(), &golden()["training_losses"]);
     losses.backward(1.0);
     let variables = store.variables();
     let mut compared = 0;

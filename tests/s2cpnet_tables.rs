@@ -56,7 +56,7 @@ fn rows_of_the_tables_are_valid_runs_and_different_models() {
         for row in found.table.rows.iter().filter(|row| row.run.is_some()) {
             let run = row.run.as_ref().unwrap();
             let base = run.base.as_ref().unwrap_or(&found.table.base).with_extension("");
-            let (_, model) = load(base.to_str().unwrap(), &run.overrides().unwrap());
+            let (_, model) = load(base.to_str().unwrap(), &run.overrides());
             if found.table.dataset == "ucm" {
                 of_ucm.insert(model.variant(false));
             }

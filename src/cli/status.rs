@@ -23,8 +23,8 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
-/// Says an error in one message (the chain joined by colons) and gives exit code 2; a closed pipe is no error. Where messages
-/// are not set up yet, they are, in the form asked for.
+/// Says an error in one message (the chain joined by colons) and gives exit code 2; a closed pipe is no error. Where
+/// messages are not set up yet, they are, in the form asked for.
 pub fn report_error(error: &anyhow::Error, messages: &Messages) -> ExitCode {
     let broken_pipe = error
         .chain()

@@ -7,7 +7,7 @@
 //! caption gives the same terms of the loss (merge models are usually trained on prefixes).
 
 use super::layers::{Gru, dropout, linear};
-use super::losses::{Losses, Splice};
+use super::losses::{Backward, Losses, Splices};
 use super::{Captioner, Inputs, State};
 use super::{FeatureKind, ModelSettings, Surroundings};
 use crate::config::Checks;
@@ -149,7 +149,7 @@ impl FeLws {
     }
 
     /// Logits of every token of a packed batch, `[N, V]`.
-    fn logits(&self, batch: &Batch, train: bool, splices: &mut Vec<Splice>) -> Tensor {
+    fn logits(&self, batch: &Batch, train: bool, splices: &mut Splices) -> Tensor {
         let captions = &batch.captions;
         let mut xs = self.embedding.forward(&captions.inputs);
         let mut outputs = Vec::with_capacity(self.grus.layers.len());
@@ -160,14 +160,20 @@ impl FeLws {
         let image = self.image_part(&batch.caption_features(), train).index_select(0, &captions.rows);
         self.predict(&self.grus.merge(&outputs), &image, train)
     }
+
+    /// [`Captioner::losses`] by either backward pass of the GRUs.
+    pub fn losses_by(&self, backward: Backward, batch: &Batch, train: bool) -> Losses {
+        Losses::spliced(backward, |splices| {
+            let logits = self.logits(batch, train, splices);
+            vec![("cross_entropy", logits.cross_entropy_for_logits(&batch.captions.targets))]
+        })
+    }
 }
 
 impl Captioner for FeLws {
     /// Cross-entropy, mean over the tokens.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
-        let mut splices = Vec::new();
-        let logits = self.logits(batch, train, &mut splices);
-        Losses::new(vec![("cross_entropy", logits.cross_entropy_for_logits(&batch.captions.targets))], splices)
+        self.losses_by(Backward::Own, batch, train)
     }
 
     fn start(&self, features: &[Tensor]) -> State {

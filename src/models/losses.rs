@@ -3,65 +3,187 @@
 use tch::Tensor;
 
 /// The named terms of a training loss, scalars whose sum is minimised, and what its backward pass needs.
-#[derive(Default)]
+///
+/// What it tells of its terms leads into no graph: [`Losses::backward`] is the only way to their gradients, so that no
+/// [splice](Splices) is passed by.
+///
+/// ```compile_fail,E0616
+/// fn pass_by(losses: rsic::models::Losses) {
+///     for (_, term) in losses.terms {
+///         term.backward();
+///     }
+/// }
+/// ```
+#[must_use = "`backward` adds the gradients to the parameters"]
 pub struct Losses {
-    pub terms: Vec<(&'static str, Tensor)>,
-    splices: Vec<Splice>,
+    terms: Vec<(&'static str, Tensor)>,
+    splices: Splices,
 }
 
-/// An operation computed outside LibTorch's graph and spliced into it: downstream sees `output`, a leaf; once the
-/// gradient of that leaf is known, `backward` turns it into a scalar whose own backward pass feeds the inputs.
-pub struct Splice {
+/// Whose backward pass an operation takes that has one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backward {
+    Own,
+    /// LibTorch's, to compare with: `benches/backward.rs`.
+    LibTorch,
+}
+
+/// The operations of a forward pass that are computed outside LibTorch's graph and spliced into it, in their order.
+///
+/// [`Losses::spliced`] alone makes it, and keeps it with the terms:
+///
+/// ```compile_fail,E0599
+/// let splices = rsic::models::losses::Splices::new(rsic::models::losses::Backward::Own);
+/// ```
+///
+/// # Panics
+/// Dropped after a backward pass that ended at its outputs in place of going on behind them.
+pub struct Splices {
+    backward: Backward,
+    pending: Vec<Splice>,
+}
+
+/// Downstream sees `output`, a leaf; once the gradient of that leaf is known, `backward` turns it into a scalar whose
+/// own backward pass feeds the inputs.
+struct Splice {
     output: Tensor,
     backward: Box<dyn FnOnce(&Tensor) -> Tensor>,
 }
 
-impl Splice {
-    /// Wraps the output of an operation computed without a graph. `backward` gets its gradient `g` and gives
-    /// `sum_i <input_i, dL/dinput_i>` with the factors `dL/dinput_i` constant, whose derivatives are the wanted ones.
-    pub fn new(output: Tensor, backward: impl FnOnce(&Tensor) -> Tensor + 'static) -> (Tensor, Self) {
-        let leaf = output.detach().set_requires_grad(true);
-        (leaf.shallow_clone(), Self { output: leaf, backward: Box::new(backward) })
-    }
-}
-
-impl Splice {
-    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one
-    /// pass, after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
-    /// LibTorch walks through a graph once.
-    pub fn cut(tensors: &[Tensor]) -> (Vec<Tensor>, Self) {
-        let sizes: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();
-        let flat = Tensor::cat(&tensors.iter().map(|t| t.reshape([-1])).collect::<Vec<_>>(), 0);
-        let (leaf, splice) = Self::new(flat.shallow_clone(), move |gradient| flat.dot(gradient));
-        let parts = leaf.split_with_sizes(sizes, 0);
-        (parts.iter().zip(tensors).map(|(part, tensor)| part.view(tensor.size().as_slice())).collect(), splice)
-    }
-}
-
 impl Losses {
-    /// `splices` in the order of the forward pass.
-    pub fn new(terms: Vec<(&'static str, Tensor)>, splices: Vec<Splice>) -> Self {
-        Self { terms, splices }
+    /// Of terms within LibTorch's graph.
+    pub fn new(terms: Vec<(&'static str, Tensor)>) -> Self {
+        Self::spliced(Backward::Own, |_| terms)
+    }
+
+    /// Of terms whose operations may have backward passes of their own.
+    pub fn spliced(backward: Backward, terms: impl FnOnce(&mut Splices) -> Vec<(&'static str, Tensor)>) -> Self {
+        let mut splices = Splices { backward, pending: Vec::new() };
+        Self { terms: terms(&mut splices), splices }
+    }
+
+    /// The terms, scalars without a graph.
+    pub fn terms(&self) -> Vec<(&'static str, Tensor)> {
+        self.terms.iter().map(|(name, term)| (*name, term.detach())).collect()
     }
 
     /// The sum of the terms, a scalar without a graph.
     pub fn total(&self) -> Tensor {
-        tch::no_grad(|| self.terms.iter().map(|(_, term)| term).sum())
+        // One term alone is its own sum, graph and all.
+        tch::no_grad(|| self.sum()).detach()
+    }
+
+    fn sum(&self) -> Tensor {
+        self.terms.iter().map(|(_, term)| term).sum()
     }
 
     /// Adds the gradients of `scale` times the sum of the terms to the parameters.
-    pub fn backward(self, scale: f64) {
-        let total: Tensor = self.terms.iter().map(|(_, term)| term).sum();
+    pub fn backward(mut self, scale: f64) {
+        let total = self.sum();
         (if scale == 1.0 { total } else { total * scale }).backward();
-        for splice in self.splices.into_iter().rev() {
-            let gradient = splice.output.grad();
+        self.splices.apply();
+    }
+}
+
+impl Default for Losses {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl Splices {
+    /// Whether operations are to stay within LibTorch's graph.
+    pub fn libtorch(&self) -> bool {
+        self.backward == Backward::LibTorch
+    }
+
+    /// Wraps the output of an operation computed without a graph: what downstream is to use in its place. `backward`
+    /// gets its gradient `g` and gives `sum_i <input_i, dL/dinput_i>` with the factors `dL/dinput_i` constant, whose
+    /// derivatives are the wanted ones.
+    pub fn add(&mut self, output: &Tensor, backward: impl FnOnce(&Tensor) -> Tensor + 'static) -> Tensor {
+        let leaf = output.detach().set_requires_grad(true);
+        self.pending.push(Splice { output: leaf.shallow_clone(), backward: Box::new(backward) });
+        leaf
+    }
+
+    /// Cuts the graph behind some tensors: downstream sees leaves, and their gradients go on into the graph in one
+    /// pass, after all that comes later. Needed where several splices, or a splice and the loss itself, share a graph:
+    /// LibTorch walks through a graph once.
+    pub fn cut(&mut self, tensors: &[Tensor]) -> Vec<Tensor> {
+        let sizes: Vec<i64> = tensors.iter().map(|t| t.numel() as i64).collect();
+        let flat = Tensor::cat(&tensors.iter().map(|t| t.reshape([-1])).collect::<Vec<_>>(), 0);
+        let leaf = self.add(&flat.shallow_clone(), move |gradient| flat.dot(gradient));
+        let parts = leaf.split_with_sizes(sizes, 0);
+        parts.iter().zip(tensors).map(|(part, tensor)| part.view(tensor.size().as_slice())).collect()
+    }
+
+    /// Hands on the gradients of the outputs, the last one first.
+    fn apply(&mut self) {
+        while let Some(Splice { output, backward }) = self.pending.pop() {
+            let gradient = output.grad();
             if gradient.defined() {
-                let product = (splice.backward)(&gradient);
+                let product = backward(&gradient);
                 // Nothing to do where all that the operation used is frozen.
                 if product.requires_grad() {
                     product.backward();
                 }
             }
         }
+    }
+}
+
+impl Drop for Splices {
+    fn drop(&mut self) {
+        let lost = !std::thread::panicking() && self.pending.iter().any(|splice| splice.output.grad().defined());
+        assert!(!lost, "a backward pass ended at a splice: gradients go through `Losses::backward` alone");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// Twice a parameter, by a splice.
+    fn doubled(parameter: &Tensor, splices: &mut Splices) -> Tensor {
+        let input = parameter.shallow_clone();
+        splices.add(&tch::no_grad(|| parameter * 2.0), move |gradient| (input * (gradient * 2.0)).sum(Kind::Float))
+    }
+
+    fn parameter() -> Tensor {
+        Tensor::ones([3], (Kind::Float, Device::Cpu)).set_requires_grad(true)
+    }
+
+    #[test]
+    fn gradients_go_on_behind_splices_in_a_row() {
+        let parameter = parameter();
+        let losses = Losses::spliced(Backward::Own, |splices| {
+            let once = doubled(&parameter, splices);
+            let [cut] = splices.cut(&[once * 3.0]).try_into().unwrap();
+            vec![("loss", doubled(&cut, splices).sum(Kind::Float))]
+        });
+        assert_eq!(losses.total().double_value(&[]), 36.0);
+        losses.backward(0.5);
+        assert_eq!(Vec::<f32>::try_from(parameter.grad()).unwrap(), [6.0; 3]);
+    }
+
+    #[test]
+    fn what_losses_tell_leads_into_no_graph() {
+        let parameter = parameter();
+        let terms = |splices: &mut Splices| vec![("loss", doubled(&parameter, splices).sum(Kind::Float))];
+        let losses = Losses::spliced(Backward::Own, terms);
+        assert!(!losses.total().requires_grad());
+        assert!(losses.terms().iter().all(|(_, term)| !term.requires_grad()));
+    }
+
+    #[test]
+    #[should_panic(expected = "a backward pass ended at a splice")]
+    fn a_backward_pass_that_passes_a_splice_by_is_a_panic() {
+        let parameter = parameter();
+        let _ = Losses::spliced(Backward::Own, |splices| {
+            let loss = doubled(&parameter, splices).sum(Kind::Float);
+            loss.backward();
+            vec![("loss", loss)]
+        });
     }
 }

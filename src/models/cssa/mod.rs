@@ -94,7 +94,7 @@ impl Captioner for Cssa {
         let words = &batch.captions.inputs;
         let outputs = self.decoder.words(words, &layout, Some((&memory, &batch.image_rows)), train);
         let loss = self.decoder.logits(&outputs).cross_entropy_for_logits(&batch.captions.targets);
-        Losses::new(vec![("cross_entropy", loss)], Vec::new())
+        Losses::new(vec![("cross_entropy", loss)])
     }
 
     fn start(&self, features: &[Tensor]) -> State {
@@ -144,7 +144,7 @@ impl FirstStage for Cssa {
             let vectors = self.caption_vectors(&rewritten.captions, train);
             terms.push(("text_text", loss(&texts, &Self::by_image(&vectors, &rewritten.image_rows)) * text_weight));
         }
-        Losses::new(terms, Vec::new())
+        Losses::new(terms)
     }
 
     fn compares_examples(&self) -> bool {

@@ -61,7 +61,7 @@ impl FirstStage for Jtts {
             (Some(logits), Some(targets)) => vec![("attributes", attribute_cross_entropy(&logits, targets))],
             _ => Vec::new(),
         };
-        Losses::new(terms, Vec::new())
+        Losses::new(terms)
     }
 
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores> {

@@ -23,7 +23,7 @@ pub use losses::{attribute_cross_entropy, dynamic_contrast};
 pub use sampler::{Sampler, Sampling};
 
 use super::layers::{dropout, linear};
-use super::losses::Splice;
+use super::losses::{Backward, Splices};
 use super::{Captioner, FirstStage, Inputs, Losses, State};
 use crate::data::START;
 use crate::data::batch::Batch;
@@ -69,14 +69,16 @@ struct Encoded {
 
 impl Encoded {
     /// The same behind a cut of the graph: the losses and the decoder's own backward pass both lead into it.
-    fn cut(self, splices: &mut Vec<Splice>) -> Self {
+    fn cut(self, splices: &mut Splices) -> Self {
+        if splices.libtorch() {
+            return self;
+        }
         let Self { regions, grid, vector, attributes, gates } = self;
         let mut tensors = vec![regions, vector];
         tensors.extend(gates);
         let attributes_last = attributes.is_some();
         tensors.extend(attributes);
-        let (mut tensors, splice) = Splice::cut(&tensors);
-        splices.push(splice);
+        let mut tensors = splices.cut(&tensors);
         let attributes = if attributes_last { tensors.pop() } else { None };
         let gates = tensors.split_off(2);
         let mut two = tensors.into_iter();
@@ -210,14 +212,15 @@ impl Jtts {
         }
         terms
     }
-}
 
-impl Captioner for Jtts {
-    /// Cross-entropy of the words, mean over the tokens; of the attributes; dynamic contrast: weights 1:1:1.
-    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+    /// [`Captioner::losses`] by either backward pass of the decoder.
+    pub fn losses_by(&self, backward: Backward, batch: &Batch, train: bool) -> Losses {
+        Losses::spliced(backward, |splices| self.terms(batch, train, splices))
+    }
+
+    fn terms(&self, batch: &Batch, train: bool, splices: &mut Splices) -> Vec<(&'static str, Tensor)> {
         let captions = &batch.captions;
-        let mut splices = Vec::new();
-        let encoded = self.encode(&batch.features, train).cut(&mut splices);
+        let encoded = self.encode(&batch.features, train).cut(splices);
         let token_images = batch.image_rows.index_select(0, &captions.rows);
         let of_rows = |t: &Tensor| t.index_select(0, &batch.image_rows);
         let mut gates = encoded.gates;
@@ -229,14 +232,21 @@ impl Captioner for Jtts {
             keys: of_rows(&self.decoder.attention.regions.forward(&encoded.regions)),
             values: of_rows(&encoded.regions),
         };
-        let h2 = recurrence::run(&self.decoder, known, &captions.batch_sizes, &mut splices);
+        let h2 = recurrence::run(&self.decoder, known, &captions.batch_sizes, splices);
         let logits = self.predict(&h2, last.as_ref(), train);
         let mut terms = vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))];
         let joint = self.semantics.as_ref().is_some_and(|semantics| semantics.own_layer.is_none());
         if let (true, Some(logits), Some(targets)) = (joint, &encoded.attributes, &batch.attributes) {
             terms.extend(self.attribute_losses(logits, targets));
         }
-        Losses::new(terms, splices)
+        terms
+    }
+}
+
+impl Captioner for Jtts {
+    /// Cross-entropy of the words, mean over the tokens; of the attributes; dynamic contrast: weights 1:1:1.
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        self.losses_by(Backward::Own, batch, train)
     }
 
     fn start(&self, features: &[Tensor]) -> State {
@@ -381,16 +391,18 @@ mod tests {
             let reference = stepwise(&model, &batch);
             reference.backward();
             let expected = gradients(&store);
-            store.variables().into_values().for_each(|mut v| v.zero_grad());
             // Twice: the first pass makes the gradients, later ones add to them in place.
-            for round in 1..=2 {
-                let losses = Captioner::losses(&model, &batch, true);
+            for (round, backward) in [(1, Backward::Own), (2, Backward::Own), (1, Backward::LibTorch)] {
+                if round == 1 {
+                    store.variables().into_values().for_each(|mut v| v.zero_grad());
+                }
+                let losses = model.losses_by(backward, &batch, true);
                 let difference = (losses.total() - &reference).abs().double_value(&[]);
                 assert!(difference < 1e-5, "{attributes:?}: loss differs by {difference}");
                 losses.backward(1.0);
                 for (name, gradient) in gradients(&store) {
                     let difference = (gradient - &expected[&name] * round).abs().max().double_value(&[]);
-                    assert!(difference < 1e-5, "{attributes:?} {name}, round {round}: {difference}");
+                    assert!(difference < 1e-5, "{attributes:?} {backward:?} {name}, round {round}: {difference}");
                 }
             }
         }

@@ -145,7 +145,7 @@ impl Captioner for S2cpNet {
         if let (Some(logits), Some(nouns)) = (nouns, &batch.nouns) {
             terms.push(("nouns", logits.cross_entropy_for_logits(&nouns.words.targets)));
         }
-        Losses::new(terms, Vec::new())
+        Losses::new(terms)
     }
 
     fn prepare(&self, features: &[Tensor]) -> Vec<Tensor> {
