@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 PYTHON ?= python3
-RSIC := target/release/rsic
+RSIC := target/debug/rsic
 
 PAPER ?=
 DATASETS ?= $(DATASET)
@@ -36,7 +36,7 @@ setup: ## download LibTorch
 	@$(PYTHON) scripts/libtorch.py > /dev/null
 
 build: setup ## build the rsic binary
-	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --release --locked
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --locked
 
 metrics-data: build ## download METEOR's synonyms and paraphrases
 	@$(PYTHON) scripts/metrics_data.py $(RSIC)
@@ -46,12 +46,12 @@ demo: build metrics-data ## train, caption and score on the built-in scenes
 	@$(RSIC) reproduce experiments/demo/table.yaml $(ARGS)
 
 test: setup metrics-data ## run all tests
-	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) test --release --locked
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) test --locked --workspace
 
 lint: setup ## check formatting, line lengths and lints
 	@$(CARGO) fmt --check
 	@$(PYTHON) scripts/line_lengths.py
-	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) clippy --release --locked --all-targets -- -D warnings
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
 fmt: ## format the code
 	@$(CARGO) fmt

@@ -40,6 +40,7 @@ fn config(case: &Value) -> OptimizerConfig {
         betas: serde_json::from_value(case["betas"].clone()).unwrap_or(usual.betas),
         eps: number("eps", usual.eps),
         weight_decay: number("weight_decay", usual.weight_decay),
+        momentum: usual.momentum,
     }
 }
 
@@ -173,4 +174,38 @@ fn clipping_clamps_by_part_and_then_bounds_the_common_norm() {
     let norm = (a.grad().square() + b.grad().square()).sum(Kind::Double).sqrt().double_value(&[]);
     assert!((norm - 1.0).abs() < 1e-5);
     assert!(optimizer.clip_norm(2.0) < 1.00001, "a smaller norm stays");
+}
+
+/// Three steps on `sum(w^2 (1, 2)) / 2` from (1, -2).
+fn three_steps(config: &OptimizerConfig, restored_after: Option<i64>) -> Vec<f32> {
+    let w = Tensor::from_slice(&[1.0f32, -2.0]).set_requires_grad(true);
+    let mut steps = optimizer(&[("w", &w)], config, &[]);
+    for step in 0..3 {
+        if restored_after == Some(step) {
+            let state: Vec<_> = steps.state().iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect();
+            steps = optimizer(&[("w", &w)], config, &[]);
+            steps.restore(&state).unwrap();
+        }
+        steps.zero_grad();
+        ((&w * &w * Tensor::from_slice(&[1.0f32, 2.0])).sum(Kind::Float) / 2.0).backward();
+        steps.step();
+    }
+    numbers(&w)
+}
+
+/// The numbers are those of torch.optim.SGD, Adam and AdamW of PyTorch 2.11.
+#[test]
+fn steps_with_momentum_and_decay_equal_pytorch_and_survive_being_saved() {
+    for (kind, expected) in [
+        (OptimizerKind::Sgd, [0.439_648_99, -0.048_638_08]),
+        (OptimizerKind::Adam, [0.701_586_25, -1.700_623_39]),
+        (OptimizerKind::Adamw, [0.675_101_28, -1.644_368_65]),
+    ] {
+        let config = OptimizerConfig { kind, lr: 0.1, momentum: 0.9, weight_decay: 0.1, ..OptimizerConfig::default() };
+        let found = three_steps(&config, None);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{kind:?}: {found} is not {expected}");
+        }
+        assert_eq!(three_steps(&config, Some(2)), found, "{kind:?}");
+    }
 }

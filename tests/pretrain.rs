@@ -5,11 +5,12 @@
 use image::{Rgb, RgbImage};
 use rsic::config::{FileKind, kind};
 use rsic::models::encoders::{self, NormMode, Trainable, Tuning};
-use rsic::pretrain::{Pretraining, Scenes, Training, load};
+use rsic::pretrain::{Pretraining, SceneObjective, Scenes, load};
 use rsic::runtime::Interrupt;
-use rsic::train::{Optimizer, Outcome};
+use rsic::train::{Group, Objective, Optimizer, Outcome, Prepared, Run, TrainConfig, Unit};
 use rsic::util::rng::Rng;
 use rsic::weights;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +40,7 @@ fn settings(root: &Path) -> Pretraining {
     config.train.batch_size = 6;
     config.train.epochs = 2;
     config.train.checkpoint_steps = Some(1);
+    config.train.log_steps = Some(2);
     config.train.optimizer.lr = 0.02;
     config
 }
@@ -49,22 +51,16 @@ fn train(config: &Pretraining, folder: &Path, resume: bool, stop: usize) -> BTre
     let store = VarStore::new(Device::Cpu);
     let encoder = Trainable::new("resnet50", &store, "", Some(3), &config.encoder.tuning()).unwrap();
     weights::initialise(encoder.variables(), 1);
-    let mut done = 0;
-    let mut training = Training {
-        encoder: &encoder,
-        store: &store,
-        scenes: &scenes,
-        config,
-        folder,
-        companions: &[],
-        interrupt: &Interrupt::never(),
-        progress: &mut |_| {
-            done += 1;
-            assert!(done < stop, "stopped by the test");
-        },
+    let done = Cell::new(0);
+    let count = || {
+        done.set(done.get() + 1);
+        assert!(done.get() < stop, "stopped by the test");
     };
-    let trained = training.train(resume).unwrap();
-    assert_eq!((trained.outcome, trained.state.history.len()), (Outcome::Finished, config.train.epochs));
+    let evaluating = |_, _, _| count();
+    let objective = SceneObjective::new(&encoder, &scenes, config, &evaluating);
+    let never = Interrupt::never();
+    let (state, outcome) = objective.train(&store, folder, &[], resume, &never, &mut |_| count()).unwrap();
+    assert_eq!((outcome, state.history.len()), (Outcome::Finished, config.train.epochs));
     encoder.variables().iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect()
 }
 
@@ -85,8 +81,92 @@ fn a_continued_training_equals_an_uninterrupted_one_bit_for_bit() {
     let losses = |run: &Path| -> Vec<String> {
         lines(run).lines().map(|line| line.split("\"seconds\"").next().unwrap().to_owned()).collect()
     };
-    assert_eq!(losses(&parts), losses(&folder.path().join("whole")));
+    let undisturbed = folder.path().join("whole");
+    assert_eq!(losses(&parts), losses(&undisturbed));
+    let steps = |run: &Path| -> Vec<String> {
+        let text = fs::read_to_string(run.join("steps.jsonl")).unwrap();
+        text.lines().map(|line| line.split("\"time\"").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!((steps(&parts).len(), steps(&parts)), (5, steps(&undisturbed)));
+    for events in ["events.out.tfevents.0.rsic", "events.out.tfevents.1.rsic"] {
+        assert!(parts.join("tensorboard").join(events).is_file(), "{events}");
+    }
     assert!(lines(&parts).contains("\"accuracy\":") && lines(&parts).contains("\"images_per_second\":"));
+}
+
+/// Only the head learns, so no batch is normalised by itself.
+#[test]
+fn accumulated_batches_of_images_train_as_one_larger_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(&folder.path().join("data"), 10);
+    let run = |batch_size: usize, accumulate: usize| {
+        let mut config = settings(&folder.path().join("data"));
+        config.encoder.trainable = Some(vec!["fc".into()]);
+        config.train.optimizer.lr = 1e-4;
+        (config.train.batch_size, config.train.accumulate) = (batch_size, accumulate);
+        train(&config, &folder.path().join(format!("{batch_size}x{accumulate}")), false, usize::MAX)
+    };
+    let (whole, parts, smaller) = (run(12, 1), run(4, 3), run(4, 1));
+    let far = |other: &BTreeMap<String, Tensor>, name: &str| {
+        (&whole[name] - &other[name]).abs().max().double_value(&[]) / whole[name].abs().max().double_value(&[])
+    };
+    for name in ["fc.weight", "fc.bias"] {
+        assert!(far(&parts, name) < 1e-4 && far(&smaller, name) > 1e-4, "{name} {}", far(&parts, name));
+    }
+}
+
+/// Scenes of which more than five at a time need more memory than there is.
+struct Greedy<'a>(SceneObjective<'a>);
+
+impl Objective for Greedy<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn unit(&self) -> Unit {
+        self.0.unit()
+    }
+
+    fn batch(&self, examples: &[usize], epoch: usize) -> anyhow::Result<Prepared<'_>> {
+        if examples.len() > 5 {
+            let _ = Tensor::zeros([1 << 50], (Kind::Float, Device::Cpu));
+        }
+        self.0.batch(examples, epoch)
+    }
+
+    fn describe(&self, example: usize) -> String {
+        self.0.describe(example)
+    }
+
+    fn scores(&self) -> anyhow::Result<rsic::eval::Scores> {
+        self.0.scores()
+    }
+}
+
+#[test]
+fn memory_that_runs_out_on_images_is_a_sentence_that_names_what_fits() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(&folder.path().join("data"), 10);
+    let config = settings(&folder.path().join("data"));
+    let scenes = Scenes::load(&config.data).unwrap();
+    let store = VarStore::new(Device::Cpu);
+    let encoder = Trainable::new("resnet50", &store, "", Some(3), &config.encoder.tuning()).unwrap();
+    weights::initialise(encoder.variables(), 1);
+    let trained = Run {
+        objective: &Greedy(SceneObjective::new(&encoder, &scenes, &config, &|_, _, _| {})),
+        store: &store,
+        config: &TrainConfig { batch_size: 12, ..TrainConfig::default() },
+        folder: folder.path(),
+        companions: &[],
+        interrupt: &Interrupt::never(),
+        group: &Group::solo(),
+        on_step: &mut |_| {},
+    }
+    .train(false);
+    let error = trained.unwrap_err().to_string();
+    let expected = "a batch of 12 examples does not fit, one of 5 does (as tried just now); set train.batch_size=4 and \
+                    train.accumulate=3";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]

@@ -7,9 +7,11 @@ use rsic::eval::Scores;
 use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
-use rsic::train::{Group, Outcome, Run, TrainState, TrainingSet};
+use rsic::session::{CaptionObjective, TrainingSet};
+use rsic::train::{Group, Outcome, Run, TrainState};
 use rsic::train::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
 use rsic::util::rng::Rng;
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use tch::nn::VarStore;
@@ -117,17 +119,15 @@ fn train(
     scores: &[f64],
     resume: bool,
 ) -> Result<(TrainState, Outcome)> {
-    let mut epoch = 0;
-    let mut validate = || {
-        epoch += 1;
-        let score = scores.get(epoch - 1).or(scores.last()).copied().unwrap_or(0.0);
+    let epoch = Cell::new(0);
+    let validate = || {
+        let score = scores.get(epoch.replace(epoch.get() + 1)).or(scores.last()).copied().unwrap_or(0.0);
         Ok(Scores(vec![("METEOR".into(), score / 2.0), ("ROUGE_L".into(), score)]))
     };
+    let (set, losses) = (Made::new(50), |batch: &Batch| model.losses(batch, true));
     Run {
-        model,
+        objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
         store,
-        data: &Made::new(50),
-        validate: &mut validate,
         config,
         folder,
         companions: &[],
@@ -278,11 +278,11 @@ fn a_lesser_form_of_the_watched_score_is_recorded_and_a_run_keeps_to_one_form() 
     config.early_stop.metric = "METEOR".into();
     let (store, model) = model(0.0);
     let run = |name: &'static str, config: &TrainConfig, resume: bool| {
+        let (set, losses) = (Made::new(50), |batch: &Batch| model.losses(batch, true));
+        let validate = || Ok(Scores(vec![(name.into(), 0.5)]));
         Run {
-            model: &model,
+            objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &store,
-            data: &Made::new(50),
-            validate: &mut || Ok(Scores(vec![(name.into(), 0.5)])),
             config,
             folder: folder.path(),
             companions: &[],

@@ -6,17 +6,18 @@ use crate::cli::{GlobalArgs, PretrainArgs};
 use crate::data::Split;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{Precision, RANDOM, Trainable};
-use crate::pretrain::{self, ClassSource, Confusion, Pretraining, Progress, Scenes, Summary, Trained, Training};
+use crate::pretrain::{self, ClassSource, Confusion, Pretraining, SceneObjective, Scenes, Summary};
 use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt};
 use crate::scenes;
 use crate::train::checkpoint::{self, Companion};
 use crate::train::parallel::Launch;
-use crate::train::{Outcome, TrainState};
+use crate::train::{Done, Outcome, TrainState};
 use crate::util::fs::{cache_dir, read_text, sha256_file, write_atomic};
 use crate::util::logging;
 use crate::weights;
 use anyhow::{Context, Result, bail};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Write, stdout};
@@ -127,7 +128,7 @@ fn train(
     interrupt: &Interrupt,
     args: &PretrainArgs,
 ) -> Result<ExitStatus> {
-    let yaml = serde_yaml::to_string(config)?;
+    let yaml = crate::config::to_yaml(config)?;
     let _lock = RunLock::take(folder)?;
     let resume = open(folder, &yaml, args)?;
     let _log = logging::attach_run(folder)?;
@@ -138,29 +139,17 @@ fn train(
     let started_from_sha256 = start(&encoder, file, config.train.seed)?;
 
     let companions = [Companion { name: "config.yaml", content: yaml.into_bytes() }];
-    let mut bar: Option<(&str, logging::Progress)> = None;
-    let mut progress = |Progress { pass, done, total }: Progress| {
-        if bar.as_ref().is_none_or(|(of, _)| *of != pass) {
-            bar = Some((pass, logging::progress(total, pass)));
-        }
-        if let Some((_, shown)) = &bar {
-            shown.set(done);
-        }
-        if done == total {
-            bar = None;
-        }
+    let bar: RefCell<Option<(&str, logging::Progress)>> = RefCell::default();
+    let show = |pass: &'static str, done: usize, of: usize| {
+        let mut bar = bar.borrow_mut();
+        let shown = bar.take().filter(|(of, _)| *of == pass).unwrap_or_else(|| (pass, logging::progress(of, pass)));
+        shown.1.set(done);
+        *bar = (done < of).then_some(shown);
     };
-    let mut training = Training {
-        encoder: &encoder,
-        store: &store,
-        scenes,
-        config,
-        folder,
-        companions: &companions,
-        interrupt,
-        progress: &mut progress,
-    };
-    let Trained { state, outcome } = training.train(resume)?;
+    let evaluating = |split: Split, done, of| show(split.name(), done, of);
+    let objective = SceneObjective::new(&encoder, scenes, config, &evaluating);
+    let mut on_step = |Done { done, of, .. }: Done| show("train", done, of);
+    let (state, outcome) = objective.train(&store, folder, &companions, resume, interrupt, &mut on_step)?;
     if outcome == Outcome::Interrupted {
         tracing::warn!("interrupted; rerun the command with --resume to continue");
         return Ok(ExitStatus::Interrupted);
@@ -168,7 +157,7 @@ fn train(
     let mut splits = BTreeMap::new();
     for split in [Split::Val, Split::Test] {
         if !scenes.split(split).is_empty() {
-            splits.insert(split, training.evaluate(split)?);
+            splits.insert(split, objective.evaluate(split)?);
         }
     }
     pretrain::write_results(&splits, folder)?;

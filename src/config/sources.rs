@@ -36,7 +36,8 @@ impl Sources {
         self.texts.iter().filter(|source| !source.is_override).map(|source| source.label.as_str())
     }
 
-    /// Reads a file and, with `bases`, the files that its `base` names, which lie under it, later ones over earlier ones.
+    /// Reads a file and, with `bases`, the files that its `base` names, which lie under it, later ones over earlier
+    /// ones.
     pub fn read(&mut self, path: &Path, bases: bool, faults: &mut Vec<Fault>) -> anyhow::Result<Node> {
         let text = crate::util::fs::read_text(path)?;
         Ok(match bases {

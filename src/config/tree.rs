@@ -87,8 +87,8 @@ impl Node {
         parent.entry(last).map(|entry| entry.place).or_else(|| self.get(path).map(|node| node.place))
     }
 
-    /// The place of a setting by its dotted path, or of the nearest map around it that was written. Keys may have dots of
-    /// their own.
+    /// The place of a setting by its dotted path, or of the nearest map around it that was written. Keys may have dots
+    /// of their own.
     pub fn nearest_place(&self, dotted: &str) -> Place {
         let below = |step: &str| match dotted.strip_prefix(step)? {
             "" => Some(""),

@@ -1,11 +1,10 @@
 //! A training stage before the captioning one.
 
-use super::{Captioner, Losses, State};
+use super::Losses;
 use crate::data::augment::AugmentConfig;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
 use anyhow::Result;
-use tch::Tensor;
 
 /// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the
 /// folder `pretrain` of the run, on batches of the kind that [`super::ModelSettings::pretraining`] names. Both stages
@@ -47,24 +46,4 @@ pub enum PretrainingExamples<'a> {
     Captions,
     /// An image and one of its captions, drawn anew each epoch, with an augmented form of each: [`Batch::augmented`].
     Pairs(&'a AugmentConfig),
-}
-
-/// A model as the training engine sees it in its first stage.
-pub struct InFirstStage<'a> {
-    pub model: &'a dyn Captioner,
-    pub stage: &'a dyn FirstStage,
-}
-
-impl Captioner for InFirstStage<'_> {
-    fn losses(&self, batch: &Batch, train: bool) -> Losses {
-        self.stage.losses(batch, train)
-    }
-
-    fn start(&self, features: &[Tensor]) -> State {
-        self.model.start(features)
-    }
-
-    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
-        self.model.step(tokens, state)
-    }
 }

@@ -1,9 +1,12 @@
 //! What a pre-training file may say.
 
 use super::augment::AugmentConfig;
-use crate::config::{self, Invalid, Settings};
+use crate::config::{self, Checks, Invalid, Settings};
 use crate::data::SplitRule;
 use crate::models::encoders::{NormMode, Tuning, spec};
+use crate::train::{
+    EarlyStopConfig, OptimizerConfig, OptimizerKind, PartConfig, Precision, ScheduleConfig, TrainConfig,
+};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,7 +22,7 @@ pub struct Pretraining {
     #[serde(default)]
     pub augment: AugmentConfig,
     #[serde(default)]
-    pub train: TrainConfig,
+    pub train: ClassTraining,
 }
 
 /// Images with their classes.
@@ -82,80 +85,114 @@ fn image_size() -> u32 {
     224
 }
 
+/// Settings of the training loop, as [`train::TrainConfig`] explains them, with defaults of their own; and what belongs
+/// to scene classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TrainConfig {
+pub struct ClassTraining {
     pub seed: u64,
-    /// Images in a step.
+    /// Images that go through the network at a time.
     pub batch_size: usize,
+    pub accumulate: usize,
     pub epochs: usize,
+    #[serde(with = "UsualOptimizer")]
     pub optimizer: OptimizerConfig,
-    /// `constant`, or `cosine`: down to zero at the last step.
-    pub schedule: ScheduleKind,
-    /// Steps over which the learning rate rises to its value.
+    pub schedule: ScheduleConfig,
     pub warmup_steps: usize,
+    pub parts: Vec<PartConfig>,
+    pub clip_value: Option<f64>,
+    pub clip_norm: Option<f64>,
     /// Share of the target that goes to all classes alike (Szegedy et al. 2016).
     pub label_smoothing: f64,
     /// Epochs without a better validation accuracy after which training ends (default: all epochs are run).
     pub patience: Option<usize>,
-    /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
+    pub log_steps: Option<usize>,
+    pub keep_last: usize,
+    pub precision: Precision,
+    pub tf32: bool,
+    pub deterministic: bool,
     /// Threads that decode and augment images.
     pub workers: usize,
 }
 
-impl Default for TrainConfig {
+/// What validation tells of an encoder.
+pub(super) const ACCURACY: &str = "accuracy";
+
+impl Default for ClassTraining {
     fn default() -> Self {
+        let usual = TrainConfig::default();
         Self {
             seed: 1,
             batch_size: 32,
+            accumulate: 1,
             epochs: 30,
-            optimizer: OptimizerConfig::default(),
-            schedule: ScheduleKind::Cosine,
+            optimizer: usual_optimizer(),
+            schedule: ScheduleConfig::Cosine,
             warmup_steps: 0,
+            parts: Vec::new(),
+            clip_value: None,
+            clip_norm: None,
             label_smoothing: 0.0,
             patience: None,
             checkpoint_steps: None,
+            log_steps: usual.log_steps,
+            keep_last: 0,
+            precision: usual.precision,
+            tf32: false,
+            deterministic: false,
             workers: 2,
         }
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OptimizerConfig {
-    pub kind: OptimizerKind,
-    pub lr: f64,
-    /// Of SGD.
-    pub momentum: f64,
-    pub weight_decay: f64,
-    /// Of Adam.
-    pub betas: [f64; 2],
-    pub eps: f64,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        Self { kind: OptimizerKind::Sgd, lr: 0.01, momentum: 0.9, weight_decay: 1e-4, betas: [0.9, 0.999], eps: 1e-8 }
+impl ClassTraining {
+    /// As the training loop takes them.
+    pub(super) fn engine(&self) -> TrainConfig {
+        let patience = self.patience.unwrap_or(usize::MAX);
+        TrainConfig {
+            seed: self.seed,
+            batch_size: self.batch_size,
+            accumulate: self.accumulate,
+            epochs: self.epochs,
+            optimizer: self.optimizer.clone(),
+            schedule: self.schedule.clone(),
+            warmup_steps: self.warmup_steps,
+            parts: self.parts.clone(),
+            clip_value: self.clip_value,
+            clip_norm: self.clip_norm,
+            checkpoint_steps: self.checkpoint_steps,
+            log_steps: self.log_steps,
+            keep_last: self.keep_last,
+            early_stop: EarlyStopConfig { metric: ACCURACY.into(), patience, ..EarlyStopConfig::default() },
+            precision: self.precision,
+            tf32: self.tf32,
+            deterministic: self.deterministic,
+            ..TrainConfig::default()
+        }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OptimizerKind {
-    /// With momentum.
-    Sgd,
-    /// Kingma and Ba 2015.
-    Adam,
-    /// With decoupled weight decay: Loshchilov and Hutter 2019.
-    Adamw,
+/// [`OptimizerConfig`] with what is usual for scene classes where a file does not say.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "OptimizerConfig", deny_unknown_fields, default = "usual_optimizer")]
+struct UsualOptimizer {
+    kind: OptimizerKind,
+    lr: f64,
+    momentum: f64,
+    weight_decay: f64,
+    betas: [f64; 2],
+    eps: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScheduleKind {
-    Constant,
-    Cosine,
+fn usual_optimizer() -> OptimizerConfig {
+    OptimizerConfig {
+        kind: OptimizerKind::Sgd,
+        lr: 0.01,
+        momentum: 0.9,
+        weight_decay: 1e-4,
+        ..OptimizerConfig::default()
+    }
 }
 
 /// Reads a pre-training file with its bases, lays the overrides on it and validates it.
@@ -189,13 +226,12 @@ impl Pretraining {
                 batch_norm: NormMode::default(),
             },
             augment: AugmentConfig::default(),
-            train: TrainConfig::default(),
+            train: ClassTraining::default(),
         }
     }
 
     /// Everything that is out of range: the dotted path of the setting, and the sentence after it.
     pub fn faults(&self) -> Vec<Invalid> {
-        let (train, optimizer) = (&self.train, &self.train.optimizer);
         let mut faults = Vec::new();
         let mut require = |holds: bool, path: &str, message: String| {
             if !holds {
@@ -213,25 +249,19 @@ impl Pretraining {
         }
         let sum = self.data.split.train + self.data.split.val;
         require(sum <= 1.0 + 1e-9, "data.split", format!("train and val add up to {sum}, must be at most 1"));
-        for (path, value) in
-            [("train.batch_size", train.batch_size), ("train.epochs", train.epochs), ("train.workers", train.workers)]
-        {
-            require(value >= 1, path, "must be 1 or more (found 0)".into());
-        }
-        for (path, value) in [("train.patience", train.patience), ("train.checkpoint_steps", train.checkpoint_steps)] {
-            require(value != Some(0), path, "must be 1 or more (found 0)".into());
-        }
-        require(optimizer.lr > 0.0, "train.optimizer.lr", format!("must be above 0 (found {})", optimizer.lr));
-        let decay = optimizer.weight_decay;
-        require(decay >= 0.0, "train.optimizer.weight_decay", format!("must be 0 or more (found {decay})"));
-        for (path, value) in [
-            ("train.optimizer.momentum", optimizer.momentum),
-            ("train.optimizer.betas.0", optimizer.betas[0]),
-            ("train.optimizer.betas.1", optimizer.betas[1]),
-            ("train.label_smoothing", train.label_smoothing),
-        ] {
-            require((0.0..1.0).contains(&value), path, format!("must be 0 or more and below 1 (found {value})"));
-        }
+        let train = &self.train;
+        require(train.workers >= 1, "train.workers", "must be 1 or more (found 0)".into());
+        require(train.patience != Some(0), "train.patience", "must be 1 or more (found 0)".into());
+        let smoothing = train.label_smoothing;
+        require(
+            (0.0..1.0).contains(&smoothing),
+            "train.label_smoothing",
+            format!("must be 0 or more and below 1 (found {smoothing})"),
+        );
+        let mut checks = Checks::default();
+        let engine = TrainConfig { early_stop: EarlyStopConfig::default(), ..train.engine() };
+        engine.check("train", &[ACCURACY, &engine.early_stop.metric], &mut checks);
+        faults.extend(checks.into_faults());
         faults.extend(self.augment.faults());
         faults
     }

@@ -7,20 +7,15 @@ mod config;
 mod confusion;
 mod data;
 mod linear;
-mod optimizer;
+mod objective;
 mod output;
 mod probe;
-mod training;
 
 pub use augment::{AugmentConfig, Crop};
-pub use config::{
-    ClassSource, DataConfig, EncoderConfig, OptimizerConfig, OptimizerKind, Pretraining, ScheduleKind, TrainConfig,
-    load,
-};
+pub use config::{ClassSource, ClassTraining, DataConfig, EncoderConfig, Pretraining, load};
 pub use confusion::Confusion;
 pub use data::{Labelled, Scenes};
 pub use linear::{LogisticRegression, RegressionConfig};
-pub use optimizer::Optimizer;
+pub use objective::SceneObjective;
 pub use output::{Summary, WEIGHTS, write_results};
 pub use probe::{Probe, probe};
-pub use training::{Progress, Trained, Training};

@@ -1,12 +1,11 @@
 //! The training captions of a session as batches.
 
-use super::Session;
+use super::{Session, TrainingSet};
 use crate::data::attributes::Attributes;
 use crate::data::batch::{Batch, NounBatch, PackedCaptions};
 use crate::data::{END, START, Split, UNK, Vocabulary};
 use crate::features::FeatureSet;
 use crate::train::Examples;
-use crate::train::TrainingSet;
 use crate::util::rng::Rng;
 use anyhow::Result;
 use std::collections::BTreeSet;

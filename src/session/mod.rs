@@ -5,6 +5,7 @@ mod captions;
 mod decoding;
 mod explain;
 mod looking;
+mod objective;
 mod pairs;
 mod pretraining;
 pub mod record;
@@ -13,10 +14,12 @@ mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
 pub use looking::{look, look_at};
+pub use objective::{CaptionObjective, TrainingSet};
 pub use trained::Trained;
 
 use crate::data::MissingPolicy;
 use crate::data::attributes::Attributes;
+use crate::data::batch::Batch;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
@@ -169,18 +172,17 @@ impl Session {
         // SPICE is for the final scores, unless training stops by it.
         let by_spice = train.early_stop.metric.starts_with("SPICE");
         let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
-        let mut validate = || -> Result<Scores> {
+        let validate = || -> Result<Scores> {
             let captions = self.for_validation(&validation, stop.beam)?;
             match stop.score {
                 ScoredAs::Words => Ok(references.score(&captions, metrics)?.corpus),
                 ScoredAs::Ids => self.score_on_ids(&validation, &captions),
             }
         };
+        let losses = |batch: &Batch| self.model.losses(batch, true);
         Run {
-            model: &*self.model,
+            objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &self.store,
-            data: &set,
-            validate: &mut validate,
             config: &self.experiment.train,
             folder,
             companions: &self.companions()?,

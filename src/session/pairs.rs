@@ -1,12 +1,11 @@
 //! Pairs of images and captions with augmented forms of both: the examples of a contrastive first stage.
 
 use super::looking::features;
-use super::{Session, synonyms};
+use super::{Session, TrainingSet, synonyms};
 use crate::data::augment::{AugmentConfig, Synonyms, TextAugmenter};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::view::View;
 use crate::features::{FeatureSet, Progress};
-use crate::train::TrainingSet;
 use crate::util::rng::Rng;
 use anyhow::Result;
 use tch::Tensor;

@@ -1,17 +1,18 @@
 //! The first training stage of a run, where its experiment has one.
 
-use super::Session;
 use super::captions::CaptionSet;
 use super::pairs::PairSet;
+use super::{CaptionObjective, Session, TrainingSet};
 use crate::data::Split;
+use crate::data::batch::Batch;
 use crate::eval::Scores;
 use crate::features::Progress;
 use crate::models::FirstStage;
-use crate::models::first_stage::{InFirstStage, PretrainingExamples};
+use crate::models::first_stage::PretrainingExamples;
 use crate::runs::{PRETRAIN, StageScores};
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
-use crate::train::{Done, Group, Outcome, Run, TrainState, TrainingSet, checkpoint};
+use crate::train::{Done, Group, Outcome, Run, TrainState, checkpoint};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,13 +36,6 @@ impl Session {
         }
         let Some(stage) = self.model.first_stage() else { return none() };
         let pretraining = self.experiment.model.pretraining().context("the model has no first training stage")?;
-        if !group.is_solo() && stage.compares_examples() {
-            bail!(
-                "the model's first stage compares the examples of a batch with each other and cannot be split over {} \
-                processes; run it with one process, then interrupt the second stage and resume it with several",
-                group.size()
-            );
-        }
         if self.split(Split::Val).is_empty() {
             bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
         }
@@ -62,13 +56,15 @@ impl Session {
         };
         let path = folder.join(PRETRAIN);
         tracing::info!("first stage: {} examples, {} epochs, in '{}'", set.len(), config.epochs, path.display());
-        let model = InFirstStage { model: &*self.model, stage };
-        let mut validate = || self.scores_of(stage, Split::Val);
+        let objective = CaptionObjective {
+            set: &*set,
+            losses: &|batch: &Batch| stage.losses(batch, true),
+            validate: &|| self.scores_of(stage, Split::Val),
+            separable: !stage.compares_examples(),
+        };
         let ended = Run {
-            model: &model,
+            objective: &objective,
             store: &self.store,
-            data: &*set,
-            validate: &mut validate,
             config: &config,
             folder: &path,
             companions: &self.companions()?,

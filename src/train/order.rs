@@ -2,8 +2,7 @@
 
 use crate::util::rng::Rng;
 
-/// Streams of random numbers.
-const ORDER: u64 = 1;
+/// Stream of random numbers.
 const BUCKETS: u64 = 4;
 
 /// The examples of each step: every example once, in an order that depends on seed and epoch alone; the last ones may
@@ -12,14 +11,14 @@ const BUCKETS: u64 = 4;
 /// With `bucket`, so many steps at a time share their examples out by `length`, so that those of a step are of about
 /// the same length, and the steps are then mixed again.
 pub(super) fn steps(
-    (seed, epoch): (u64, usize),
+    (seed, stream, epoch): (u64, u64, usize),
     examples: usize,
     per_step: usize,
     bucket: Option<usize>,
     length: impl Fn(usize) -> usize,
 ) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples).collect();
-    Rng::new(&[seed, ORDER, epoch as u64]).shuffle(&mut order);
+    Rng::new(&[seed, stream, epoch as u64]).shuffle(&mut order);
     let per_step = per_step.max(1);
     if let Some(bucket) = bucket {
         // Stable: examples of one length keep their drawn order.
@@ -43,7 +42,7 @@ mod tests {
     #[test]
     fn every_example_comes_once_an_epoch_with_and_without_buckets() {
         for bucket in [None, Some(1), Some(3), Some(100)] {
-            let steps = |epoch| steps((1, epoch), 103, 10, bucket, length);
+            let steps = |epoch| steps((1, 1, epoch), 103, 10, bucket, length);
             let mut all = steps(0).concat();
             all.sort_unstable();
             assert_eq!(all, (0..103).collect::<Vec<_>>());
@@ -56,7 +55,7 @@ mod tests {
     #[test]
     fn buckets_bring_like_lengths_together() {
         let spread = |bucket| -> usize {
-            let steps = steps((1, 0), 200, 10, bucket, length);
+            let steps = steps((1, 1, 0), 200, 10, bucket, length);
             let of_step = |step: &Vec<usize>| {
                 let lengths = step.iter().map(|&example| length(example));
                 lengths.clone().max().unwrap_or(0) - lengths.min().unwrap_or(0)

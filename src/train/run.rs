@@ -3,14 +3,14 @@
 use super::checkpoint::{self, Checkpoint, Companion};
 use super::checkpoints::{BEST, Checkpoints, LAST};
 use super::memory::Memory;
+use super::objective::{Objective, Unit};
 use super::optimizer::Optimizer;
 use super::parallel::Group;
+use super::sinks::{Sink, Sinks};
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
-use super::{libtorch, log, order, schedule};
-use crate::data::batch::Batch;
+use super::{libtorch, order, schedule};
 use crate::eval::Scores;
-use crate::models::Captioner;
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
 use anyhow::{Context, Result, bail};
@@ -19,34 +19,11 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tch::nn::VarStore;
 
-/// Where the examples to train on come from: captions, or images with theirs.
-pub trait TrainingSet {
-    /// Examples in all.
-    fn len(&self) -> usize;
-    /// Captions that an epoch sees.
-    fn captions(&self) -> usize;
-    /// Tokens of an example's longest caption, for `train.bucket`; all alike where a set does not tell.
-    fn length(&self, _example: usize) -> usize {
-        0
-    }
-    /// The batch of the given examples in an epoch, on the training device. Depends on nothing else.
-    fn batch(&self, examples: &[usize], epoch: usize) -> Result<Batch>;
-    /// Tells which examples [`Self::batch`] will be asked for next, so that a set may read them meanwhile.
-    fn prefetch(&self, _examples: &[usize]) {}
-    /// How to name an example in a message: its image's file.
-    fn describe(&self, example: usize) -> String;
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// Everything a run needs.
 pub struct Run<'a> {
-    pub model: &'a dyn Captioner,
+    pub objective: &'a dyn Objective,
+    /// Its parameters.
     pub store: &'a VarStore,
-    pub data: &'a dyn TrainingSet,
-    /// Captions the validation split greedily and scores it.
-    pub validate: &'a mut dyn FnMut() -> Result<Scores>,
     pub config: &'a TrainConfig,
     pub folder: &'a Path,
     pub companions: &'a [Companion],
@@ -82,8 +59,16 @@ impl Run<'_> {
     /// Order and dropout depend on (seed, epoch, step) alone, so a continued run equals an uninterrupted one bit for
     /// bit on a CPU.
     pub fn train(mut self, resume: bool) -> Result<(TrainState, Outcome)> {
-        if self.data.is_empty() {
-            bail!("no captions to train on: the train split is empty");
+        if self.objective.is_empty() {
+            bail!("nothing to train on: the train split is empty");
+        }
+        if !self.group.is_solo() && !self.objective.separable() {
+            bail!(
+                "the loss compares the examples of a batch with each other and cannot be split over {} processes; \
+                 run it with one process (where only the first stage does so: interrupt the second stage and resume \
+                 it with several)",
+                self.group.size()
+            );
         }
         libtorch::prepare(self.config, self.store.device())?;
         let checkpoints = Checkpoints::of_run(self.folder);
@@ -103,13 +88,15 @@ impl Run<'_> {
             }
             let seconds = started.elapsed().as_secs_f64();
             spent.other = seconds - spent.told();
-            let steps = self.data.len().div_ceil(self.examples_per_step());
-            let captions = (self.data.captions() * (steps - steps_before)) as f64 / steps as f64;
+            let steps = self.steps_per_epoch();
+            let seen = (self.objective.seen() * (steps - steps_before)) as f64 / steps as f64;
+            let speed = |unit| if self.objective.unit() == unit { seen / seconds } else { 0.0 };
             let record = EpochRecord {
                 epoch: state.epoch + 1,
                 train_loss: state.mean_loss(),
                 lr: optimizer.lr,
-                captions_per_second: captions / seconds,
+                captions_per_second: speed(Unit::Captions),
+                images_per_second: speed(Unit::Images),
                 seconds,
                 spent,
                 ..EpochRecord::default()
@@ -146,8 +133,9 @@ impl Run<'_> {
                 );
             }
             tracing::info!("continuing after epoch {} and {} steps", saved.state.epoch, saved.state.step);
-            log::write_history(self.folder, &saved.state.history)?;
-            log::write_curve(self.folder, &saved.state.curve)?;
+            let mut sinks = Sinks::of_run(self.folder);
+            sinks.epochs(&saved.state.history)?;
+            sinks.steps(&saved.state.curve)?;
             Ok(Some(saved.state))
         })?;
         let Some(state) = state else { return Ok(TrainState::default()) };
@@ -177,14 +165,14 @@ impl Run<'_> {
         checkpoints: &Checkpoints,
         spent: &mut Spent,
     ) -> Result<Outcome> {
-        let length = |example| self.data.length(example);
-        let drawn = (self.config.seed, state.epoch);
-        let steps = order::steps(drawn, self.data.len(), self.examples_per_step(), self.config.bucket, length);
+        let length = |example| self.objective.length(example);
+        let drawn = (self.config.seed, self.objective.streams().order, state.epoch);
+        let steps = order::steps(drawn, self.objective.len(), self.examples_per_step(), self.config.bucket, length);
         let scores = self.plateau_scores(state)?;
         while let Some(examples) = steps.get(state.step) {
             let update = state.updates + 1;
-            optimizer.lr =
-                schedule::rate(&self.config.schedule, self.config.optimizer.lr, update, state.epoch, &scores);
+            let of = (self.config.epochs * steps.len()) as u64;
+            optimizer.lr = schedule::of_step(self.config, (update, of), state.epoch, &scores);
             let next = steps.get(state.step + 1).map_or(&[][..], Vec::as_slice);
             let stop = self.step(examples, next, state, optimizer, spent)?;
             state.step += 1;
@@ -208,7 +196,7 @@ impl Run<'_> {
     /// Writes the curve. Where that fails (a full disk) training goes on: the next checkpoint holds the curve, too.
     fn tell_steps(&self, state: &TrainState) {
         if self.group.leads()
-            && let Err(error) = log::write_curve(self.folder, &state.curve)
+            && let Err(error) = Sinks::of_run(self.folder).steps(&state.curve)
         {
             tracing::warn!("{error:#}; training continues");
         }
@@ -233,7 +221,7 @@ impl Run<'_> {
         checkpoints: &Checkpoints,
     ) -> Result<()> {
         let started = Instant::now();
-        record.validation = (self.validate)()?;
+        record.validation = self.objective.scores()?;
         record.validation_seconds = started.elapsed().as_secs_f64();
         record.memory = Memory::now(self.store.device());
         record.time = now();
@@ -256,8 +244,9 @@ impl Run<'_> {
         names.push(LAST.to_owned());
         self.save(checkpoints, &names, optimizer, state)?;
         checkpoints.prune(self.config.keep_last)?;
-        log::write_history(self.folder, &state.history)?;
-        log::announce(state, self.config);
+        let mut sinks = Sinks::of_run(self.folder);
+        sinks.epochs(&state.history)?;
+        sinks.announce(state, self.config);
         Ok(())
     }
 

@@ -17,6 +17,9 @@ pub struct TrainConfig {
     pub epochs: usize,
     pub optimizer: OptimizerConfig,
     pub schedule: ScheduleConfig,
+    /// Steps over which the learning rate rises to its value, before the schedule begins.
+    #[serde(skip_serializing_if = "is_default")]
+    pub warmup_steps: usize,
     /// Settings of parts of the model; a parameter belongs to the longest prefix that fits its name.
     pub parts: Vec<PartConfig>,
     /// Every element of the gradient is clamped to `[-clip_value, clip_value]`.
@@ -51,6 +54,7 @@ impl Default for TrainConfig {
             epochs: 200,
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
+            warmup_steps: 0,
             parts: Vec::new(),
             clip_value: None,
             clip_norm: None,
@@ -96,13 +100,16 @@ pub struct OptimizerConfig {
     pub lr: f64,
     pub betas: [f64; 2],
     pub eps: f64,
-    /// So many times the parameter is added to its gradient.
+    /// So many times the parameter is added to its gradient; `adamw` takes it from the parameter itself.
     pub weight_decay: f64,
+    /// Of `sgd`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub momentum: f64,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self { kind: OptimizerKind::Adam, lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+        Self { kind: OptimizerKind::Adam, lr: 1e-4, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0, momentum: 0.0 }
     }
 }
 
@@ -113,14 +120,20 @@ pub enum OptimizerKind {
     Adam,
     /// Rectified Adam: Liu et al. 2020.
     Radam,
+    /// With decoupled weight decay: Loshchilov and Hutter 2019.
+    Adamw,
+    /// With momentum.
+    Sgd,
 }
 
-/// How the learning rate goes, as a one-key map (`constant` may stand alone).
+/// How the learning rate goes, as a one-key map (`constant` and `cosine` may stand alone).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScheduleConfig {
     #[default]
     Constant,
+    /// Half a cosine, from the rate down to zero at the last step.
+    Cosine,
     Noam(NoamConfig),
     Step(StepConfig),
     Plateau(PlateauConfig),
@@ -194,6 +207,11 @@ impl PartConfig {
     }
 }
 
+/// What new settings are by default is not written, so that experiments keep their identity.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -263,7 +281,10 @@ impl TrainConfig {
         checks.require(decay >= 0.0, &path("optimizer.weight_decay"), || {
             format!("out of range (expected 0 or more, found {decay})")
         });
+        checks.fraction(&path("optimizer.momentum"), optimizer.momentum);
         schedule(stage, &self.schedule, metrics, checks);
+        let warmed_twice = self.warmup_steps > 0 && matches!(self.schedule, ScheduleConfig::Noam(_));
+        checks.require(!warmed_twice, &path("warmup_steps"), || "the noam schedule has its own warmup".into());
         parts(stage, &self.parts, checks);
         checks.above_zero_if_set(&path("clip_value"), self.clip_value);
         checks.above_zero_if_set(&path("clip_norm"), self.clip_norm);
@@ -282,7 +303,7 @@ impl TrainConfig {
 fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &mut Checks) {
     let path = |field: &str| format!("{stage}.schedule.{field}");
     match schedule {
-        ScheduleConfig::Constant => {}
+        ScheduleConfig::Constant | ScheduleConfig::Cosine => {}
         ScheduleConfig::Noam(noam) => {
             checks.at_least(&path("noam.warmup"), noam.warmup, 1);
             checks.at_least(&path("noam.d_model"), noam.d_model, 1);

@@ -70,15 +70,19 @@ pub struct StepRecord {
 pub struct EpochRecord {
     /// From 1.
     pub epoch: usize,
-    /// Cross-entropy and whatever else the model sums, mean over the epoch's tokens, dropout on.
+    /// Cross-entropy and whatever else the model sums, mean over the epoch's tokens or images, dropout on.
     pub train_loss: f64,
     pub lr: f64,
-    /// Scores of greedy captions of the validation split.
+    /// Of the validation split.
     pub validation: Scores,
     /// Wall time of training and of validation.
     pub seconds: f64,
     pub validation_seconds: f64,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub captions_per_second: f64,
+    /// In its place where images are trained on, not captions.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub images_per_second: f64,
     /// What the seconds of training went for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spent: Spent,
@@ -87,6 +91,16 @@ pub struct EpochRecord {
     /// When the epoch ended, seconds since 1970.
     #[serde(default, skip_serializing_if = "is_default")]
     pub time: f64,
+}
+
+impl EpochRecord {
+    /// What is gone through a second, and its name.
+    pub(super) fn speed(&self) -> (f64, &'static str) {
+        match self.images_per_second {
+            0.0 => (self.captions_per_second, "captions"),
+            speed => (speed, "images"),
+        }
+    }
 }
 
 /// What a loop does not measure is not written.
@@ -146,6 +160,7 @@ mod tests {
             seconds: 1.0,
             validation_seconds: 0.1,
             captions_per_second: 1.0,
+            images_per_second: 0.0,
             spent: Spent::default(),
             memory: Memory::default(),
             time: 0.0,

@@ -1,5 +1,6 @@
 //! One step of training, and where its time goes.
 
+use super::Prepared;
 use super::guard::{self, OutOfMemory, guarded};
 use super::libtorch::{autocast, release_memory};
 use super::optimizer::Optimizer;
@@ -9,9 +10,6 @@ use crate::runtime;
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-
-/// Stream of the random numbers that steps draw.
-const STEP: u64 = 2;
 
 /// Seconds of an epoch's training by what they went for. On a GPU work is waited for where its result is first needed,
 /// so that part of `backward` counts as `optimizer` or as the next step's `forward`.
@@ -45,8 +43,9 @@ impl Spent {
 /// What a step learned of its examples.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
-    tokens: i64,
-    /// Of loss x tokens.
+    /// Tokens, or images.
+    weight: i64,
+    /// Of loss x weight.
     loss: f64,
 }
 
@@ -68,9 +67,13 @@ impl Run<'_> {
         self.own_examples_per_step() * self.group.size()
     }
 
-    /// One update from the given examples, in as many batches as it takes. Each batch's loss counts by its tokens, so
-    /// that losses which are means over tokens come out as if all were one batch. Tells whether any process has been
-    /// asked to stop. `next` are the examples of the step after it.
+    pub(super) fn steps_per_epoch(&self) -> usize {
+        self.objective.len().div_ceil(self.examples_per_step())
+    }
+
+    /// One update from the given examples, in as many batches as it takes. Each batch's loss counts by its tokens or
+    /// images, so that losses which are means over them come out as if all were one batch. Tells whether any process
+    /// has been asked to stop. `next` are the examples of the step after it.
     pub(super) fn step(
         &self,
         examples: &[usize],
@@ -90,8 +93,8 @@ impl Run<'_> {
             }
             optimizer.step();
         });
-        state.count(sums.loss, sums.tokens);
-        tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.tokens.max(1) as f64, "step");
+        state.count(sums.loss, sums.weight);
+        tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.weight.max(1) as f64, "step");
         Ok(stop || self.group.is_solo() && self.interrupt.requested())
     }
 
@@ -108,10 +111,12 @@ impl Run<'_> {
     ) -> Result<Sums> {
         timed(&mut spent.optimizer, || optimizer.zero_grad());
         let mut sums = Sums::default();
-        let batches = examples.len().div_ceil(self.config.batch_size);
-        for (index, examples) in examples.chunks(self.config.batch_size).enumerate() {
-            let next = if index + 1 == batches { next } else { &[] };
-            let at = [self.config.seed, STEP, state.epoch as u64, state.step as u64, index as u64];
+        let batches: Vec<&[usize]> = examples.chunks(self.config.batch_size).collect();
+        for (index, &examples) in batches.iter().enumerate() {
+            let next =
+                batches.get(index + 1).copied().or(next.chunks(self.config.batch_size).next()).unwrap_or_default();
+            let at =
+                [self.config.seed, self.objective.streams().step, state.epoch as u64, state.step as u64, index as u64];
             match self.group.rank() {
                 0 => runtime::seed(if whole { &at[..4] } else { &at }),
                 rank => runtime::seed(&[at.as_slice(), &[rank as u64]].concat()),
@@ -120,14 +125,14 @@ impl Run<'_> {
                 Ok(of_batch) => of_batch?,
                 Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
             };
-            sums.tokens += of_batch.tokens;
+            sums.weight += of_batch.weight;
             sums.loss += of_batch.loss;
         }
         Ok(sums)
     }
 
-    /// Makes the gradients those of the mean over the tokens of all processes. A failure of one is a failure of all, so
-    /// that none waits for it.
+    /// Makes the gradients those of the mean over all processes. A failure of one is a failure of all, so that
+    /// none waits for it.
     fn exchange(
         &self,
         attempt: Result<Sums>,
@@ -138,7 +143,7 @@ impl Run<'_> {
         if self.group.is_solo() {
             let sums = attempt?;
             if !whole {
-                timed(&mut spent.optimizer, || optimizer.scale_gradients(1.0 / sums.tokens.max(1) as f64));
+                timed(&mut spent.optimizer, || optimizer.scale_gradients(1.0 / sums.weight.max(1) as f64));
             }
             return Ok(Exchanged { sums, stop: false });
         }
@@ -146,18 +151,18 @@ impl Run<'_> {
             let own = attempt.as_ref().copied().unwrap_or_default();
             let flag = |set: bool| f64::from(u8::from(set));
             let mut values =
-                vec![own.tokens as f64, own.loss, flag(attempt.is_err()), flag(self.interrupt.requested())];
+                vec![own.weight as f64, own.loss, flag(attempt.is_err()), flag(self.interrupt.requested())];
             values.extend(optimizer.with_gradient());
             self.group.sum_values(&mut values)?;
-            let &[tokens, loss, failed, asked, ref present @ ..] = values.as_slice() else {
+            let &[weight, loss, failed, asked, ref present @ ..] = values.as_slice() else {
                 unreachable!("it holds four numbers at least")
             };
             attempt?;
             if failed > 0.0 {
                 bail!("{failed} of the {} processes failed; see their messages", self.group.size());
             }
-            optimizer.sum_gradients(self.group, present, 1.0 / tokens.max(1.0))?;
-            Ok(Exchanged { sums: Sums { tokens: tokens as i64, loss }, stop: asked > 0.0 })
+            optimizer.sum_gradients(self.group, present, 1.0 / weight.max(1.0))?;
+            Ok(Exchanged { sums: Sums { weight: weight as i64, loss }, stop: asked > 0.0 })
         })
     }
 
@@ -171,21 +176,20 @@ impl Run<'_> {
         whole: bool,
         spent: &mut Spent,
     ) -> Result<Sums> {
-        let batch = timed(&mut spent.data, || self.data.batch(examples, state.epoch))?;
+        let Prepared { weight, losses } = timed(&mut spent.data, || self.objective.batch(examples, state.epoch))?;
         if !next.is_empty() {
-            self.data.prefetch(next);
+            self.objective.prefetch(next, state.epoch);
         }
-        let tokens = batch.captions.tokens();
-        let (losses, loss) = timed(&mut spent.forward, || {
-            let losses = autocast(self.config.precision, || self.model.losses(&batch, true));
+        let (losses, loss) = timed(&mut spent.forward, || -> Result<_> {
+            let losses = autocast(self.config.precision, losses)?;
             let loss = losses.total().double_value(&[]);
-            (losses, loss)
-        });
+            Ok((losses, loss))
+        })?;
         if !loss.is_finite() {
             return Err(self.lost(loss, examples, state));
         }
-        timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { tokens as f64 }));
-        Ok(Sums { tokens, loss: loss * tokens as f64 })
+        timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { weight as f64 }));
+        Ok(Sums { weight, loss: loss * weight as f64 })
     }
 
     /// Tries smaller batches of the same examples, to say which one fits.
@@ -215,7 +219,7 @@ impl Run<'_> {
     }
 
     fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
-        let files: Vec<String> = examples.iter().map(|&example| self.data.describe(example)).collect();
+        let files: Vec<String> = examples.iter().map(|&example| self.objective.describe(example)).collect();
         anyhow!(
             "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
              checkpoint is kept); images of that step: {}",

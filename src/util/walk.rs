@@ -13,8 +13,8 @@ pub fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The files in a folder and in those below it that `enter` lets in, sorted within each folder.
 ///
-/// `enter` is asked of the first folder too. Links are followed, but each folder is entered once, however many links lead
-/// to it: a link to a folder above ends there.
+/// `enter` is asked of the first folder too. Links are followed, but each folder is entered once, however many links
+/// lead to it: a link to a folder above ends there.
 pub fn files(folder: &Path, mut enter: impl FnMut(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     descend(folder, &mut enter, &mut BTreeSet::new(), &mut files)?;

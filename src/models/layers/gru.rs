@@ -34,9 +34,9 @@ impl Gru {
     ///
     /// On a CPU the recurrence runs outside LibTorch's graph with a backward pass of its own (pushed to `splices`):
     /// LibTorch records some thirty small operations a step; this one needs six forward and three back, and a single
-    /// product for the gradient of `weight_hh`. With LibTorch's a training step of FE-LWS, which has three GRUs, takes 1.15
-    /// times as long (quartiles 1.10 to 1.18 over 100 pairs, two cores of an AMD EPYC):
-    /// `cargo bench --bench backward -- fe_lws 100`.
+    /// product for the gradient of `weight_hh`. With LibTorch's a training step of FE-LWS, which has three GRUs, takes
+    /// 1.15 times as long (quartiles 1.10 to 1.18 over 100 pairs, two cores of an AMD EPYC): `cargo bench --bench
+    /// backward -- fe_lws 100`.
     pub fn packed(&self, xs: &Tensor, batch_sizes: &[i64], splices: &mut Splices) -> Tensor {
         if xs.device() != Device::Cpu || splices.libtorch() {
             return self.packed_fused(xs, batch_sizes);

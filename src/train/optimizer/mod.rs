@@ -1,17 +1,17 @@
-//! Adam and RAdam with a state that can be saved and restored.
+//! Adam, AdamW, RAdam and SGD with a state that can be saved and restored.
 
 mod parts;
 mod update;
 
 use super::libtorch::{clear_gradient, set_gradient};
 use super::parallel::Group;
-use crate::train::{OptimizerConfig, PartConfig};
+use crate::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
 use tch::{Device, Kind, Tensor};
 use update::Update;
 
-/// Adam or RAdam as PyTorch computes them. LibTorch's own optimisers keep their moments out of reach, and a run could
+/// An optimiser as PyTorch computes it. LibTorch's own optimisers keep their moments out of reach, and a run could
 /// not be resumed exactly.
 #[derive(Debug)]
 pub struct Optimizer {
@@ -26,12 +26,20 @@ pub struct Optimizer {
 struct Parameter {
     name: String,
     value: Tensor,
-    /// Running means of gradient and squared gradient, shaped as the parameter.
-    moments: [Tensor; 2],
+    /// By [`moments`], shaped as the parameter.
+    moments: Vec<Tensor>,
     steps: i64,
     lr_scale: f64,
     decay: bool,
     clip_value: Option<f64>,
+}
+
+/// What an optimiser keeps of each parameter: running means of gradient and squared gradient, or SGD's velocity.
+fn moments(kind: OptimizerKind) -> &'static [&'static str] {
+    match kind {
+        OptimizerKind::Sgd => &["momentum"],
+        OptimizerKind::Adam | OptimizerKind::Radam | OptimizerKind::Adamw => &["m", "v"],
+    }
 }
 
 impl Parameter {
@@ -59,7 +67,7 @@ impl Optimizer {
             }
             let zeros = || value.detach().zeros_like();
             parameters.push(Parameter {
-                moments: [zeros(), zeros()],
+                moments: moments(config.kind).iter().map(|_| zeros()).collect(),
                 name,
                 value,
                 steps: 0,
@@ -69,7 +77,7 @@ impl Optimizer {
             });
         }
         if parameters.is_empty() {
-            bail!("all parameters of the model are frozen; check train.parts");
+            bail!("all parameters of the model are frozen; check train.parts or encoder.trainable");
         }
         Ok(Self { parameters, config: config.clone(), lr: config.lr })
     }
@@ -81,11 +89,14 @@ impl Optimizer {
                 let Some(gradient) = parameter.gradient() else { continue };
                 parameter.steps += 1;
                 let lr = if parameter.decay { self.lr } else { self.config.lr };
-                Update::new(&self.config, parameter.steps, lr * parameter.lr_scale).apply(
-                    &mut parameter.value,
-                    &gradient,
-                    &mut parameter.moments,
-                );
+                let lr = lr * parameter.lr_scale;
+                match parameter.moments.as_mut_slice() {
+                    [m, v] => {
+                        Update::new(&self.config, parameter.steps, lr).apply(&mut parameter.value, &gradient, [m, v]);
+                    }
+                    [velocity] => update::sgd(&self.config, lr, &mut parameter.value, &gradient, velocity),
+                    _ => {}
+                }
             }
         });
     }
@@ -157,14 +168,14 @@ impl Optimizer {
         self.parameters.iter().filter_map(Parameter::gradient)
     }
 
-    /// The state under names for a safetensors file: `m.<parameter>`, `v.<parameter>`, and `steps`, Int64, one for each
-    /// parameter by name.
+    /// The state under names for a safetensors file: `<moment>.<parameter>` (m and v, or momentum), and `steps`, Int64,
+    /// one for each parameter by name.
     pub fn state(&self) -> Vec<(String, Tensor)> {
         let steps: Vec<i64> = self.parameters.iter().map(|parameter| parameter.steps).collect();
         let mut state = vec![("steps".to_owned(), Tensor::from_slice(&steps))];
-        for Parameter { name, moments: [m, v], .. } in &self.parameters {
-            state.push((format!("m.{name}"), m.shallow_clone()));
-            state.push((format!("v.{name}"), v.shallow_clone()));
+        for Parameter { name, moments: kept, .. } in &self.parameters {
+            let named = moments(self.config.kind).iter().zip(kept);
+            state.extend(named.map(|(moment, tensor)| (format!("{moment}.{name}"), tensor.shallow_clone())));
         }
         state
     }
@@ -183,7 +194,7 @@ impl Optimizer {
         let steps = Vec::<i64>::try_from(steps.to_device(Device::Cpu))?;
         tch::no_grad(|| {
             for (parameter, steps) in self.parameters.iter_mut().zip(steps) {
-                for (prefix, moment) in ["m", "v"].into_iter().zip(&mut parameter.moments) {
+                for (prefix, moment) in moments(self.config.kind).iter().zip(&mut parameter.moments) {
                     moment.copy_(find(&format!("{prefix}.{}", parameter.name), &moment.size())?);
                 }
                 parameter.steps = steps;

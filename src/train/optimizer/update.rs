@@ -1,4 +1,4 @@
-//! One step of Adam or RAdam on one parameter, elements side by side.
+//! One step of an optimiser on one parameter, elements side by side.
 
 use crate::train::{OptimizerConfig, OptimizerKind};
 use rayon::prelude::*;
@@ -14,6 +14,8 @@ pub(super) struct Update {
     beta1: f64,
     beta2: f64,
     decay: f64,
+    /// Factor of the parameter before the step: AdamW's decay.
+    shrink: f64,
     rate: f64,
     denominator: Option<Denominator>,
 }
@@ -33,20 +35,26 @@ impl Update {
         let rate = lr / (1.0 - beta1.powi(power));
         let root = (1.0 - beta2.powi(power)).sqrt();
         let (rate, denominator) = match config.kind {
-            OptimizerKind::Adam => (rate, Some(Denominator { root, eps })),
             // PyTorch adds eps before it corrects the root for bias.
             OptimizerKind::Radam => match rectification(beta2, step) {
                 Some(rectified) => (rate * rectified * root, Some(Denominator { root: 1.0, eps })),
                 None => (rate, None),
             },
+            _ => (rate, Some(Denominator { root, eps })),
         };
-        Self { beta1, beta2, decay: config.weight_decay, rate, denominator }
+        let (decay, shrink) = match config.kind {
+            OptimizerKind::Adamw => (0.0, 1.0 - lr * config.weight_decay),
+            _ => (config.weight_decay, 1.0),
+        };
+        Self { beta1, beta2, decay, shrink, rate, denominator }
     }
 
-    pub(super) fn apply(&self, parameter: &mut Tensor, gradient: &Tensor, moments: &mut [Tensor; 2]) {
-        let [m, v] = moments;
+    pub(super) fn apply(&self, parameter: &mut Tensor, gradient: &Tensor, [m, v]: [&mut Tensor; 2]) {
+        if self.shrink != 1.0 {
+            let _ = parameter.g_mul_scalar_(self.shrink);
+        }
         let flat = |t: &Tensor| t.device() == Device::Cpu && t.kind() == Kind::Float && t.is_contiguous();
-        if [&*parameter, gradient, m, v].into_iter().all(flat) {
+        if [&*parameter, gradient, &*m, &*v].into_iter().all(flat) {
             self.apply_cpu(parameter, gradient, m, v);
         } else {
             self.apply_tensors(parameter, gradient, m, v);
@@ -106,6 +114,16 @@ impl Update {
             None => *parameter -= &*m * self.rate,
         }
     }
+}
+
+/// SGD: the velocity gathers gradients and decay, and is the step.
+pub(super) fn sgd(config: &OptimizerConfig, lr: f64, parameter: &mut Tensor, gradient: &Tensor, velocity: &mut Tensor) {
+    let _ = velocity.g_mul_scalar_(config.momentum);
+    *velocity += gradient;
+    if config.weight_decay > 0.0 {
+        *velocity += &*parameter * config.weight_decay;
+    }
+    *parameter -= &*velocity * lr;
 }
 
 /// RAdam's factor of the step, `None` while the variance is out of reach (Algorithm 2 of the paper; PyTorch's threshold

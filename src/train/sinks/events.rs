@@ -119,6 +119,6 @@ mod tests {
             scalars(2, &[("train/loss", 2.5), ("validation/CIDEr", -1e-30)]),
             scalars(300, &[("train/loss", 0.0)]),
         ]);
-        assert!(written == include_bytes!("../../tests/golden/events.out.tfevents.golden"));
+        assert!(written == include_bytes!("../../../tests/golden/events.out.tfevents.golden"));
     }
 }
