@@ -163,7 +163,7 @@ fn settings_that_do_not_fit_each_other_are_refused() {
         (&["train.optimizer.betas=[0.9]"], "train.optimizer.betas: wrong length (expected a list of 2, found 1)"),
         (&["train.optimizer.lr=0"], "train.optimizer.lr: out of range (expected more than 0, found 0)"),
         (&["train.optimizer.lr=.nan"], "train.optimizer.lr: wrong value (expected a number, found \".nan\")"),
-        (&["name=../x"], "name: not the name of a run"),
+        (&["name=../x"], "name: not a valid run name"),
         (&["name=[1"], "in override 'name=[1': name: not valid YAML"),
         (&["model={jtss: {}}"], "model: unknown value"),
         (&["model=fe_lws"], "model.fe_lws: wrong value (expected a map of settings"),

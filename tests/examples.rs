@@ -54,7 +54,7 @@ fn fault(line: &str) -> Option<String> {
 fn shown(text: &str) -> Vec<String> {
     let blocks: String = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
     let lines = blocks.replace("\\\n", " ");
-    let program = |line: &str| line.strip_prefix("target/release/").unwrap_or(line).to_owned();
+    let program = |line: &str| line.strip_prefix("target/debug/").unwrap_or(line).to_owned();
     lines.lines().map(|line| program(line.trim())).filter(|line| line.starts_with("rsic ")).collect()
 }
 

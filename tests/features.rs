@@ -136,7 +136,6 @@ fn absent_weights_are_one_sentence() {
     };
     let error = FeatureSet::load_or_extract(&[config], Kind::Pooled, &[], Device::Cpu, Path::new("."), &mut |_| Ok(()));
     let message = format!("{:#}", error.unwrap_err());
-    let expected =
-        "weights of the encoder 'resnet50' (weights/README.md says where to get them): cannot read 'nowhere/";
+    let expected = "weights of the encoder 'resnet50' (see weights/README.md for downloads): cannot read 'nowhere/";
     assert!(message.starts_with(expected), "{message}");
 }

@@ -164,8 +164,8 @@ fn memory_that_runs_out_on_images_is_a_sentence_that_names_what_fits() {
     }
     .train(false);
     let error = trained.unwrap_err().to_string();
-    let expected = "a batch of 12 examples does not fit, one of 5 does (as tried just now); set train.batch_size=4 and \
-                    train.accumulate=3";
+    let expected = "a batch of 12 examples does not fit, but a batch of 5 does (just tested); set \
+                    train.batch_size=4 and train.accumulate=3";
     assert!(error.contains(expected), "{error}");
 }
 

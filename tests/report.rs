@@ -158,7 +158,7 @@ fn a_substitute_encoder_is_named_with_its_weights_in_every_form() {
     assert!(printed.contains(&format!("The image encoder differs from the paper's: {said} resnet50, convnext_base.")));
     assert!(printed.contains(&format!("measured with {said} convnext_base")), "{printed}");
     assert!(printed.contains("Settings changed in every run: train.epochs=3."), "{printed}");
-    assert!(printed.contains("one and the same run here: FE-LWS, LWS DC=3, C-LWS."), "{printed}");
+    assert!(printed.contains("These rows share one run: FE-LWS, LWS DC=3, C-LWS."), "{printed}");
     for ending in [".md", ".tex", ".html"] {
         let text = setting.file(&format!("fe_lws_XX_ucm{ending}")).replace("\\_", "_");
         assert!(text.contains("sha256 1a2b3c4d) in place of"), "{ending}");

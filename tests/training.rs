@@ -139,7 +139,7 @@ fn runs_killed_at_random_moments_end_as_undisturbed_ones() {
     killed_runs_end_as_undisturbed_ones("few-kills", 3);
 }
 
-/// Takes minutes: `cargo test --release --test training -- --ignored kill --nocapture`.
+/// Takes minutes: `cargo test --test training -- --ignored kill --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
 fn runs_killed_a_hundred_times_end_as_undisturbed_ones() {

@@ -77,7 +77,7 @@ fn every_fault_is_named_with_its_place() {
     refused("{schedule: {plateau: {factor: 0.2}}}", &["found 0 of them"]);
     let metric = "{schedule: {plateau: {factor: 0.2, every: 5, metric: METEO}}}";
     refused(metric, &["train.schedule.plateau.metric", "did you mean 'METEOR'?"]);
-    refused("{schedule: {cosine: {}}}", &["train.schedule", "cosine", "plateau"]);
+    refused("{schedule: {cyclic: {}}}", &["train.schedule", "cyclic", "plateau"]);
     refused("{parts: [{prefix: a.}, {prefix: b}, {prefix: b}]}", &["train.parts.0.prefix", "train.parts.2.prefix"]);
     refused("{parts: [{lr_scale: 2}]}", &["train.parts.0.prefix", "missing"]);
     refused("{accumulate: 0, clip_value: -1}", &["train.accumulate", "train.clip_value"]);

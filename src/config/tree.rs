@@ -291,7 +291,7 @@ mod tests {
         let error = node.set(&path("encoders.2.name"), place, tree("c")).unwrap_err();
         assert_eq!(error, "'encoders' is a list of 2, counted from 0; it has no '2'");
         let error = node.set(&path("seed.x"), place, tree("c")).unwrap_err();
-        assert_eq!(error, "'seed' is 1; it has no 'x'");
+        assert_eq!(error, "'seed' is 1 and has no 'x'");
     }
 
     #[test]

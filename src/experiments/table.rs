@@ -138,8 +138,7 @@ impl Settings for Table {
         }
         for (index, row) in self.rows.iter().enumerate() {
             let repeated = self.rows.iter().take(index).any(|earlier| earlier.method == row.method);
-            checks
-                .require(!repeated, &format!("rows.{index}.method"), || format!("there are two rows '{}'", row.method));
+            checks.require(!repeated, &format!("rows.{index}.method"), || format!("duplicate row '{}'", row.method));
             for column in row.published.keys() {
                 checks.require(self.columns.contains(column), &format!("rows.{index}.published.{column}"), || {
                     let hint = suggest::hint(column, self.columns.iter().map(String::as_str));
@@ -181,7 +180,7 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_named_with_its_line() {
         let error = format!("{:#}", load("  - {method: A, publishd: {}}\n").unwrap_err());
-        assert!(error.contains("publishd") && error.contains(":8:16: "), "{error}");
+        assert!(error.contains("publishd") && error.contains(":8:17: "), "{error}");
     }
 
     #[test]

@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(scenes.split(Split::Train).len(), 1680);
         touch(folder.path(), &["imgs/2101.tif".into()]);
         let ucm = DataConfig { classes: ClassSource::Ucm, ..config(folder.path()) };
-        assert!(Scenes::load(&ucm).unwrap_err().to_string().contains("2101.tif' is none of UC Merced's numbers"));
+        assert!(Scenes::load(&ucm).unwrap_err().to_string().contains("2101.tif' is not a UC Merced image number"));
     }
 
     #[test]

@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(report.unexpected, ["features.other"]);
         assert_eq!(report.set_aside, ["fc.weight", "features.norm.num_batches_tracked"]);
         let message = report.check(&dict.path).unwrap_err().to_string();
-        assert!(message.contains("features.conv.weight is [3, 2] and should be [2, 3]"), "{message}");
+        assert!(message.contains("features.conv.weight is [3, 2], expected [2, 3]"), "{message}");
     }
 
     #[test]

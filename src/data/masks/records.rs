@@ -132,6 +132,6 @@ mod tests {
         assert!(error("[").contains("not JSON"));
         assert!(error("[{\"box\": 1}]").contains("Segment Anything"));
         let wrong = r#"[{"segmentation": {"size": [2, 2], "counts": [1]}}]"#;
-        assert!(error(wrong).contains("record 1") && error(wrong).contains("holds 1 pixels"));
+        assert!(error(wrong).contains("record 1") && error(wrong).contains("covers 1 pixels"));
     }
 }

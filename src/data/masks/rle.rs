@@ -228,7 +228,7 @@ mod tests {
     fn bad_codes_are_errors() {
         let error = |text: &str| Rle::parse(2, 2, text).unwrap_err().to_string();
         assert!(Rle::parse(2, 2, "4").is_ok());
-        assert!(error("5").contains("holds 5 pixels"));
+        assert!(error("5").contains("covers 5 pixels"));
         assert!(error("1P").contains("ends within a count"));
         assert!(error("1 ").contains("holds ' '"));
         assert!(error("O").contains("holds the count -1"));

@@ -438,7 +438,7 @@ mod tests {
             assert!(!output.exists());
         };
         fault(b"no zip", "is not a wheel");
-        fault(&zip_of(&[("a", "b")]), "there is no 'pycocoevalcap/meteor/meteor-1.5.jar'");
+        fault(&zip_of(&[("a", "b")]), "no 'pycocoevalcap/meteor/meteor-1.5.jar' in it");
         fault(&zip_of(&[(JAR.name, "another jar")]), "has SHA-256");
     }
 

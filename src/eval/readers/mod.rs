@@ -276,7 +276,7 @@ mod tests {
     fn a_fault_is_told_with_its_place() {
         let fault = |text, format| format!("{:#}", parse(text, format).unwrap_err());
         assert!(fault("{\"id\": 1, \"caption\": \"a\"}\n{oops", Format::JsonLines).starts_with("line 2 is not JSON"));
-        assert!(fault(r#"[{"image_id": 1, "cap"#, Format::Json).contains("line 1 column 21: it ends too early"));
+        assert!(fault(r#"[{"image_id": 1, "cap"#, Format::Json).contains("line 1 column 21: the file is truncated"));
         assert!(fault(r#"[{"image_id": 1}]"#, Format::Json).starts_with("entry 1: image '1' has no 'caption'"));
         assert!(fault(r#"[{"caption": "a"}]"#, Format::Json).starts_with("entry 1: it names no image"));
         assert!(fault(r#"[{"image_id": [1], "caption": "a"}]"#, Format::Json).contains("neither a number nor"));
