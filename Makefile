@@ -36,7 +36,7 @@ setup: ## download LibTorch
 	@$(PYTHON) scripts/libtorch.py > /dev/null
 
 build: setup ## build the rsic binary
-	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --locked
+	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --locked --workspace
 
 metrics-data: build ## download METEOR's synonyms and paraphrases
 	@$(PYTHON) scripts/metrics_data.py $(RSIC)

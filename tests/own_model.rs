@@ -31,7 +31,9 @@ fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let beside = Path::new(env!("CARGO_BIN_EXE_rsic")).parent().unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--locked", "--example", "own_model"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo
+            .args(["build", "--locked", "--workspace", "--example", "own_model"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
         if beside.ends_with("release") {
             cargo.arg("--release");
         }
