@@ -230,8 +230,8 @@ mod tests {
         assert!(Rle::parse(2, 2, "4").is_ok());
         assert!(error("5").contains("covers 5 pixels"));
         assert!(error("1P").contains("ends within a count"));
-        assert!(error("1 ").contains("holds ' '"));
-        assert!(error("O").contains("holds the count -1"));
+        assert!(error("1 ").contains("contains ' '"));
+        assert!(error("O").contains("contains the count -1"));
         assert!(error(&"o".repeat(30)).contains("too large"));
     }
 }
