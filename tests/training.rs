@@ -1,5 +1,5 @@
 //! Training through the real binary on a small set of built-in scenes: it learns, survives and comes back.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // says how the kills went
 
 mod common;
 
