@@ -278,7 +278,7 @@ mod tests {
         assert!(fault("{\"id\": 1, \"caption\": \"a\"}\n{oops", Format::JsonLines).starts_with("line 2 is not JSON"));
         assert!(fault(r#"[{"image_id": 1, "cap"#, Format::Json).contains("line 1 column 21: the file is truncated"));
         assert!(fault(r#"[{"image_id": 1}]"#, Format::Json).starts_with("entry 1: image '1' has no 'caption'"));
-        assert!(fault(r#"[{"caption": "a"}]"#, Format::Json).starts_with("entry 1: it names no image"));
+        assert!(fault(r#"[{"caption": "a"}]"#, Format::Json).starts_with("entry 1: it has no image key"));
         assert!(fault(r#"[{"image_id": [1], "caption": "a"}]"#, Format::Json).contains("neither a number nor"));
         assert!(fault("7", Format::Json).starts_with("expected a list"));
     }
