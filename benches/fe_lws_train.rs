@@ -1,6 +1,6 @@
 //! Captions/s of FE-LWS LWS-3 training on random features; the peer is `fe_lws_pytorch.py` (same input, same output).
 //! Usage: cargo bench --bench fe_lws_train -- CAPTIONS.json [repetitions] [steps]
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 use rsic::data::batch::{Batch, PackedCaptions};
 use rsic::models::fe_lws::{Config, FeLws};

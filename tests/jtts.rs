@@ -1,6 +1,6 @@
 //! JTTS through the real binary on a small set of built-in scenes: attributes, every variant, loading, captions with
 //! attributes; and its shipped experiments.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 mod common;
 

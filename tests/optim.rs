@@ -1,5 +1,5 @@
 //! The optimisers against PyTorch's, their parts, clipping and saved state.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use rsic::train::Optimizer;
 use rsic::train::{OptimizerConfig, OptimizerKind, PartConfig};

@@ -1,5 +1,5 @@
 //! The part-of-speech tagger against NLTK's tags of 392 captions, each cut into words in two ways.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 use rsic::data::pos::{Tag, Tagger};
 use serde_json::Value;
