@@ -7,7 +7,6 @@
 //! The model is Show and Tell (Vinyals et al., CVPR 2015) with a GRU in place of the LSTM: the image is where the
 //! recurrence starts, each word moves it on.
 
-use rsic::cli::parse;
 use rsic::commands;
 use rsic::config::Checks;
 use rsic::data::batch::Batch;
@@ -126,13 +125,5 @@ impl Captioner for ShowTell {
 
 fn main() -> ExitCode {
     register(ModelKind::of::<Config>());
-    let cli = match parse() {
-        Ok(cli) => cli,
-        Err(code) => return code,
-    };
-    let messages = cli.global.messages();
-    match commands::run(cli) {
-        Ok(status) => status.into(),
-        Err(error) => commands::report_error(&error, &messages),
-    }
+    commands::main()
 }

@@ -1,9 +1,10 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
-use crate::cli::{Cli, Command, scoring};
+use crate::cli::{Cli, Command, parse, scoring};
 use crate::train::parallel::Launch;
 use crate::util::shell::quoted;
 use anyhow::Result;
+use std::process::ExitCode;
 
 mod caption;
 mod compare;
@@ -27,6 +28,22 @@ mod weights;
 mod weights_fetch;
 
 pub use crate::cli::{ExitStatus, report_error};
+
+/// The whole program: parses the command line, runs its command, maps the result to an exit code.
+///
+/// To be called first, before there are threads.
+pub fn main() -> ExitCode {
+    crate::runtime::keep_memory();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let messages = cli.global.messages();
+    match run(cli) {
+        Ok(status) => status.into(),
+        Err(error) => report_error(&error, &messages),
+    }
+}
 
 /// Runs the command that was asked for.
 pub fn run(mut cli: Cli) -> Result<ExitStatus> {

@@ -259,8 +259,9 @@ impl Pretraining {
             format!("must be 0 or more and below 1 (found {smoothing})"),
         );
         let mut checks = Checks::default();
-        let engine = TrainConfig { early_stop: EarlyStopConfig::default(), ..train.engine() };
-        engine.check("train", &[ACCURACY, &engine.early_stop.metric], &mut checks);
+        // Whether the patience fits is said above, under its own name.
+        let early_stop = EarlyStopConfig { metric: ACCURACY.into(), ..EarlyStopConfig::default() };
+        TrainConfig { early_stop, ..train.engine() }.check("train", &[ACCURACY], &mut checks);
         faults.extend(checks.into_faults());
         faults.extend(self.augment.faults());
         faults
@@ -270,6 +271,7 @@ impl Pretraining {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::PlateauConfig;
 
     #[test]
     fn every_fault_is_named_with_its_setting() {
@@ -278,7 +280,15 @@ mod tests {
         run.train.epochs = 0;
         run.train.optimizer.momentum = 1.0;
         run.data.split.train = 0.95;
+        run.train.schedule = ScheduleConfig::Plateau(PlateauConfig {
+            metric: Some("ROUGE_L".into()),
+            factor: 0.5,
+            every: Some(1),
+            patience: None,
+        });
         let named: Vec<String> = run.faults().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(named, ["encoder.name", "data.split", "train.epochs", "train.optimizer.momentum"]);
+        let expected =
+            ["encoder.name", "data.split", "train.epochs", "train.optimizer.momentum", "train.schedule.plateau.metric"];
+        assert_eq!(named, expected);
     }
 }
