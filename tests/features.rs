@@ -85,7 +85,7 @@ fn an_interrupted_extraction_goes_on_where_it_was_and_gives_the_same_rows() {
     let all: Vec<usize> = (0..20).collect();
     let whole = load(Kind::Pooled, 64, &images, &folder.path().join("a"));
     let cache = folder.path().join("b");
-    let mut stop = |progress: rsic::features::Progress| {
+    let mut stop = |progress: rsic::features::FeatureProgress| {
         if progress.done > 0 { Err(anyhow::anyhow!("stopped")) } else { Ok(()) }
     };
     let stopped = FeatureSet::load_or_extract(&[encoder(64)], Kind::Pooled, &images, Device::Cpu, &cache, &mut stop);

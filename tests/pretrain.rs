@@ -7,7 +7,7 @@ use rsic::config::{FileKind, kind};
 use rsic::models::encoders::{self, NormMode, Trainable, Tuning};
 use rsic::pretrain::{Pretraining, SceneObjective, Scenes, load};
 use rsic::runtime::Interrupt;
-use rsic::train::{Group, Objective, Optimizer, Outcome, Prepared, Run, TrainConfig, Unit};
+use rsic::train::{Objective, Optimizer, Outcome, Prepared, ProcessGroup, Run, TrainConfig, Unit};
 use rsic::util::rng::Rng;
 use rsic::weights;
 use std::cell::Cell;
@@ -159,7 +159,7 @@ fn memory_that_runs_out_on_images_is_a_sentence_that_names_what_fits() {
         folder: folder.path(),
         companions: &[],
         interrupt: &Interrupt::never(),
-        group: &Group::solo(),
+        group: &ProcessGroup::solo(),
         on_step: &mut |_| {},
     }
     .train(false);

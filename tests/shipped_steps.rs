@@ -17,7 +17,7 @@ use rsic::experiments::sweep::PlannedSweep;
 use rsic::models::{ModelConfig, cssa};
 use rsic::runtime::Interrupt;
 use rsic::session::Session;
-use rsic::train::{Group, Outcome, TrainState};
+use rsic::train::{Outcome, ProcessGroup, TrainState};
 use rsic::util::fs::cache_dir;
 use std::collections::BTreeMap;
 use std::fs;
@@ -209,7 +209,7 @@ fn works_through_the_settings() {
 fn step(experiment: Experiment, folder: &Path) -> anyhow::Result<()> {
     let first_stage = experiment.pretrain.is_some();
     let mut session = Session::new(experiment, Device::Cpu, &mut |_| Ok(()))?;
-    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &Group::solo(), &mut |_| {})?;
+    let (state, outcome) = session.train(folder, false, &Interrupt::never(), &ProcessGroup::solo(), &mut |_| {})?;
     assert_eq!((outcome, state.epoch, state.updates), (Outcome::Finished, 1, 1));
     assert!(state.history[0].train_loss.is_finite());
     if first_stage {

@@ -8,8 +8,8 @@ use rsic::models::fe_lws::{Config, FeLws};
 use rsic::models::{Captioner, Inputs, Losses, State};
 use rsic::runtime::Interrupt;
 use rsic::session::{CaptionObjective, TrainingSet};
-use rsic::train::{Group, Outcome, Run, TrainState};
-use rsic::train::{PartConfig, PlateauConfig, Precision, ScheduleConfig, TrainConfig};
+use rsic::train::{Outcome, ProcessGroup, Run, TrainState};
+use rsic::train::{PartConfig, PlateauConfig, ScheduleConfig, TrainConfig, TrainPrecision};
 use rsic::util::rng::Rng;
 use std::cell::Cell;
 use std::path::Path;
@@ -132,7 +132,7 @@ fn train(
         folder,
         companions: &[],
         interrupt: &Interrupt::never(),
-        group: &Group::solo(),
+        group: &ProcessGroup::solo(),
         on_step: &mut |_| {},
     }
     .train(resume)
@@ -287,7 +287,7 @@ fn a_lesser_form_of_the_watched_score_is_recorded_and_a_run_keeps_to_one_form() 
             folder: folder.path(),
             companions: &[],
             interrupt: &Interrupt::never(),
-            group: &Group::solo(),
+            group: &ProcessGroup::solo(),
             on_step: &mut |_| {},
         }
         .train(resume)
@@ -392,7 +392,7 @@ fn buckets_change_the_order_and_a_continued_run_keeps_it() {
 fn bf16_is_refused_on_a_cpu_before_training() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let config = TrainConfig { precision: Precision::Bf16, ..config(1) };
+    let config = TrainConfig { precision: TrainPrecision::Bf16, ..config(1) };
     let error = train(folder.path(), &config, &model(0.0), &[0.2], false).unwrap_err().to_string();
     assert!(error.contains("train.precision=float32"), "{error}");
 }

@@ -3,7 +3,7 @@
 mod output;
 
 use super::ExitStatus;
-use super::progress::FeatureProgress;
+use super::progress::FeatureBar;
 use super::sam;
 use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
 use crate::data::is_image_name;
@@ -31,7 +31,7 @@ pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     };
     let todo: Vec<PathBuf> = images.iter().filter(|path| !records.contains_key(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
-    let mut progress = FeatureProgress::new(&interrupt);
+    let mut progress = FeatureBar::new(&interrupt);
     let finder = match (&args.sam, trained.experiment.model.masks()) {
         (None, _) => None,
         (Some(weights), Some(rules)) => {
@@ -66,7 +66,7 @@ fn decode(
     features: &FeatureSet,
     usable: &[usize],
     explain: bool,
-    progress: &mut FeatureProgress,
+    progress: &mut FeatureBar,
 ) -> Result<Vec<(Decoded, Explanation)>> {
     let explained = |decoded: Vec<Decoded>, of: &dyn Fn(&[Tensor], &str) -> Explanation| {
         let one = |(&image, decoded): (&usize, Decoded)| {

@@ -7,7 +7,7 @@ use crate::eval::readers::{self, plain};
 use crate::eval::{MetricSet, References, Scores};
 use crate::experiment;
 use crate::experiments::Comparison;
-use crate::experiments::reported::{Group, ReportedRun, grouped};
+use crate::experiments::reported::{ReportedRun, RunGroup, grouped};
 use crate::report::html::{self, Differences, MetricDifference, Shown};
 use crate::runs::result::{CaptionRecord, DecodingResult, ImageRecord};
 use crate::util::fs::write_atomic;
@@ -296,7 +296,7 @@ fn write_page(
         bail!("--html needs two run folders; caption files do not contain the image paths");
     };
     let load = |path: &Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
-    let groups: Vec<Group> = grouped(vec![one.clone(), other.clone()]);
+    let groups: Vec<RunGroup> = grouped(vec![one.clone(), other.clone()]);
     let comparison = Comparison::of_runs(&groups, &args.experiments, &load)?;
     let command = this_command();
     let mut page = report::page(&groups, &comparison, &command);

@@ -4,7 +4,7 @@ use super::ExitStatus;
 use crate::cli::{AttributesArgs, CaptionField, DataArgs, DataCommand, GlobalArgs, LogFormat, ScenesArgs};
 use crate::data::attributes::{Attributes, Rules};
 use crate::data::stats::Stats;
-use crate::data::verify::{self, Progress};
+use crate::data::verify::{self, VerifyProgress};
 use crate::data::{DataConfig, TextField};
 use crate::data::{Dataset, Split};
 use crate::scenes::{self, CAPTIONS};
@@ -70,10 +70,10 @@ fn stats(args: &DataArgs) -> Result<ExitStatus> {
 }
 
 fn verify(args: &DataArgs) -> Result<ExitStatus> {
-    let bar: OnceLock<logging::Progress> = OnceLock::new();
+    let bar: OnceLock<logging::Bar> = OnceLock::new();
     let report = verify::verify(&settings(args)?, &|progress| match progress {
-        Progress::Total(total) => _ = bar.get_or_init(|| logging::progress(total, "images decoded")),
-        Progress::OneMore => bar.get().into_iter().for_each(|bar| bar.advance(1)),
+        VerifyProgress::Total(total) => _ = bar.get_or_init(|| logging::progress(total, "images decoded")),
+        VerifyProgress::OneMore => bar.get().into_iter().for_each(|bar| bar.advance(1)),
     })?;
     drop(bar);
     let mut out = stdout().lock();

@@ -1,7 +1,7 @@
 //! `rsic eval`: captions a split with a trained run and scores it.
 
 use super::ExitStatus;
-use super::progress::FeatureProgress;
+use super::progress::FeatureBar;
 use crate::cli::{EvalArgs, GlobalArgs};
 use crate::data::Split;
 use crate::decode::DecodeConfig;
@@ -24,7 +24,7 @@ pub fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     runtime::set_threads(global.threads)?;
     let split: Split = args.split.parse()?;
     let interrupt = Interrupt::install()?;
-    let mut progress = FeatureProgress::new(&interrupt);
+    let mut progress = FeatureBar::new(&interrupt);
     let trained = Trained::load(&args.run, &args.overrides, device)?;
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
     let output = args.output.clone().unwrap_or_else(|| args.run.clone());

@@ -1,12 +1,12 @@
 //! `rsic features`.
 
 use super::ExitStatus;
-use super::progress::FeatureProgress;
+use super::progress::FeatureBar;
 use crate::cli::{FeaturesArgs, GlobalArgs};
 use crate::data::Dataset;
 use crate::data::MissingPolicy;
 use crate::experiment;
-use crate::features::Progress;
+use crate::features::FeatureProgress;
 use crate::runtime::Interrupt;
 use crate::session::look_at;
 use anyhow::{Result, bail};
@@ -23,8 +23,8 @@ pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
 
     let mut clocks: BTreeMap<String, (Instant, Duration)> = BTreeMap::new();
     let interrupt = Interrupt::install()?;
-    let mut shown = FeatureProgress::new(&interrupt);
-    let mut progress = |progress: Progress| {
+    let mut shown = FeatureBar::new(&interrupt);
+    let mut progress = |progress: FeatureProgress| {
         let (start, elapsed) = clocks.entry(progress.encoder.to_owned()).or_insert((Instant::now(), Duration::ZERO));
         *elapsed = start.elapsed();
         shown.update(progress)

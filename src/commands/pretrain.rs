@@ -1,7 +1,7 @@
 //! `rsic pretrain`: trains an encoder on scene classes, or tells how well a frozen one knows them.
 
 use super::ExitStatus;
-use super::progress::FeatureProgress;
+use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, PretrainArgs};
 use crate::data::Split;
 use crate::models::encoders::EncoderConfig;
@@ -111,7 +111,7 @@ fn linear_probe(
     let precision = Precision::default();
     let encoder =
         EncoderConfig { name: name.clone(), weights: weights.clone(), image_size: *image_size, precision, tune: None };
-    let mut shown = FeatureProgress::new(interrupt);
+    let mut shown = FeatureBar::new(interrupt);
     let probe = pretrain::probe(scenes, &encoder, device, &cache_dir()?, &mut |progress| shown.update(progress))?;
     drop(shown);
     let folder = folder.join("linear_probe");
@@ -139,7 +139,7 @@ fn train(
     let started_from_sha256 = start(&encoder, file, config.train.seed)?;
 
     let companions = [Companion { name: "config.yaml", content: yaml.into_bytes() }];
-    let bar: RefCell<Option<(&str, logging::Progress)>> = RefCell::default();
+    let bar: RefCell<Option<(&str, logging::Bar)>> = RefCell::default();
     let show = |pass: &'static str, done: usize, of: usize| {
         let mut bar = bar.borrow_mut();
         let shown = bar.take().filter(|(of, _)| *of == pass).unwrap_or_else(|| (pass, logging::progress(of, pass)));

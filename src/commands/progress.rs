@@ -1,27 +1,27 @@
 //! Progress of the extraction of features, which may be asked to stop.
 
-use crate::features::Progress;
+use crate::features::FeatureProgress;
 use crate::runtime::Interrupt;
 use crate::util::logging;
 use anyhow::{Result, bail};
 
 /// A bar per encoder.
-pub(super) struct FeatureProgress<'a> {
+pub(super) struct FeatureBar<'a> {
     interrupt: &'a Interrupt,
-    shown: Option<(String, logging::Progress)>,
+    shown: Option<(String, logging::Bar)>,
 }
 
-impl<'a> FeatureProgress<'a> {
+impl<'a> FeatureBar<'a> {
     pub(super) fn new(interrupt: &'a Interrupt) -> Self {
         Self { interrupt, shown: None }
     }
 
     /// Shows how far it is; an error once the process was asked to stop.
-    pub(super) fn update(&mut self, progress: Progress) -> Result<()> {
+    pub(super) fn update(&mut self, progress: FeatureProgress) -> Result<()> {
         if self.interrupt.requested() {
             bail!("interrupted; computed features are kept; rerun the same command to continue");
         }
-        let Progress { encoder, done, total, .. } = progress;
+        let FeatureProgress { encoder, done, total, .. } = progress;
         if self.shown.as_ref().is_none_or(|(of, _)| of != encoder) {
             self.shown = Some((encoder.to_owned(), logging::progress(total, &format!("features by {encoder}"))));
         }

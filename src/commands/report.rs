@@ -5,7 +5,7 @@ use super::{ExitStatus, this_command};
 use crate::cli::ReportArgs;
 use crate::experiment;
 use crate::experiments::Comparison;
-use crate::experiments::reported::{Group, ReportedRun, find_runs, grouped};
+use crate::experiments::reported::{ReportedRun, RunGroup, find_runs, grouped};
 use crate::report::html::{self, Curves, Page, Shown};
 use crate::report::text;
 use crate::util::fs::write_atomic;
@@ -35,7 +35,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitStatus> {
 }
 
 /// Curves of all seeds; captions of the first seed of each experiment, by every decoding, the chosen one first.
-pub(super) fn page<'a>(groups: &'a [Group], comparison: &'a Comparison, command: &'a str) -> Page<'a> {
+pub(super) fn page<'a>(groups: &'a [RunGroup], comparison: &'a Comparison, command: &'a str) -> Page<'a> {
     let mut page =
         Page { comparison, command, differences: None, curves: Vec::new(), shown: Vec::new(), details: Vec::new() };
     for group in groups {

@@ -2,12 +2,12 @@
 
 use super::train::train_in;
 use crate::data::Split;
-use crate::experiments::runner::{Outcome, Request, Runner};
+use crate::experiments::runner::{Request, RunOutcome, Runner};
 use crate::runs::RunFolder;
 use crate::runs::result::RunResult;
 use crate::runtime::Interrupt;
 use crate::session::record;
-use crate::train::{self, Group};
+use crate::train::{self, ProcessGroup};
 use anyhow::Result;
 use tch::Device;
 
@@ -18,19 +18,20 @@ pub(super) struct Trainer {
 }
 
 impl Runner for Trainer {
-    fn run(&mut self, request: &Request) -> Result<Outcome> {
+    fn run(&mut self, request: &Request) -> Result<RunOutcome> {
         let folder = RunFolder::open(request.folder, request.experiment, true, false)?;
         let _log = crate::util::logging::attach_run(request.folder)?;
         let experiment = request.experiment.clone();
-        let (session, state, outcome) = train_in(experiment, &folder, self.device, &self.interrupt, &Group::solo())?;
+        let (session, state, outcome) =
+            train_in(experiment, &folder, self.device, &self.interrupt, &ProcessGroup::solo())?;
         if outcome == train::Outcome::Interrupted {
-            return Ok(Outcome::Interrupted);
+            return Ok(RunOutcome::Interrupted);
         }
         let mut decodings = Vec::with_capacity(request.decodings.len());
         for decode in request.decodings {
             decodings.push(record::decoding(&session, decode, &session.evaluate(Split::Test, decode)?)?);
         }
         let result = record::result(&session, &state, request.folder, decodings)?;
-        Ok(Outcome::Finished(Box::new(RunResult { experiment: request.id.to_owned(), ..result })))
+        Ok(RunOutcome::Finished(Box::new(RunResult { experiment: request.id.to_owned(), ..result })))
     }
 }

@@ -1,7 +1,7 @@
 //! `rsic train`: trains a model, scores it on the test split.
 
 use super::ExitStatus;
-use super::progress::FeatureProgress;
+use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, TrainArgs};
 use crate::data::Split;
 use crate::experiment::{self, Experiment};
@@ -10,7 +10,7 @@ use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt};
 use crate::session::Session;
 use crate::train::parallel::Launch;
-use crate::train::{Done, Group, Outcome, TrainState};
+use crate::train::{Done, Outcome, ProcessGroup, TrainState};
 use crate::util::logging;
 use crate::util::shell::{continuing, quoted, this_command};
 use anyhow::Result;
@@ -26,7 +26,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let path = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let interrupt = Interrupt::install()?;
     if args.run.dry_run {
-        let mut progress = FeatureProgress::new(&interrupt);
+        let mut progress = FeatureBar::new(&interrupt);
         let session = Session::new(experiment, device, &mut |p| progress.update(p))?;
         let mut out = std::io::stdout().lock();
         for split in Split::ALL {
@@ -35,7 +35,7 @@ pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         writeln!(out, "would train in '{}'", path.display())?;
         return Ok(ExitStatus::Success);
     }
-    let group = Group::join(&launch, device)?;
+    let group = ProcessGroup::join(&launch, device)?;
     let mut lock = None;
     let open = || {
         lock = Some(RunLock::take(&path)?);
@@ -69,16 +69,16 @@ pub(super) fn train_in(
     folder: &RunFolder,
     device: Device,
     interrupt: &Interrupt,
-    group: &Group,
+    group: &ProcessGroup,
 ) -> Result<(Session, TrainState, Outcome)> {
     let attempt = || -> Result<(Session, TrainState, Outcome)> {
-        let mut progress = FeatureProgress::new(interrupt);
+        let mut progress = FeatureBar::new(interrupt);
         let mut session = Session::new(experiment, device, &mut |p| progress.update(p))?;
         group.share(|| {
             folder.describe(&session.data_used()?)?;
             folder.set_status("running")
         })?;
-        let mut bar: Option<logging::Progress> = None;
+        let mut bar: Option<logging::Bar> = None;
         let mut on_step = |Done { done, of, loss }: Done| {
             if !group.leads() {
                 return;

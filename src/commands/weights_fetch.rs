@@ -48,7 +48,7 @@ pub(super) fn run(args: &FetchArgs) -> Result<ExitStatus> {
 
 fn one(published: &Published, args: &FetchArgs, options: &FetchOptions, interrupt: &Interrupt) -> Result<()> {
     let path = args.output.join(published.file_name());
-    let mut bar: Option<logging::Progress> = None;
+    let mut bar: Option<logging::Bar> = None;
     let mut progress = |done: u64, total: Option<u64>| {
         if interrupt.requested() {
             bail!("interrupted; downloaded data are kept; rerun the same command to continue");

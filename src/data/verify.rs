@@ -77,7 +77,7 @@ impl Report {
 
 /// Checks a dataset; all images are decoded, on all cores. `progress` is told the number of images to decode once, then
 /// called after each.
-pub fn verify(config: &DataConfig, progress: &(dyn Fn(Progress) + Sync)) -> Result<Report> {
+pub fn verify(config: &DataConfig, progress: &(dyn Fn(VerifyProgress) + Sync)) -> Result<Report> {
     let dataset = Dataset::survey(config)?;
     let mut report = Report {
         name: dataset.name.clone(),
@@ -105,7 +105,7 @@ pub fn verify(config: &DataConfig, progress: &(dyn Fn(Progress) + Sync)) -> Resu
 
 /// How far [`verify`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum VerifyProgress {
     Total(usize),
     OneMore,
 }
@@ -200,8 +200,8 @@ fn missing<'a>(dataset: &'a Dataset, report: &mut Report) -> Vec<&'a ImageEntry>
 }
 
 /// Decodes every image and compares the bytes of the files.
-fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(Progress) + Sync)) {
-    progress(Progress::Total(present.len()));
+fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(VerifyProgress) + Sync)) {
+    progress(VerifyProgress::Total(present.len()));
     let checked: Vec<(Option<String>, Option<String>)> = present
         .par_iter()
         .map(|entry| {
@@ -209,7 +209,7 @@ fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(Progr
                 Err(error) => (None, Some(format!("cannot be read: {error}"))),
                 Ok(bytes) => (Some(sha256(&bytes)), image::decode(&bytes).err().map(|error| error.to_string())),
             };
-            progress(Progress::OneMore);
+            progress(VerifyProgress::OneMore);
             outcome
         })
         .collect();

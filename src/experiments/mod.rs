@@ -16,5 +16,5 @@ pub mod table;
 
 pub use compare::Comparison;
 pub use plan::Plan;
-pub use runner::{Outcome, Runner};
+pub use runner::{RunOutcome, Runner};
 pub use table::Table;

@@ -30,7 +30,7 @@ pub struct ReportedRun {
 
 /// The runs of one experiment, a seed each.
 #[derive(Debug, Clone)]
-pub struct Group {
+pub struct RunGroup {
     pub name: String,
     /// In the order of their seeds.
     pub runs: Vec<ReportedRun>,
@@ -105,17 +105,17 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// Runs by experiment, in the order of their first ones.
-pub fn grouped(runs: Vec<ReportedRun>) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub fn grouped(runs: Vec<ReportedRun>) -> Vec<RunGroup> {
+    let mut groups: Vec<RunGroup> = Vec::new();
     for run in runs {
-        let same = |group: &&mut Group| {
+        let same = |group: &&mut RunGroup| {
             let first = group.runs.first();
             first.is_some_and(|first| first.result.experiment == run.result.experiment)
                 && group.runs.iter().all(|other| other.result.seed != run.result.seed)
         };
         match groups.iter_mut().find(same) {
             Some(group) => group.runs.push(run),
-            None => groups.push(Group { name: run.experiment.name.clone(), runs: vec![run] }),
+            None => groups.push(RunGroup { name: run.experiment.name.clone(), runs: vec![run] }),
         }
     }
     let names: Vec<String> = groups.iter().map(|group| group.name.clone()).collect();
@@ -132,7 +132,7 @@ pub fn grouped(runs: Vec<ReportedRun>) -> Vec<Group> {
 
 impl Comparison {
     /// A table of runs: a row for each experiment, beside the row of its paper where there is one.
-    pub fn of_runs(groups: &[Group], experiments: &Path, load: &Load) -> Result<Self> {
+    pub fn of_runs(groups: &[RunGroup], experiments: &Path, load: &Load) -> Result<Self> {
         let mut footnotes = Footnotes::default();
         let published: Vec<Option<PublishedRow>> = groups
             .iter()
@@ -185,7 +185,7 @@ fn describe(row: &PublishedRow) -> String {
     text
 }
 
-fn columns(groups: &[Group]) -> Vec<String> {
+fn columns(groups: &[RunGroup]) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     let results = groups.iter().flat_map(|group| &group.runs).map(|run| &run.result);
     for name in results.flat_map(|result| &result.decodings).flat_map(|decoding| decoding.scores.names()) {
@@ -208,7 +208,7 @@ fn measured(results: &[&RunResult], columns: &[String]) -> Vec<MeasuredRow> {
     decodings.iter().map(row).collect()
 }
 
-fn remarks(groups: &[Group]) -> Vec<String> {
+fn remarks(groups: &[RunGroup]) -> Vec<String> {
     let mut remarks = Vec::new();
     let runs = || groups.iter().flat_map(|group| &group.runs);
     if runs().any(|run| run.result.images.is_empty()) {
@@ -230,7 +230,7 @@ fn remarks(groups: &[Group]) -> Vec<String> {
     remarks
 }
 
-fn records(group: &Group) -> Vec<RunRecord> {
+fn records(group: &RunGroup) -> Vec<RunRecord> {
     let record = |run: &ReportedRun| RunRecord {
         methods: vec![group.name.clone()],
         folder: run.folder.display().to_string(),

@@ -29,7 +29,7 @@ pub struct Request<'a> {
 
 /// How one run ended, when it did not fail.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum RunOutcome {
     Finished(Box<RunResult>),
     /// Stopped by a signal after a checkpoint was written; nothing further is started.
     Interrupted,
@@ -38,7 +38,7 @@ pub enum Outcome {
 /// Trains and evaluates one run: the seam between tables and training.
 pub trait Runner {
     /// Trains in `request.folder` unless that is done, and decodes and scores the test split.
-    fn run(&mut self, request: &Request) -> Result<Outcome>;
+    fn run(&mut self, request: &Request) -> Result<RunOutcome>;
 }
 
 /// What became of a plan's runs.
@@ -144,8 +144,8 @@ fn run_one(
     experiment.train.seed = seed;
     let request = Request { experiment: &experiment, id: &run.id, seed, folder: &folder, decodings: &decodings };
     let mut result = match runner.run(&request)? {
-        Outcome::Finished(result) => result,
-        Outcome::Interrupted => return Ok(Attempt::Interrupted),
+        RunOutcome::Finished(result) => result,
+        RunOutcome::Interrupted => return Ok(Attempt::Interrupted),
     };
     if let Some(earlier) = earlier {
         result.decodings.splice(0..0, earlier.decodings);

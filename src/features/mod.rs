@@ -30,7 +30,7 @@ const PIXELS: &str = "rgb8 bilinear antialias 1";
 
 /// How far an extraction is, told after every batch.
 #[derive(Debug, Clone, Copy)]
-pub struct Progress<'a> {
+pub struct FeatureProgress<'a> {
     /// Name of the encoder.
     pub encoder: &'a str,
     /// Images that were in the cache at the start.
@@ -89,7 +89,7 @@ impl FeatureSet {
         images: &[PathBuf],
         device: Device,
         cache: &Path,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
         Self::of_view(encoders, kind, None, images, device, cache, progress)
     }
@@ -102,7 +102,7 @@ impl FeatureSet {
         images: &[PathBuf],
         device: Device,
         cache: &Path,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
         let hashed: Vec<Result<ImageHash, String>> =
             images.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
@@ -127,13 +127,13 @@ impl FeatureSet {
         images: &[PathBuf],
         image_size: u32,
         device: Device,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
         let pixels = Pixels::new(images.to_vec(), image_size);
         let mut failures = BTreeMap::new();
         let places: Vec<usize> = (0..images.len()).collect();
         for (batch, places) in places.chunks(256).enumerate() {
-            progress(Progress { encoder: "pixels", cached: 0, done: batch * 256, total: images.len() })?;
+            progress(FeatureProgress { encoder: "pixels", cached: 0, done: batch * 256, total: images.len() })?;
             let checked: Vec<Result<()>> = places.par_iter().map(|&image| pixels.check(image)).collect();
             let faults = places.iter().zip(checked).filter_map(|(&image, checked)| Some((image, checked.err()?)));
             failures.extend(faults.map(|(image, error)| (image, format!("{error:#}"))));
@@ -258,7 +258,7 @@ impl Job<'_> {
         &self,
         hashes: Vec<Option<ImageHash>>,
         failures: &mut BTreeMap<usize, String>,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Features> {
         let key = self.key()?;
         let digest = sha256(&serde_json::to_vec(&key)?);
@@ -308,13 +308,13 @@ impl Job<'_> {
         places: &[usize],
         hashes: &[Option<ImageHash>],
         failures: &mut BTreeMap<usize, String>,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<usize> {
         let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
         let encoder = encoders::build_in(name, weights, self.device, *precision)?;
         let cached = hashes.len() - places.len();
         let (mut done, mut new) = (0, 0);
-        progress(Progress { encoder: name, cached, done, total: places.len() })?;
+        progress(FeatureProgress { encoder: name, cached, done, total: places.len() })?;
         // An augmented view is drawn from the image's content.
         let seed = |place: usize| hashes.get(place).and_then(|hash| Some(self.view?.seed(hash.as_ref()?)));
         let change = |places: &[usize], pixels: &mut Vec<u8>| {
@@ -347,7 +347,7 @@ impl Job<'_> {
                 let alike: Vec<usize> = alike.map(|(place, _)| place).chain([place]).collect();
                 failures.extend(alike.into_iter().map(|place| (place, why.clone())));
             }
-            progress(Progress { encoder: name, cached, done, total: places.len() })
+            progress(FeatureProgress { encoder: name, cached, done, total: places.len() })
         })?;
         Ok(new)
     }

@@ -5,7 +5,7 @@ use crate::config::{self, Checks, Invalid, Settings};
 use crate::data::SplitRule;
 use crate::models::encoders::{NormMode, Tuning, spec};
 use crate::train::{
-    EarlyStopConfig, OptimizerConfig, OptimizerKind, PartConfig, Precision, ScheduleConfig, TrainConfig,
+    EarlyStopConfig, OptimizerConfig, OptimizerKind, PartConfig, ScheduleConfig, TrainConfig, TrainPrecision,
 };
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ pub struct ClassTraining {
     pub checkpoint_steps: Option<usize>,
     pub log_steps: Option<usize>,
     pub keep_last: usize,
-    pub precision: Precision,
+    pub precision: TrainPrecision,
     pub tf32: bool,
     pub deterministic: bool,
     /// Threads that decode and augment images.

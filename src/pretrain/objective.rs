@@ -9,7 +9,7 @@ use crate::eval::Scores;
 use crate::models::Losses;
 use crate::models::encoders::Trainable;
 use crate::runtime::Interrupt;
-use crate::train::parallel::Group;
+use crate::train::parallel::ProcessGroup;
 use crate::train::{Companion, Done, Objective, Outcome, Prepared, Run, Streams, TrainState, Unit};
 use crate::util::rng::Rng;
 use anyhow::{Context, Result, anyhow};
@@ -78,7 +78,7 @@ impl<'a> SceneObjective<'a> {
             folder,
             companions,
             interrupt,
-            group: &Group::solo(),
+            group: &ProcessGroup::solo(),
             on_step,
         }
         .train(resume)

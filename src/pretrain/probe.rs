@@ -31,7 +31,7 @@ pub fn probe(
     encoder: &crate::models::encoders::EncoderConfig,
     device: Device,
     cache: &Path,
-    progress: &mut dyn FnMut(features::Progress) -> Result<()>,
+    progress: &mut dyn FnMut(features::FeatureProgress) -> Result<()>,
 ) -> Result<Probe> {
     let paths: Vec<PathBuf> = scenes.images.iter().map(|image| image.path.clone()).collect();
     let encoders = std::slice::from_ref(encoder);

@@ -38,10 +38,10 @@ pub struct RunResult {
     pub environment: Environment,
     pub encoders: Vec<EncoderUsed>,
     /// Training and validation, one entry an epoch.
-    pub curve: Vec<EpochRecord>,
+    pub curve: Vec<CurveRecord>,
     /// The first training stage, where there was one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub first_stage: Vec<EpochRecord>,
+    pub first_stage: Vec<CurveRecord>,
     /// What it was worth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage_scores: Option<StageScores>,
@@ -65,7 +65,7 @@ pub struct EncoderUsed {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EpochRecord {
+pub struct CurveRecord {
     /// From 1.
     pub epoch: usize,
     /// Mean training loss.

@@ -4,7 +4,7 @@ use crate::data::Dataset;
 use crate::data::masks::{self, Finder, MissingMasks};
 use crate::experiment::Experiment;
 use crate::features::view::View;
-use crate::features::{FeatureSet, Progress};
+use crate::features::{FeatureProgress, FeatureSet};
 use crate::models::encoders::EncoderConfig;
 use crate::util::fs::cache_dir;
 use anyhow::Result;
@@ -19,7 +19,7 @@ pub fn look(
     images: &[PathBuf],
     finder: Option<&Finder>,
     device: Device,
-    progress: &mut dyn FnMut(Progress) -> Result<()>,
+    progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<FeatureSet> {
     let mut set = features(experiment, None, images, device, progress)?;
     if let Some(rules) = experiment.model.masks() {
@@ -43,7 +43,7 @@ pub fn look_at(
     experiment: &Experiment,
     dataset: &Dataset,
     device: Device,
-    progress: &mut dyn FnMut(Progress) -> Result<()>,
+    progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<FeatureSet> {
     let paths: Vec<PathBuf> = dataset.images.iter().map(|image| image.path.clone()).collect();
     let finder = match experiment.model.masks() {
@@ -66,7 +66,7 @@ pub(super) fn features(
     view: Option<&View>,
     images: &[PathBuf],
     device: Device,
-    progress: &mut dyn FnMut(Progress) -> Result<()>,
+    progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<FeatureSet> {
     let (cache, kind) = (cache_dir()?, experiment.model.features());
     if experiment.encoders.iter().all(|encoder| encoder.tune.is_none()) {

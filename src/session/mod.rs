@@ -24,13 +24,13 @@ use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::{MetricSet, References, Scores};
 use crate::experiment::Experiment;
-use crate::features::{FeatureSet, Progress};
+use crate::features::{FeatureProgress, FeatureSet};
 use crate::models::encoders::EncoderConfig;
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runs::DataUsed;
 use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
-use crate::train::{Companion, Done, Group, Outcome, Run, TrainState};
+use crate::train::{Companion, Done, Outcome, ProcessGroup, Run, TrainState};
 use crate::train::{ScoredAs, WatchedSplit};
 use crate::util::fs::sha256_file;
 use anyhow::{Result, bail};
@@ -70,7 +70,7 @@ impl Session {
     pub fn new(
         experiment: Experiment,
         device: Device,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
@@ -95,7 +95,7 @@ impl Session {
     }
 
     /// A trained model over its experiment's dataset: vocabulary and weights are the checkpoint's.
-    pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(Progress) -> Result<()>) -> Result<Self> {
+    pub fn with_trained(trained: Trained, progress: &mut dyn FnMut(FeatureProgress) -> Result<()>) -> Result<Self> {
         let Trained { experiment, vocabulary, attributes, store, model, device } = trained;
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let nouns = nouns(&experiment, &dataset)?;
@@ -151,7 +151,7 @@ impl Session {
         folder: &Path,
         resume: bool,
         interrupt: &Interrupt,
-        group: &Group,
+        group: &ProcessGroup,
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let stop = &self.experiment.train.early_stop;
@@ -218,7 +218,7 @@ fn nouns(experiment: &Experiment, dataset: &Dataset) -> Result<Vec<Vec<Vec<Strin
 fn open_data(
     experiment: &Experiment,
     device: Device,
-    progress: &mut dyn FnMut(Progress) -> Result<()>,
+    progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<(Dataset, FeatureSet, Vec<Unreadable>)> {
     let dataset = Dataset::load(&experiment.data)?;
     let features = look_at(experiment, &dataset, device, progress)?;

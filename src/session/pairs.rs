@@ -5,7 +5,7 @@ use super::{Session, TrainingSet, synonyms};
 use crate::data::augment::{AugmentConfig, Synonyms, TextAugmenter};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::view::View;
-use crate::features::{FeatureSet, Progress};
+use crate::features::{FeatureProgress, FeatureSet};
 use crate::util::rng::Rng;
 use anyhow::Result;
 use tch::Tensor;
@@ -32,7 +32,7 @@ impl<'a> PairSet<'a> {
         session: &'a Session,
         images: &[usize],
         augment: &AugmentConfig,
-        progress: &mut dyn FnMut(Progress) -> Result<()>,
+        progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
         let of = |&place: &usize| -> Vec<&'a [String]> {
             let captions = session.dataset.images[place].captions.iter();

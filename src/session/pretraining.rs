@@ -6,13 +6,13 @@ use super::{CaptionObjective, Session, TrainingSet};
 use crate::data::Split;
 use crate::data::batch::Batch;
 use crate::eval::Scores;
-use crate::features::Progress;
+use crate::features::FeatureProgress;
 use crate::models::FirstStage;
 use crate::models::first_stage::PretrainingExamples;
 use crate::runs::{PRETRAIN, StageScores};
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
-use crate::train::{Done, Group, Outcome, Run, TrainState, checkpoint};
+use crate::train::{Done, Outcome, ProcessGroup, Run, TrainState, checkpoint};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ impl Session {
         folder: &Path,
         resume: bool,
         interrupt: &Interrupt,
-        group: &Group,
+        group: &ProcessGroup,
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let none = || Ok((TrainState::default(), Outcome::Finished));
@@ -43,7 +43,7 @@ impl Session {
         let made = self.untransferred(stage);
         let before = if group.leads() { self.stage_scores(stage)? } else { BTreeMap::new() };
         let images = self.split(Split::Train);
-        let mut progress = |p: Progress| {
+        let mut progress = |p: FeatureProgress| {
             on_step(Done { done: p.done, of: p.total.max(1), loss: None });
             match interrupt.requested() {
                 true => bail!("interrupted; computed features are kept; continue with --resume"),

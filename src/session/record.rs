@@ -7,7 +7,7 @@ use crate::decode::DecodeConfig;
 use crate::models::encoders::EncoderConfig;
 use crate::runs::Environment;
 use crate::runs::PRETRAIN;
-use crate::runs::result::{CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped};
+use crate::runs::result::{CaptionRecord, CurveRecord, DecodingResult, EncoderUsed, ImageRecord, RunResult, Skipped};
 use crate::runs::{Explanation, StageScores};
 use crate::train::{self, TrainState};
 use crate::util::fs::{cache_dir, read_text, sha256_file};
@@ -122,8 +122,8 @@ fn images(session: &Session) -> Result<Vec<ImageRecord>> {
     Ok(images.iter().zip(pictures).map(record).collect())
 }
 
-fn epoch(record: &train::EpochRecord) -> EpochRecord {
-    EpochRecord { epoch: record.epoch, loss: Some(record.train_loss), validation: record.validation.clone() }
+fn epoch(record: &train::EpochRecord) -> CurveRecord {
+    CurveRecord { epoch: record.epoch, loss: Some(record.train_loss), validation: record.validation.clone() }
 }
 
 /// The epochs of the first training stage; none where there was none.

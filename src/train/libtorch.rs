@@ -1,6 +1,6 @@
 //! Switches of LibTorch that tch does not have: bfloat16 autocast, TF32, determinism; memory of a GPU.
 
-use crate::train::{Precision, TrainConfig};
+use crate::train::{TrainConfig, TrainPrecision};
 use anyhow::{Result, bail};
 use tch::{Device, Tensor};
 
@@ -27,7 +27,7 @@ const CUBLAS_WORKSPACES: [&str; 2] = [":4096:8", ":16:8"];
 
 /// Sets the process's switches as `train` says.
 pub(super) fn prepare(config: &TrainConfig, device: Device) -> Result<()> {
-    if config.precision == Precision::Bf16 && !matches!(device, Device::Cuda(_)) {
+    if config.precision == TrainPrecision::Bf16 && !matches!(device, Device::Cuda(_)) {
         bail!("train.precision is bf16, which is for CUDA devices; set train.precision=float32 to train on a CPU");
     }
     if config.deterministic && matches!(device, Device::Cuda(_)) {
@@ -54,7 +54,7 @@ pub(super) fn prepare(config: &TrainConfig, device: Device) -> Result<()> {
 }
 
 /// Runs the forward pass of a model as `precision` says. Its parameters and their gradients stay float32.
-pub(super) fn autocast<T>(precision: Precision, forward: impl FnOnce() -> T) -> T {
+pub(super) fn autocast<T>(precision: TrainPrecision, forward: impl FnOnce() -> T) -> T {
     struct Off;
     impl Drop for Off {
         fn drop(&mut self) {
@@ -62,7 +62,7 @@ pub(super) fn autocast<T>(precision: Precision, forward: impl FnOnce() -> T) -> 
             unsafe { shim::rsic_autocast_bf16(false) }
         }
     }
-    if precision == Precision::Float32 || shim::rsic_autocast_is_on() {
+    if precision == TrainPrecision::Float32 || shim::rsic_autocast_is_on() {
         return forward();
     }
     let _off = Off; // also when `forward` panics
@@ -117,16 +117,16 @@ mod tests {
     #[test]
     fn autocast_is_on_inside_only_and_off_after_a_panic() {
         let is_on = || shim::rsic_autocast_is_on();
-        assert!(!autocast(Precision::Float32, is_on));
-        assert!(autocast(Precision::Bf16, is_on));
+        assert!(!autocast(TrainPrecision::Float32, is_on));
+        assert!(autocast(TrainPrecision::Bf16, is_on));
         assert!(!is_on());
-        let panicked = std::panic::catch_unwind(|| autocast(Precision::Bf16, || panic!("in the forward pass")));
+        let panicked = std::panic::catch_unwind(|| autocast(TrainPrecision::Bf16, || panic!("in the forward pass")));
         assert!(panicked.is_err() && !shim::rsic_autocast_is_on());
     }
 
     #[test]
     fn bf16_on_a_cpu_is_one_sentence() {
-        let config = TrainConfig { precision: Precision::Bf16, ..TrainConfig::default() };
+        let config = TrainConfig { precision: TrainPrecision::Bf16, ..TrainConfig::default() };
         let error = prepare(&config, Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("train.precision=float32"), "{error}");
     }

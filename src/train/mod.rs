@@ -20,7 +20,7 @@ pub use checkpoint::{Checkpoint, Companion};
 pub use checkpoints::Checkpoints;
 pub use objective::{Objective, Prepared, Streams, Unit};
 pub use optimizer::Optimizer;
-pub use parallel::Group;
+pub use parallel::ProcessGroup;
 pub use run::{Done, Outcome, Run};
 pub use settings::*;
 pub use state::{EpochRecord, StepRecord, TrainState};

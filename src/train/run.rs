@@ -5,7 +5,7 @@ use super::checkpoints::{BEST, Checkpoints, LAST};
 use super::memory::Memory;
 use super::objective::{Objective, Unit};
 use super::optimizer::Optimizer;
-use super::parallel::Group;
+use super::parallel::ProcessGroup;
 use super::sinks::{Sink, Sinks};
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
@@ -29,7 +29,7 @@ pub struct Run<'a> {
     pub companions: &'a [Companion],
     pub interrupt: &'a Interrupt,
     /// The processes that train together, which all call [`Run::train`]; the first one validates, writes and logs.
-    pub group: &'a Group,
+    pub group: &'a ProcessGroup,
     /// Told after every step.
     pub on_step: &'a mut dyn FnMut(Done),
 }

@@ -37,7 +37,7 @@ pub struct TrainConfig {
     pub keep_last: usize,
     /// Let so many steps at a time share their examples out by length (default: steps are drawn at random).
     pub bucket: Option<usize>,
-    pub precision: Precision,
+    pub precision: TrainPrecision,
     /// Products of float32 matrices on a GPU may round their factors to 10 bits.
     pub tf32: bool,
     /// Refuse operations whose result is not the same every time.
@@ -64,7 +64,7 @@ impl Default for TrainConfig {
             keep_best: Vec::new(),
             keep_last: 0,
             bucket: None,
-            precision: Precision::Float32,
+            precision: TrainPrecision::Float32,
             tf32: false,
             deterministic: false,
         }
@@ -74,7 +74,7 @@ impl Default for TrainConfig {
 /// Number format of the forward pass in training; parameters, gradients and decoding are float32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Precision {
+pub enum TrainPrecision {
     Float32,
     /// bfloat16 where LibTorch's autocast deems that safe; CUDA devices only.
     Bf16,

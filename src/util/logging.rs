@@ -225,7 +225,7 @@ impl Visit for Parts {
 
 /// How far a long piece of work is: a bar on a terminal, else a plain line every few seconds.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Bar {
     bar: ProgressBar,
     label: String,
     started: Instant,
@@ -235,7 +235,7 @@ pub struct Progress {
 }
 
 /// Starts to show the progress of `length` steps.
-pub fn progress(length: usize, label: &str) -> Progress {
+pub fn progress(length: usize, label: &str) -> Bar {
     let length = length as u64;
     let shown = SHOW_BARS.load(Ordering::Relaxed);
     let bar = match shown {
@@ -249,16 +249,10 @@ pub fn progress(length: usize, label: &str) -> Progress {
     }
     bar.set_prefix(label.to_string());
     let now = Instant::now();
-    Progress {
-        bar,
-        label: label.into(),
-        started: now,
-        first: OnceLock::new(),
-        lines: (!shown).then(|| Mutex::new(now)),
-    }
+    Bar { bar, label: label.into(), started: now, first: OnceLock::new(), lines: (!shown).then(|| Mutex::new(now)) }
 }
 
-impl Progress {
+impl Bar {
     /// Goes on by some steps.
     pub fn advance(&self, steps: usize) {
         self.bar.inc(steps as u64);
@@ -298,7 +292,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
         let seconds = self.started.elapsed().as_secs_f64();

@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use rsic::cli::ReproduceArgs;
 use rsic::eval::Scores;
 use rsic::experiment::Experiment;
-use rsic::experiments::runner::{Outcome, Request, Runner};
+use rsic::experiments::runner::{Request, RunOutcome, Runner};
 use rsic::runs::Environment;
-use rsic::runs::result::{CaptionRecord, DecodingResult, EncoderUsed, EpochRecord, ImageRecord, RunResult, Skipped};
+use rsic::runs::result::{CaptionRecord, CurveRecord, DecodingResult, EncoderUsed, ImageRecord, RunResult, Skipped};
 use rsic::runs::{Explanation, StageScores};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,17 +51,17 @@ pub struct Fake {
 }
 
 impl Runner for Fake {
-    fn run(&mut self, request: &Request) -> Result<Outcome> {
+    fn run(&mut self, request: &Request) -> Result<RunOutcome> {
         let folder = request.folder.display().to_string();
         self.calls.push(folder.clone());
         if self.interrupt_at == Some(self.calls.len() - 1) {
-            return Ok(Outcome::Interrupted);
+            return Ok(RunOutcome::Interrupted);
         }
         if self.fail.as_ref().is_some_and(|part| folder.contains(part.as_str())) {
             bail!("the loss is not a number in epoch 3");
         }
         assert_eq!(request.experiment.train.seed, request.seed);
-        Ok(Outcome::Finished(Box::new(self.result(request))))
+        Ok(RunOutcome::Finished(Box::new(self.result(request))))
     }
 }
 
@@ -134,7 +134,7 @@ impl Fake {
                 .map(|epoch| {
                     let x = f64::from(epoch);
                     let rise = base * (1.0 - (-x / 6.0).exp()) - (x - 20.0).abs() * 0.001;
-                    EpochRecord {
+                    CurveRecord {
                         epoch: epoch as usize,
                         loss: Some(2.5 * (-x / 9.0).exp() + 0.4 + request.seed as f64 * 0.02),
                         validation: Scores(vec![("ROUGE_L".into(), rise)]),

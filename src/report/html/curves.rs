@@ -3,7 +3,7 @@
 use super::chart::{self, Series};
 use super::{Curves, escape};
 use crate::eval::Scores;
-use crate::runs::result::{EpochRecord, RunResult};
+use crate::runs::result::{CurveRecord, RunResult};
 
 /// Validation score and training loss by epoch, one pair of charts a run.
 pub(super) fn section(curves: &[Curves]) -> String {
@@ -28,7 +28,7 @@ fn figure(curves: &Curves) -> String {
     let first = first_stage_metric(results);
     let unmarked = |series: Vec<Series>| series.into_iter().map(|series| Series { marked: None, ..series }).collect();
     let before =
-        |value: &dyn Fn(&EpochRecord) -> Option<f64>| unmarked(series(results, |r| &r.first_stage, |_, e| value(e)));
+        |value: &dyn Fn(&CurveRecord) -> Option<f64>| unmarked(series(results, |r| &r.first_stage, |_, e| value(e)));
     let charts: [(String, Vec<Series>); 4] = [
         (format!("first stage: {first}"), before(&|epoch| epoch.validation.get(&first))),
         ("first stage: training loss".into(), before(&|epoch| epoch.loss)),
@@ -103,8 +103,8 @@ fn stage_scores(results: &[&RunResult]) -> String {
 
 fn series<'r>(
     results: &[&'r RunResult],
-    curve: impl Fn(&'r RunResult) -> &'r Vec<EpochRecord>,
-    value: impl Fn(&RunResult, &EpochRecord) -> Option<f64>,
+    curve: impl Fn(&'r RunResult) -> &'r Vec<CurveRecord>,
+    value: impl Fn(&RunResult, &CurveRecord) -> Option<f64>,
 ) -> Vec<Series> {
     results
         .iter()

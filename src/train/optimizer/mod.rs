@@ -4,7 +4,7 @@ mod parts;
 mod update;
 
 use super::libtorch::{clear_gradient, set_gradient};
-use super::parallel::Group;
+use super::parallel::ProcessGroup;
 use crate::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
@@ -118,7 +118,7 @@ impl Optimizer {
 
     /// Makes each gradient `factor` times its sum over the processes of a group. `present` tells for each parameter
     /// whether any process has a gradient of it; those of which none has stay without.
-    pub(super) fn sum_gradients(&mut self, group: &Group, present: &[f64], factor: f64) -> Result<()> {
+    pub(super) fn sum_gradients(&mut self, group: &ProcessGroup, present: &[f64], factor: f64) -> Result<()> {
         tch::no_grad(|| {
             let shared: Vec<&Parameter> =
                 self.parameters.iter().zip(present).filter(|(_, count)| **count > 0.0).map(|(p, _)| p).collect();

@@ -33,21 +33,21 @@ trait Link {
 /// The processes that train one model together; most often a single one.
 ///
 /// A process that fails leaves without a word and ends with an error, upon which its launcher ends the others; failures
-/// that are foreseen are told to all ([`Group::share`]).
-pub struct Group {
+/// that are foreseen are told to all ([`ProcessGroup::share`]).
+pub struct ProcessGroup {
     rank: usize,
     size: usize,
     device: Device,
     link: Option<Box<dyn Link>>,
 }
 
-impl fmt::Debug for Group {
+impl fmt::Debug for ProcessGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group").field("rank", &self.rank).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("ProcessGroup").field("rank", &self.rank).field("size", &self.size).finish_non_exhaustive()
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// A process on its own.
     pub fn solo() -> Self {
         Self { rank: 0, size: 1, device: Device::Cpu, link: None }
@@ -174,16 +174,16 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_step_make_the_whole_and_differ_by_one_at_most() {
-        let member = |rank| Group { rank, size: 3, device: Device::Cpu, link: None };
+        let member = |rank| ProcessGroup { rank, size: 3, device: Device::Cpu, link: None };
         let parts: Vec<Vec<usize>> = (0..3).map(|rank| member(rank).part(&[9, 4, 7, 1])).collect();
         assert_eq!(parts, [vec![9, 1], vec![4], vec![7]]);
-        assert_eq!(Group::solo().part(&[9, 4]), [9, 4]);
+        assert_eq!(ProcessGroup::solo().part(&[9, 4]), [9, 4]);
         assert!(member(2).part(&[9]).is_empty());
     }
 
     #[test]
     fn a_process_on_its_own_shares_with_nobody() {
-        let solo = Group::solo();
+        let solo = ProcessGroup::solo();
         assert_eq!(solo.share(|| Ok(3)).unwrap(), 3);
         assert!(solo.share::<()>(|| bail!("no")).is_err());
         let mut values = [1.0, 2.0];
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn several_processes_without_mpi_are_refused_in_one_sentence() {
         let launch = Launch { rank: 1, size: 2, local_rank: 1, local_size: 2, by: "mpirun" };
-        let error = format!("{:#}", Group::join(&launch, Device::Cpu).unwrap_err());
+        let error = format!("{:#}", ProcessGroup::join(&launch, Device::Cpu).unwrap_err());
         assert!(error.contains("process 2 of 2 started by mpirun") && error.contains("--features mpi"), "{error}");
     }
 }
