@@ -20,7 +20,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
 
-pub fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
     let trained = Trained::load(&args.model, &args.overrides, device)?;

@@ -34,7 +34,7 @@ struct Captioned {
     references: Vec<String>,
 }
 
-pub fn run(args: &CompareArgs) -> Result<ExitStatus> {
+pub(super) fn run(args: &CompareArgs) -> Result<ExitStatus> {
     if args.bootstrap == 0 {
         bail!("--bootstrap is 0; a comparison needs at least 1 resample");
     }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
 
-pub fn run(command: &ConfigCommand) -> Result<ExitStatus> {
+pub(super) fn run(command: &ConfigCommand) -> Result<ExitStatus> {
     match command {
         ConfigCommand::Show(args) => show(args),
         ConfigCommand::Check { configs } => check(configs),

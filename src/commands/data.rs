@@ -19,7 +19,7 @@ mod masks;
 mod nouns;
 mod text;
 
-pub fn run(global: &GlobalArgs, command: &DataCommand) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, command: &DataCommand) -> Result<ExitStatus> {
     match command {
         DataCommand::Stats(args) => stats(args),
         DataCommand::Verify(args) => verify(args),

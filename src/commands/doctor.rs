@@ -11,7 +11,7 @@ use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
 
-pub fn run(global: &GlobalArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs) -> Result<ExitStatus> {
     let mut report = Report { out: std::io::stdout().lock(), missing: 0 };
     let here = Environment::here();
     report.fact("rsic", &format!("{} (commit {})", here.rsic, here.commit))?;

@@ -19,7 +19,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
-pub fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
     let split: Split = args.split.parse()?;

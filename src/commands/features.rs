@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::time::{Duration, Instant};
 
-pub fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
     let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
     let kind = experiment.model.features();
     let dataset = Dataset::load(&experiment.data)?;

@@ -6,7 +6,7 @@ use crate::eval::meteor::{Resources, compile};
 use anyhow::Result;
 use std::io::Write;
 
-pub fn run(args: &MetricsDataArgs) -> Result<ExitStatus> {
+pub(super) fn run(args: &MetricsDataArgs) -> Result<ExitStatus> {
     let output = match &args.output {
         Some(output) => output.clone(),
         None => Resources::default_path()?,

@@ -28,7 +28,7 @@ use tch::nn::VarStore;
 /// A dataset folder of this name is rendered where it is not there.
 const RENDERED: &str = "pretrain_scenes";
 
-pub fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
     Launch::from_env()?.refuse_several("rsic pretrain")?;
     let config = settings(args)?;
     let device = runtime::device(&global.device)?;

@@ -13,7 +13,7 @@ use anyhow::Result;
 use std::io::Write;
 use std::path::PathBuf;
 
-pub fn run(args: &ReportArgs) -> Result<ExitStatus> {
+pub(super) fn run(args: &ReportArgs) -> Result<ExitStatus> {
     let load = |path: &std::path::Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let folders = find_runs(&args.runs)?;
     let runs: Vec<ReportedRun> =

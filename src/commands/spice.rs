@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub fn run(command: &SpiceCommand, global: &GlobalArgs) -> Result<ExitStatus> {
+pub(super) fn run(command: &SpiceCommand, global: &GlobalArgs) -> Result<ExitStatus> {
     let go = || match command {
         SpiceCommand::Train(args) => train_model(args),
         SpiceCommand::Eval(args) => eval(args),

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
-pub fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
     let launch = Launch::from_env()?;
     let device = launch.device(&global.device)?;

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-pub fn run(command: &WeightsCommand) -> Result<ExitStatus> {
+pub(super) fn run(command: &WeightsCommand) -> Result<ExitStatus> {
     match command {
         WeightsCommand::Info { file } => info(file),
         WeightsCommand::Convert { file, output } => convert(file, output),

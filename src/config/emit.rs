@@ -7,13 +7,13 @@ use serde_json::Value;
 /// Comments start in this column where the values leave room.
 const COMMENT_COLUMN: usize = 44;
 
-pub fn plain(value: &Value) -> Result<String> {
+pub(super) fn plain(value: &Value) -> Result<String> {
     let mut lines = Vec::new();
     map_lines(value, "", 0, &mut lines)?;
     Ok(lines.into_iter().map(|line| line.text + "\n").collect())
 }
 
-pub fn annotated(value: &Value, origins: &Origins) -> Result<String> {
+pub(super) fn annotated(value: &Value, origins: &Origins) -> Result<String> {
     let mut lines = Vec::new();
     map_lines(value, "", 0, &mut lines)?;
     let commented = lines.into_iter().map(|line| match line.path {

@@ -16,7 +16,7 @@ pub fn value_text(value: &Value) -> String {
 
 /// Lays the overrides on the tree in their order. The value is YAML; an empty one is null, which unsets an optional
 /// setting.
-pub fn apply(tree: &mut Node, overrides: &[String], sources: &mut Sources, faults: &mut Vec<Fault>) {
+pub(super) fn apply(tree: &mut Node, overrides: &[String], sources: &mut Sources, faults: &mut Vec<Fault>) {
     for text in overrides {
         let source = sources.add(text.clone(), text.clone(), true);
         let place = Place { source, line: 1, column: 1, width: 1 };

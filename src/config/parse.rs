@@ -13,7 +13,7 @@ const MAX_NODES: usize = 100_000;
 
 /// Parses one YAML document that came from source number `source`. An empty text is null; broken YAML gives
 /// no node.
-pub fn parse(text: &str, source: usize) -> (Option<Node>, Vec<Fault>) {
+pub(super) fn parse(text: &str, source: usize) -> (Option<Node>, Vec<Fault>) {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         source,

@@ -5,14 +5,14 @@ use serde_path_to_error::{Path, Segment};
 
 /// One refusal by serde.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Problem {
+pub(super) struct Problem {
     /// The setting it is about.
     pub path: Vec<String>,
     pub kind: ProblemKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum ProblemKind {
+pub(super) enum ProblemKind {
     UnknownKey {
         valid: Vec<String>,
     },
@@ -34,7 +34,7 @@ pub enum ProblemKind {
 
 impl Problem {
     /// Reads serde's message; `path` is where serde was when it failed.
-    pub fn read(path: &Path, message: &str) -> Self {
+    pub(super) fn read(path: &Path, message: &str) -> Self {
         let mut path = steps(path);
         let names = quoted(message);
         let first = names.first().cloned().unwrap_or_default();
@@ -63,13 +63,13 @@ impl Problem {
     }
 
     /// Whether text was wanted, so that an unquoted number may stand for its digits.
-    pub fn wants_text(&self) -> bool {
+    pub(super) fn wants_text(&self) -> bool {
         matches!(&self.kind, ProblemKind::WrongValue { expected }
             if expected == "a string" || expected == "path string")
     }
 
     /// The sentence after the path; `found` describes what stands there.
-    pub fn describe(&self, found: Option<String>) -> String {
+    pub(super) fn describe(&self, found: Option<String>) -> String {
         let name = self.path.last().map_or("", String::as_str);
         match &self.kind {
             ProblemKind::UnknownKey { valid } if valid.is_empty() => "unknown setting".into(),

@@ -212,7 +212,7 @@ fn merge_at(under: &mut Node, over: Node, path: &str) {
 
 /// The value of an unquoted scalar by YAML's core schema, as serde_yaml reads it; infinities and NaN stay text, since
 /// no setting takes them.
-pub fn plain_value(text: &str) -> Value {
+pub(super) fn plain_value(text: &str) -> Value {
     match serde_yaml::from_str::<serde_yaml::Value>(text) {
         Ok(serde_yaml::Value::Null) => Value::Null,
         Ok(serde_yaml::Value::Bool(value)) => Value::Bool(value),
@@ -227,7 +227,7 @@ pub fn plain_value(text: &str) -> Value {
 }
 
 /// The value at a path, for changing.
-pub fn json_at<'a>(root: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
+pub(super) fn json_at<'a>(root: &'a mut Value, path: &[String]) -> Option<&'a mut Value> {
     path.iter().try_fold(root, |value, step| match value {
         Value::Object(map) => map.get_mut(step),
         Value::Array(items) => step.parse().ok().and_then(|index: usize| items.get_mut(index)),
@@ -236,7 +236,7 @@ pub fn json_at<'a>(root: &'a mut Value, path: &[String]) -> Option<&'a mut Value
 }
 
 /// The map at a path, made where there is none.
-pub fn json_map<'a>(root: &'a mut Value, path: &[String]) -> Option<&'a mut Map<String, Value>> {
+pub(super) fn json_map<'a>(root: &'a mut Value, path: &[String]) -> Option<&'a mut Map<String, Value>> {
     let value = json_at(root, path)?;
     if value.is_null() {
         *value = Value::Object(Map::new());

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// What typing gave. `value` holds stand-ins where there were faults, and is absent where no stand-in helped.
-pub struct Typed<T> {
+pub(super) struct Typed<T> {
     pub value: Option<T>,
     pub faults: Vec<Fault>,
     /// Paths of the stand-ins: what stands there is not the user's.
@@ -18,7 +18,7 @@ pub struct Typed<T> {
 }
 
 /// Types a tree.
-pub fn typed<T: DeserializeOwned>(tree: &Node) -> Typed<T> {
+pub(super) fn typed<T: DeserializeOwned>(tree: &Node) -> Typed<T> {
     let mut json = tree.to_json();
     let mut result = Typed { value: None, faults: Vec::new(), stand_ins: Vec::new() };
     let mut made_text: Vec<Vec<String>> = Vec::new();

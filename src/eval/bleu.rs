@@ -10,7 +10,7 @@ const SMALL: f64 = 1e-9;
 
 /// What BLEU needs of one segment; sums of it give the corpus score.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct BleuStats {
+pub(crate) struct BleuStats {
     pub guess: [u64; MAX_N],
     pub correct: [u64; MAX_N],
     pub length: u64,
@@ -18,7 +18,7 @@ pub struct BleuStats {
 }
 
 impl BleuStats {
-    pub fn new(hypothesis: &HypothesisCounts, references: &[&Counts]) -> Self {
+    pub(crate) fn new(hypothesis: &HypothesisCounts, references: &[&Counts]) -> Self {
         let length = hypothesis.known.len;
         let closest = references.iter().map(|reference| (reference.len.abs_diff(length), reference.len)).min();
         let mut stats = Self {
@@ -40,7 +40,7 @@ impl BleuStats {
         stats
     }
 
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for n in 0..MAX_N {
             self.guess[n] += other.guess[n];
             self.correct[n] += other.correct[n];
@@ -50,7 +50,7 @@ impl BleuStats {
     }
 
     /// BLEU-1 to BLEU-4.
-    pub fn scores(&self) -> [f64; MAX_N] {
+    pub(crate) fn scores(&self) -> [f64; MAX_N] {
         let ratio = (self.length as f64 + TINY) / (self.reference_length as f64 + SMALL);
         let brevity = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };
         let mut product = 1.0;

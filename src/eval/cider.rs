@@ -11,7 +11,7 @@ const SCALE: f64 = 10.0;
 
 /// Document frequencies of the references' n-grams, as logarithms, and the norms of the references.
 #[derive(Debug)]
-pub struct CiderWeights {
+pub(crate) struct CiderWeights {
     /// ln N: the weight of an n-gram that no reference has.
     log_images: f64,
     /// Per length and n-gram number: ln N - ln df.
@@ -22,7 +22,7 @@ pub struct CiderWeights {
 
 impl CiderWeights {
     /// `groups` gives the places of each image's captions in `captions`.
-    pub fn new(index: &NgramIndex, captions: &[Counts], groups: &[Vec<usize>]) -> Self {
+    pub(crate) fn new(index: &NgramIndex, captions: &[Counts], groups: &[Vec<usize>]) -> Self {
         let log_images = (groups.len() as f64).ln();
         let weights = std::array::from_fn(|n| {
             let mut frequency = vec![0u32; index.len(n + 1)];
@@ -44,7 +44,7 @@ impl CiderWeights {
     }
 
     /// CIDEr-D of one caption against the references at `group`.
-    pub fn score(&self, hypothesis: &HypothesisCounts, captions: &[Counts], group: &[usize]) -> f64 {
+    pub(crate) fn score(&self, hypothesis: &HypothesisCounts, captions: &[Counts], group: &[usize]) -> f64 {
         let norms = self.norm(&hypothesis.known, Some(&hypothesis.unknown));
         let bigrams = |len: usize| len.saturating_sub(1) as f64;
         let references = group.len() as f64;

@@ -3,11 +3,11 @@
 use rustc_hash::FxHashMap;
 
 /// Longest n-gram that is counted.
-pub const MAX_N: usize = 4;
+pub(crate) const MAX_N: usize = 4;
 
 /// Words and n-grams of all references. An n-gram's number is unique within its length.
 #[derive(Debug, Default, Clone)]
-pub struct NgramIndex {
+pub(crate) struct NgramIndex {
     words: FxHashMap<Box<str>, u32>,
     /// For n = 2, 3, 4: (number of the first n-1 words, last word) -> number.
     longer: [FxHashMap<(u32, u32), u32>; MAX_N - 1],
@@ -15,7 +15,7 @@ pub struct NgramIndex {
 
 /// The n-grams of one caption: per length, (number, count) in ascending order of the number.
 #[derive(Debug, Default, Clone)]
-pub struct Counts {
+pub(crate) struct Counts {
     entries: Vec<(u32, u32)>,
     ends: [usize; MAX_N],
     /// Length in words.
@@ -24,7 +24,7 @@ pub struct Counts {
 
 /// A hypothesis against an index: its known n-grams, and how often each unknown one occurs.
 #[derive(Debug, Default)]
-pub struct HypothesisCounts {
+pub(crate) struct HypothesisCounts {
     pub known: Counts,
     /// Per length, the counts of distinct n-grams that no reference has.
     pub unknown: [Vec<u32>; MAX_N],
@@ -32,7 +32,7 @@ pub struct HypothesisCounts {
 
 impl Counts {
     /// The n-grams of `n` words.
-    pub fn of(&self, n: usize) -> &[(u32, u32)] {
+    pub(crate) fn of(&self, n: usize) -> &[(u32, u32)] {
         let start = if n < 2 { 0 } else { self.ends.get(n - 2).copied().unwrap_or_default() };
         let end = self.ends.get(n.wrapping_sub(1)).copied().unwrap_or_default();
         self.entries.get(start..end).unwrap_or_default()
@@ -50,7 +50,7 @@ impl Counts {
 
 impl NgramIndex {
     /// The number of a word, new if need be.
-    pub fn add_word(&mut self, word: &str) -> u32 {
+    pub(crate) fn add_word(&mut self, word: &str) -> u32 {
         if let Some(&number) = self.words.get(word) {
             return number;
         }
@@ -59,21 +59,21 @@ impl NgramIndex {
         number
     }
 
-    pub fn word(&self, word: &str) -> Option<u32> {
+    pub(crate) fn word(&self, word: &str) -> Option<u32> {
         self.words.get(word).copied()
     }
 
-    pub fn word_count(&self) -> usize {
+    pub(crate) fn word_count(&self) -> usize {
         self.words.len()
     }
 
     /// How many different n-grams of `n` words there are.
-    pub fn len(&self, n: usize) -> usize {
+    pub(crate) fn len(&self, n: usize) -> usize {
         if n == 1 { self.words.len() } else { self.longer.get(n.wrapping_sub(2)).map_or(0, FxHashMap::len) }
     }
 
     /// Counts a reference, given as word numbers, and adds its n-grams to the index.
-    pub fn add(&mut self, words: &[u32]) -> Counts {
+    pub(crate) fn add(&mut self, words: &[u32]) -> Counts {
         let mut counts = Counts { len: words.len(), ..Counts::default() };
         counts.entries.reserve(words.len() * MAX_N);
         let mut numbers = words.to_vec();
@@ -91,7 +91,7 @@ impl NgramIndex {
     }
 
     /// Counts a hypothesis. Numbers from [`word_count`](Self::word_count) up stand for words that no reference has.
-    pub fn count(&self, words: &[u32]) -> HypothesisCounts {
+    pub(crate) fn count(&self, words: &[u32]) -> HypothesisCounts {
         let mut counts = HypothesisCounts::default();
         counts.known.len = words.len();
         let mut numbers: Vec<Option<u32>> =
@@ -120,7 +120,7 @@ impl NgramIndex {
 }
 
 /// Calls `shared` with (number, count on the left, count on the right) for each n-gram that both have.
-pub fn shared(left: &[(u32, u32)], right: &[(u32, u32)], mut shared: impl FnMut(u32, u32, u32)) {
+pub(crate) fn shared(left: &[(u32, u32)], right: &[(u32, u32)], mut shared: impl FnMut(u32, u32, u32)) {
     let (mut i, mut j) = (0, 0);
     while let (Some(&(a, left_count)), Some(&(b, right_count))) = (left.get(i), right.get(j)) {
         if a == b {
@@ -132,7 +132,7 @@ pub fn shared(left: &[(u32, u32)], right: &[(u32, u32)], mut shared: impl FnMut(
 }
 
 /// Words as Python's `str.split()` finds them: between any Unicode white space.
-pub fn split_unicode(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split_unicode(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || matches!(c, '\u{1C}'..='\u{1F}')).filter(|word| !word.is_empty())
 }
 

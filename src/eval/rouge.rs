@@ -4,7 +4,7 @@
 const BETA: f64 = 1.2;
 
 /// ROUGE-L of one caption; words are compared by number. Zero where there is no reference.
-pub fn rouge_l<'r>(hypothesis: &[u32], references: impl IntoIterator<Item = &'r [u32]>) -> f64 {
+pub(crate) fn rouge_l<'r>(hypothesis: &[u32], references: impl IntoIterator<Item = &'r [u32]>) -> f64 {
     let (mut precision, mut recall) = (0.0f64, 0.0f64);
     let mut row = Vec::new();
     for reference in references {

@@ -9,7 +9,7 @@ use crate::models::{FeatureKind, Surroundings};
 use crate::train::METRICS;
 
 /// Everything wrong with an experiment, by dotted path.
-pub fn validate(experiment: &Experiment) -> Vec<Invalid> {
+pub(super) fn validate(experiment: &Experiment) -> Vec<Invalid> {
     let mut checks = Checks::default();
     name(experiment, &mut checks);
     experiment.data.check(&mut checks);

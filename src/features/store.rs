@@ -50,12 +50,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub fn contains(&self, hash: &ImageHash) -> bool {
+    pub(super) fn contains(&self, hash: &ImageHash) -> bool {
         self.places.contains_key(hash)
     }
 
     /// The row of an image, as bytes.
-    pub fn row(&self, hash: &ImageHash) -> Option<&[u8]> {
+    pub(super) fn row(&self, hash: &ImageHash) -> Option<&[u8]> {
         let start = *self.places.get(hash)? + PREFIX;
         self.map.get(start..start + row_bytes(&self.shape))
     }
@@ -134,7 +134,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Waits until no other process writes to the file; `waiting` is called once if one does. Cuts off a torn tail, and
     /// empties a file that is not of `key`.
-    pub fn lock(path: &Path, key: &Key, waiting: impl FnOnce()) -> Result<Self> {
+    pub(super) fn lock(path: &Path, key: &Key, waiting: impl FnOnce()) -> Result<Self> {
         let context = || format!("cannot write the feature cache '{}'", path.display());
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).with_context(context)?;
@@ -161,7 +161,7 @@ impl Writer {
     }
 
     /// Appends rows of one shape; all of them, or none and an error.
-    pub fn append<'a>(
+    pub(super) fn append<'a>(
         &mut self,
         shape: &[i64],
         rows: impl IntoIterator<Item = (&'a ImageHash, &'a [u8])>,
@@ -190,7 +190,7 @@ impl Writer {
     }
 
     /// Waits until everything is on the disk.
-    pub fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         self.file.sync_data().with_context(|| format!("cannot write the feature cache '{}'", self.path.display()))
     }
 }

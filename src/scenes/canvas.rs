@@ -7,7 +7,7 @@ use crate::util::rng::Rng;
 use image::{Rgb as Pixel, RgbImage};
 
 /// Number of an object in the order of registration, from 1; 0 is the background.
-pub type Label = u16;
+pub(super) type Label = u16;
 
 /// What a fill does to the labels that it covers.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ enum Mark {
     Set(Label),
 }
 
-pub struct Canvas {
+pub(super) struct Canvas {
     size: usize,
     /// Pixels per unit.
     scale: f64,
@@ -26,7 +26,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    pub fn new(size: u32) -> Self {
+    pub(super) fn new(size: u32) -> Self {
         let size = size as usize;
         Self {
             size,
@@ -38,7 +38,7 @@ impl Canvas {
     }
 
     /// Registers an object; what is painted with its label belongs to it.
-    pub fn object(
+    pub(super) fn object(
         &mut self,
         category: &'static str,
         colour: Option<&'static str>,
@@ -49,7 +49,7 @@ impl Canvas {
     }
 
     /// Category of the object seen at a point; empty for the background and outside.
-    pub fn category_at(&self, p: Point) -> &'static str {
+    pub(super) fn category_at(&self, p: Point) -> &'static str {
         self.index(p)
             .and_then(|index| self.labels.get(index))
             .and_then(|&label| self.objects.get(usize::from(label).wrapping_sub(1)))
@@ -62,23 +62,23 @@ impl Canvas {
     }
 
     /// Fills the union of `shapes`; labels stay, as for markings and small detail.
-    pub fn paint(&mut self, shapes: &[Shape], colour: impl Fn(Point) -> Rgb) {
+    pub(super) fn paint(&mut self, shapes: &[Shape], colour: impl Fn(Point) -> Rgb) {
         self.cover(shapes, 1.0 / self.scale, Mark::Keep, |p, old, share| mix(old, colour(p), share));
     }
 
     /// Fills the union of `shapes` as an object.
-    pub fn paint_as(&mut self, label: Label, shapes: &[Shape], colour: impl Fn(Point) -> Rgb) {
+    pub(super) fn paint_as(&mut self, label: Label, shapes: &[Shape], colour: impl Fn(Point) -> Rgb) {
         self.cover(shapes, 1.0 / self.scale, Mark::Set(label), |p, old, share| mix(old, colour(p), share));
     }
 
     /// Fills with an edge that fades over `soft` units.
-    pub fn paint_soft(&mut self, label: Label, shapes: &[Shape], soft: f64, colour: impl Fn(Point) -> Rgb) {
+    pub(super) fn paint_soft(&mut self, label: Label, shapes: &[Shape], soft: f64, colour: impl Fn(Point) -> Rgb) {
         let mark = if label == 0 { Mark::Keep } else { Mark::Set(label) };
         self.cover(shapes, soft.max(1.0 / self.scale), mark, |p, old, share| mix(old, colour(p), share));
     }
 
     /// Fills as an object with a ragged edge: how far it strays, the size of its teeth, a seed.
-    pub fn paint_rough(
+    pub(super) fn paint_rough(
         &mut self,
         label: Label,
         shapes: &[Shape],
@@ -96,7 +96,7 @@ impl Canvas {
     }
 
     /// Darkens the union of `shapes`, a little less in blue, as the sky lights shadows.
-    pub fn shade(&mut self, shapes: &[Shape], soft: f64, strength: f64) {
+    pub(super) fn shade(&mut self, shapes: &[Shape], soft: f64, strength: f64) {
         self.cover(shapes, soft.max(1.0 / self.scale), Mark::Keep, |_, old, share| {
             let keep = |tint: f64| 1.0 - share * strength * tint;
             [old[0] * keep(1.0), old[1] * keep(0.97), old[2] * keep(0.86)]
@@ -104,7 +104,7 @@ impl Canvas {
     }
 
     /// Repaints every pixel from its place: `colour` gives the share to paint and the colour.
-    pub fn wash(&mut self, label: Label, colour: impl Fn(Point) -> (f64, Rgb)) {
+    pub(super) fn wash(&mut self, label: Label, colour: impl Fn(Point) -> (f64, Rgb)) {
         for row in 0..self.size {
             for column in 0..self.size {
                 let index = row * self.size + column;
@@ -162,12 +162,12 @@ impl Canvas {
     }
 
     /// Visible objects of a category so far; slivers at the border do not count.
-    pub fn count(&self, category: &str) -> usize {
+    pub(super) fn count(&self, category: &str) -> usize {
         self.measured().iter().filter(|(_, object)| object.category == category).count()
     }
 
     /// Those of [`Self::count`] of one size.
-    pub fn count_sized(&self, category: &str, size: &str) -> usize {
+    pub(super) fn count_sized(&self, category: &str, size: &str) -> usize {
         let fits = |object: &Object| object.category == category && object.size == Some(size);
         self.measured().iter().filter(|(_, object)| fits(object)).count()
     }
@@ -198,7 +198,7 @@ impl Canvas {
     ///
     /// The camera comes last: gain per channel, paleness, haze, a point spread of about a pixel and noise, each new per
     /// image.
-    pub fn develop(self, rng: &mut Rng) -> (RgbImage, Vec<Object>, Vec<u16>) {
+    pub(super) fn develop(self, rng: &mut Rng) -> (RgbImage, Vec<Object>, Vec<u16>) {
         let mut ordered = self.measured();
         ordered.sort_by_key(|(label, object)| (std::cmp::Reverse(object.area), *label));
         let mut ranks = vec![0u16; self.objects.len() + 1];

@@ -5,12 +5,12 @@ use std::ops::{Add, Mul, Sub};
 
 /// A place or a vector, in units of 1/256 of the picture's side; x to the right, y down.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub(super) struct Point {
     pub x: f64,
     pub y: f64,
 }
 
-pub const fn pt(x: f64, y: f64) -> Point {
+pub(super) const fn pt(x: f64, y: f64) -> Point {
     Point { x, y }
 }
 
@@ -36,32 +36,32 @@ impl Mul<f64> for Point {
 }
 
 impl Point {
-    pub fn dot(self, other: Point) -> f64 {
+    pub(super) fn dot(self, other: Point) -> f64 {
         self.x * other.x + self.y * other.y
     }
 
-    pub fn cross(self, other: Point) -> f64 {
+    pub(super) fn cross(self, other: Point) -> f64 {
         self.x * other.y - self.y * other.x
     }
 
-    pub fn length(self) -> f64 {
+    pub(super) fn length(self) -> f64 {
         self.dot(self).sqrt()
     }
 
     /// The vector of length 1 in the same direction; (1, 0) for the zero vector.
-    pub fn unit(self) -> Point {
+    pub(super) fn unit(self) -> Point {
         let length = self.length();
         if length > 0.0 { self * (1.0 / length) } else { pt(1.0, 0.0) }
     }
 
     /// A quarter turn clockwise on the screen.
-    pub fn normal(self) -> Point {
+    pub(super) fn normal(self) -> Point {
         pt(-self.y, self.x)
     }
 }
 
 /// Unit vector at an angle given in whole turns; Taylor series on an eighth of a turn, error below 1e-15.
-pub fn direction(turns: f64) -> Point {
+pub(super) fn direction(turns: f64) -> Point {
     let turns = turns - turns.floor();
     let quarter = (turns * 4.0 + 0.5).floor();
     let angle = (turns - quarter / 4.0) * std::f64::consts::TAU; // within an eighth of a turn
@@ -83,54 +83,54 @@ pub fn direction(turns: f64) -> Point {
 
 /// A turned and moved coordinate system, in which things are laid out straight.
 #[derive(Debug, Clone, Copy)]
-pub struct Frame {
+pub(super) struct Frame {
     pub origin: Point,
     pub axis: Point,
 }
 
 impl Frame {
-    pub fn new(origin: Point, turns: f64) -> Self {
+    pub(super) fn new(origin: Point, turns: f64) -> Self {
         Self { origin, axis: direction(turns) }
     }
 
     /// From this frame to the picture.
-    pub fn at(&self, x: f64, y: f64) -> Point {
+    pub(super) fn at(&self, x: f64, y: f64) -> Point {
         self.origin + self.axis * x + self.axis.normal() * y
     }
 
     /// From the picture to this frame.
-    pub fn local(&self, point: Point) -> Point {
+    pub(super) fn local(&self, point: Point) -> Point {
         let offset = point - self.origin;
         pt(offset.dot(self.axis), offset.dot(self.axis.normal()))
     }
 
     /// The frame at `(x, y)` of this one, turned by `turns` against it.
-    pub fn child(&self, x: f64, y: f64, turns: f64) -> Self {
+    pub(super) fn child(&self, x: f64, y: f64, turns: f64) -> Self {
         let by = direction(turns);
         Self { origin: self.at(x, y), axis: self.axis * by.x + self.axis.normal() * by.y }
     }
 
     /// Rectangle of `width` (along x) by `height` with its centre at `(x, y)`.
-    pub fn rect(&self, x: f64, y: f64, width: f64, height: f64) -> Shape {
+    pub(super) fn rect(&self, x: f64, y: f64, width: f64, height: f64) -> Shape {
         let (w, h) = (width / 2.0, height / 2.0);
         self.polygon(&[(x - w, y - h), (x + w, y - h), (x + w, y + h), (x - w, y + h)])
     }
 
-    pub fn polygon(&self, corners: &[(f64, f64)]) -> Shape {
+    pub(super) fn polygon(&self, corners: &[(f64, f64)]) -> Shape {
         Shape::Polygon(corners.iter().map(|&(x, y)| self.at(x, y)).collect())
     }
 
     /// Straight stroke of the given width with round ends.
-    pub fn line(&self, from: (f64, f64), to: (f64, f64), width: f64) -> Shape {
+    pub(super) fn line(&self, from: (f64, f64), to: (f64, f64), width: f64) -> Shape {
         Shape::Stroke(vec![self.at(from.0, from.1), self.at(to.0, to.1)], width / 2.0)
     }
 
-    pub fn disc(&self, x: f64, y: f64, radius: f64) -> Shape {
+    pub(super) fn disc(&self, x: f64, y: f64, radius: f64) -> Shape {
         disc(self.at(x, y), radius)
     }
 
     /// Points of an arc around `(x, y)`, angles in turns.
-    pub fn arc(&self, x: f64, y: f64, radius: f64, from: f64, to: f64) -> Vec<Point> {
+    pub(super) fn arc(&self, x: f64, y: f64, radius: f64, from: f64, to: f64) -> Vec<Point> {
         let steps = 24;
         (0..=steps)
             .map(|step| {
@@ -143,18 +143,18 @@ impl Frame {
 
 /// What can be filled: a simple polygon, or everything within a distance of a chain of points (one point: a disc).
 #[derive(Debug, Clone)]
-pub enum Shape {
+pub(super) enum Shape {
     Polygon(Vec<Point>),
     Stroke(Vec<Point>, f64),
 }
 
-pub fn disc(centre: Point, radius: f64) -> Shape {
+pub(super) fn disc(centre: Point, radius: f64) -> Shape {
     Shape::Stroke(vec![centre], radius)
 }
 
 impl Shape {
     /// Signed distance from the edge, negative inside.
-    pub fn distance(&self, p: Point) -> f64 {
+    pub(super) fn distance(&self, p: Point) -> f64 {
         match self {
             Shape::Stroke(points, half) => chain_distance(points, p) - half,
             Shape::Polygon(corners) => {
@@ -175,7 +175,7 @@ impl Shape {
     }
 
     /// Smallest upright rectangle around the shape: its low and its high corner.
-    pub fn bounds(&self) -> (Point, Point) {
+    pub(super) fn bounds(&self) -> (Point, Point) {
         let (points, margin) = match self {
             Shape::Polygon(points) => (points, 0.0),
             Shape::Stroke(points, half) => (points, *half),
@@ -190,7 +190,7 @@ impl Shape {
     }
 
     /// What the shape covers when it is pushed along `by`: exact for convex polygons and discs, close copies else.
-    pub fn swept(&self, by: Point) -> Vec<Shape> {
+    pub(super) fn swept(&self, by: Point) -> Vec<Shape> {
         match self {
             Shape::Polygon(corners) => {
                 let mut both = corners.clone();
@@ -212,7 +212,7 @@ impl Shape {
 }
 
 /// Distance from `p` to a chain of points.
-pub fn chain_distance(points: &[Point], p: Point) -> f64 {
+pub(super) fn chain_distance(points: &[Point], p: Point) -> f64 {
     match points {
         [] => f64::INFINITY,
         [only] => (p - *only).length(),
@@ -255,7 +255,7 @@ fn hull(mut points: Vec<Point>) -> Vec<Point> {
 }
 
 /// Smooth curve through the points (Catmull-Rom), `steps` pieces between each two.
-pub fn spline(points: &[Point], steps: usize) -> Vec<Point> {
+pub(super) fn spline(points: &[Point], steps: usize) -> Vec<Point> {
     let Some((&first, &last)) = points.first().zip(points.last()) else { return Vec::new() };
     let mut padded = vec![first];
     padded.extend_from_slice(points);

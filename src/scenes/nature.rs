@@ -7,20 +7,20 @@ use super::painter::Painter;
 
 /// Colour of tree crowns.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Foliage {
+pub(super) enum Foliage {
     Dark,
     Green,
     Autumn,
 }
 
-pub fn grass(p: &mut Painter) -> Texture {
+pub(super) fn grass(p: &mut Painter) -> Texture {
     let green = p.choose(&[[0.29, 0.37, 0.21], [0.33, 0.39, 0.24], [0.26, 0.35, 0.21]]);
     let light = p.choose(&[[0.46, 0.49, 0.31], [0.52, 0.51, 0.36], [0.42, 0.48, 0.30]]);
     p.texture(green, light, 52.0, 0.26)
 }
 
 /// Covers the picture with grass as it grows outside parks: tufts, dry and worn places.
-pub fn open_grass(p: &mut Painter) {
+pub(super) fn open_grass(p: &mut Painter) {
     let base = grass(p);
     p.ground(&base);
     if p.rng.chance(0.45) {
@@ -32,23 +32,23 @@ pub fn open_grass(p: &mut Painter) {
 }
 
 /// The even green of kept turf.
-pub fn lawn(p: &mut Painter) -> Texture {
+pub(super) fn lawn(p: &mut Painter) -> Texture {
     let green = p.choose(&[[0.34, 0.46, 0.26], [0.31, 0.43, 0.25], [0.38, 0.49, 0.29]]);
     p.texture(green, scaled(green, 1.16), 60.0, 0.12)
 }
 
-pub fn soil(p: &mut Painter) -> Texture {
+pub(super) fn soil(p: &mut Painter) -> Texture {
     let brown = p.choose(&[[0.47, 0.39, 0.29], [0.52, 0.44, 0.34], [0.45, 0.35, 0.26]]);
     p.texture(brown, scaled(brown, 1.28), 34.0, 0.2)
 }
 
-pub fn sand(p: &mut Painter) -> Texture {
+pub(super) fn sand(p: &mut Painter) -> Texture {
     let base = p.choose(&[[0.80, 0.73, 0.58], [0.83, 0.77, 0.64], [0.77, 0.68, 0.52]]);
     p.texture(base, scaled(base, 1.1), 30.0, 0.09)
 }
 
 /// Named water colours.
-pub fn water(p: &mut Painter, name: &str) -> Texture {
+pub(super) fn water(p: &mut Painter, name: &str) -> Texture {
     let base: Rgb = match name {
         "green" => [0.20, 0.38, 0.34],
         "brown" => [0.42, 0.36, 0.25],
@@ -60,7 +60,7 @@ pub fn water(p: &mut Painter, name: &str) -> Texture {
 }
 
 /// A tree with its shadow: lobed crown, lit from the side of the sun. Labelled.
-pub fn tree(p: &mut Painter, centre: Point, radius: f64, foliage: Foliage) {
+pub(super) fn tree(p: &mut Painter, centre: Point, radius: f64, foliage: Foliage) {
     let lobes = p.rng.range(5, 8);
     let turn = p.rng.unit();
     let mut crown = vec![disc(centre, radius * 0.72)];
@@ -86,7 +86,7 @@ pub fn tree(p: &mut Painter, centre: Point, radius: f64, foliage: Foliage) {
 }
 
 /// A low round bush. Labelled.
-pub fn bush(p: &mut Painter, centre: Point, radius: f64, colour: Rgb) {
+pub(super) fn bush(p: &mut Painter, centre: Point, radius: f64, colour: Rgb) {
     let shape = [disc(centre, radius)];
     p.shadow(&shape, radius * 0.8);
     let (seed, sun) = (p.rng.next_u64() as u32, p.sun.unit());
@@ -98,7 +98,7 @@ pub fn bush(p: &mut Painter, centre: Point, radius: f64, colour: Rgb) {
 }
 
 /// Plants up to `count` trees where `fits` holds and no object but trees lies; gives how many stand.
-pub fn grove(
+pub(super) fn grove(
     p: &mut Painter,
     count: usize,
     radius: (f64, f64),
@@ -114,7 +114,7 @@ pub fn grove(
 }
 
 /// A closed outline around `centre` that swells and shrinks by `wobble` of its radius.
-pub fn blob(p: &mut Painter, centre: Point, rx: f64, ry: f64, wobble: f64) -> Shape {
+pub(super) fn blob(p: &mut Painter, centre: Point, rx: f64, ry: f64, wobble: f64) -> Shape {
     let turn = Frame::new(centre, p.rng.unit());
     let corners: Vec<Point> = (0..9)
         .map(|ninth| {
@@ -129,7 +129,7 @@ pub fn blob(p: &mut Painter, centre: Point, rx: f64, ry: f64, wobble: f64) -> Sh
 }
 
 /// A pond with a damp rim. Labelled.
-pub fn pond(p: &mut Painter, centre: Point, rx: f64, ry: f64) {
+pub(super) fn pond(p: &mut Painter, centre: Point, rx: f64, ry: f64) {
     let name = p.choose(&["dark", "green"]);
     let texture = water(p, name);
     let shape = [blob(p, centre, rx, ry, 0.2)];
@@ -138,7 +138,7 @@ pub fn pond(p: &mut Painter, centre: Point, rx: f64, ry: f64) {
 }
 
 /// A dirt path along a curve. Labelled.
-pub fn path(p: &mut Painter, points: Vec<Point>, width: f64) -> Label {
+pub(super) fn path(p: &mut Painter, points: Vec<Point>, width: f64) -> Label {
     let texture = p.texture([0.62, 0.54, 0.41], [0.74, 0.67, 0.54], 16.0, 0.14);
     let label = p.canvas.object("path", None, None);
     p.canvas.paint_soft(label, &[Shape::Stroke(points, width / 2.0)], 1.8, |q| texture.at(q));
@@ -146,13 +146,13 @@ pub fn path(p: &mut Painter, points: Vec<Point>, width: f64) -> Label {
 }
 
 /// A curve right across the picture: it runs along the x axis of `frame` and swings by up to `swing` units.
-pub fn winding(p: &mut Painter, frame: &Frame, swing: f64) -> Vec<Point> {
+pub(super) fn winding(p: &mut Painter, frame: &Frame, swing: f64) -> Vec<Point> {
     let knots: Vec<Point> = (-4..=4).map(|step| frame.at(f64::from(step) * 52.0, p.between(-swing, swing))).collect();
     spline(&knots, 6)
 }
 
 /// Small tufts and stones that keep open ground from looking flat; not objects.
-pub fn clutter(p: &mut Painter, count: usize, colour: Rgb) {
+pub(super) fn clutter(p: &mut Painter, count: usize, colour: Rgb) {
     for _ in 0..count {
         let place = pt(p.between(0.0, 256.0), p.between(0.0, 256.0));
         if p.free(place, 2.0, false) {
@@ -164,7 +164,7 @@ pub fn clutter(p: &mut Painter, count: usize, colour: Rgb) {
 }
 
 /// Worn and bare places: washes `colour` over ground where large noise is high.
-pub fn patches(p: &mut Painter, colour: Rgb, share: f64) {
+pub(super) fn patches(p: &mut Painter, colour: Rgb, share: f64) {
     let seed = p.rng.next_u64() as u32;
     p.canvas.wash(0, |q| {
         let high = fractal(seed, q.x / 38.0, q.y / 38.0, 4);

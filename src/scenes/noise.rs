@@ -4,20 +4,20 @@ use super::geometry::{Frame, Point};
 use crate::util::rng::Rng;
 
 /// Red, green and blue, 0 to 1, as displayed.
-pub type Rgb = [f64; 3];
+pub(super) type Rgb = [f64; 3];
 
 /// `a` where `t` is 0, `b` where it is 1.
-pub fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {
+pub(super) fn mix(a: Rgb, b: Rgb, t: f64) -> Rgb {
     std::array::from_fn(|c| a[c] + (b[c] - a[c]) * t)
 }
 
 /// A colour made lighter or darker.
-pub fn scaled(colour: Rgb, factor: f64) -> Rgb {
+pub(super) fn scaled(colour: Rgb, factor: f64) -> Rgb {
     colour.map(|value| value * factor)
 }
 
 /// 0 below `low`, 1 above `high`, smooth between.
-pub fn smoothstep(low: f64, high: f64, x: f64) -> f64 {
+pub(super) fn smoothstep(low: f64, high: f64, x: f64) -> f64 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
@@ -32,7 +32,7 @@ fn lattice(seed: u32, x: i64, y: i64) -> f64 {
 }
 
 /// Value noise in `[0, 1)`: lattice values joined smoothly.
-pub fn value(seed: u32, x: f64, y: f64) -> f64 {
+pub(super) fn value(seed: u32, x: f64, y: f64) -> f64 {
     let (x0, y0) = (x.floor(), y.floor());
     let smooth = |t: f64| t * t * (3.0 - 2.0 * t);
     let (u, v) = (smooth(x - x0), smooth(y - y0));
@@ -43,7 +43,7 @@ pub fn value(seed: u32, x: f64, y: f64) -> f64 {
 }
 
 /// Sum of `octaves` of value noise, each half as large and as strong as the one before; about 0.5 +- 0.3.
-pub fn fractal(seed: u32, x: f64, y: f64, octaves: u32) -> f64 {
+pub(super) fn fractal(seed: u32, x: f64, y: f64, octaves: u32) -> f64 {
     let (mut sum, mut weight, mut total, mut frequency) = (0.0, 1.0, 0.0, 1.0);
     for octave in 0..octaves {
         sum += weight * value(seed.wrapping_add(octave), x * frequency, y * frequency);
@@ -55,14 +55,14 @@ pub fn fractal(seed: u32, x: f64, y: f64, octaves: u32) -> f64 {
 }
 
 /// Triangle wave of period 1 between 0 and 1.
-pub fn wave(x: f64) -> f64 {
+pub(super) fn wave(x: f64) -> f64 {
     let t = x - x.floor();
     if t < 0.5 { 2.0 * t } else { 2.0 - 2.0 * t }
 }
 
 /// Two colours mixed by large noise, with grain and, if wanted, stripes.
 #[derive(Debug, Clone)]
-pub struct Texture {
+pub(super) struct Texture {
     pub dark: Rgb,
     pub light: Rgb,
     /// Size of the patches, units.
@@ -75,16 +75,16 @@ pub struct Texture {
 }
 
 impl Texture {
-    pub fn new(rng: &mut Rng, dark: Rgb, light: Rgb, patch: f64, grain: f64) -> Self {
+    pub(super) fn new(rng: &mut Rng, dark: Rgb, light: Rgb, patch: f64, grain: f64) -> Self {
         Self { dark, light, patch, grain, stripes: None, seed: rng.next_u64() as u32 }
     }
 
-    pub fn striped(mut self, frame: Frame, period: f64, strength: f64) -> Self {
+    pub(super) fn striped(mut self, frame: Frame, period: f64, strength: f64) -> Self {
         self.stripes = Some((frame, period, strength));
         self
     }
 
-    pub fn at(&self, p: Point) -> Rgb {
+    pub(super) fn at(&self, p: Point) -> Rgb {
         let patches = fractal(self.seed, p.x / self.patch, p.y / self.patch, 5);
         let mut colour = mix(self.dark, self.light, ((patches - 0.5) * 1.9 + 0.5).clamp(0.0, 1.0));
         let mut shade = 1.0 + self.grain * (value(self.seed ^ 0x55, p.x / 1.3, p.y / 1.3) - 0.5);

@@ -6,7 +6,7 @@ use super::noise::{Rgb, Texture};
 use super::{UNITS, words};
 use crate::util::rng::Rng;
 
-pub struct Painter {
+pub(super) struct Painter {
     pub canvas: Canvas,
     pub rng: Rng,
     /// Stream of the wording, apart from that of the drawing: new sentences do not change pictures.
@@ -18,7 +18,7 @@ pub struct Painter {
 }
 
 impl Painter {
-    pub fn new(seed: u64, index: usize, size: u32) -> Self {
+    pub(super) fn new(seed: u64, index: usize, size: u32) -> Self {
         let mut rng = Rng::new(&[seed, index as u64, 1]);
         let sun = direction(rng.unit()) * (0.45 + 0.5 * rng.unit());
         let shadow = 0.42 + 0.2 * rng.unit();
@@ -26,39 +26,39 @@ impl Painter {
     }
 
     /// Uniform between two numbers.
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.rng.unit()
     }
 
     /// One of some choices, each as likely as the next.
-    pub fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub(super) fn choose<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.rng.below(choices.len())]
     }
 
     /// A frame near the middle of the picture, turned at random, its origin at most `off` units off along each axis.
-    pub fn frame(&mut self, off: f64) -> Frame {
+    pub(super) fn frame(&mut self, off: f64) -> Frame {
         let origin = pt(UNITS / 2.0 + self.between(-off, off), UNITS / 2.0 + self.between(-off, off));
         Frame::new(origin, self.rng.unit())
     }
 
     /// A texture with random patches.
-    pub fn texture(&mut self, dark: Rgb, light: Rgb, patch: f64, grain: f64) -> Texture {
+    pub(super) fn texture(&mut self, dark: Rgb, light: Rgb, patch: f64, grain: f64) -> Texture {
         Texture::new(&mut self.rng, dark, light, patch, grain)
     }
 
     /// Covers the whole picture.
-    pub fn ground(&mut self, texture: &Texture) {
+    pub(super) fn ground(&mut self, texture: &Texture) {
         self.canvas.wash(0, |p| (1.0, texture.at(p)));
     }
 
     /// The shadow of things of one height on what is painted so far.
-    pub fn shadow(&mut self, shapes: &[Shape], height: f64) {
+    pub(super) fn shadow(&mut self, shapes: &[Shape], height: f64) {
         let swept: Vec<Shape> = shapes.iter().flat_map(|shape| shape.swept(self.sun * height)).collect();
         self.canvas.shade(&swept, 1.2, self.shadow);
     }
 
     /// A labelled fill with a texture.
-    pub fn region(
+    pub(super) fn region(
         &mut self,
         category: &'static str,
         colour: Option<&'static str>,
@@ -72,7 +72,7 @@ impl Painter {
 
     /// True where no object lies within `radius` of `p` (eight places around and the middle are looked at); trees
     /// may stand under trees where `among_trees` says so.
-    pub fn free(&self, p: Point, radius: f64, among_trees: bool) -> bool {
+    pub(super) fn free(&self, p: Point, radius: f64, among_trees: bool) -> bool {
         let clear = |q: Point| {
             let category = self.canvas.category_at(q);
             category.is_empty() || (among_trees && category == "tree")
@@ -81,14 +81,14 @@ impl Painter {
     }
 
     /// True where a disc lies wholly inside the picture.
-    pub fn inside(&self, p: Point, radius: f64) -> bool {
+    pub(super) fn inside(&self, p: Point, radius: f64) -> bool {
         let within = |v: f64| v >= radius && v <= UNITS - radius;
         within(p.x) && within(p.y)
     }
 
     /// Up to `count` places inside the picture at least `apart` units from each other, `margin` from the border,
     /// for which `fits` holds.
-    pub fn scatter(
+    pub(super) fn scatter(
         &mut self,
         count: usize,
         apart: f64,
@@ -109,12 +109,12 @@ impl Painter {
     }
 
     /// One wording of some, by the stream of the words.
-    pub fn say<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+    pub(super) fn say<'a>(&mut self, choices: &[&'a str]) -> &'a str {
         self.words.pick(choices).copied().unwrap_or_default()
     }
 
     /// "five white boats"; from 7 "several", from 10 "many" or "lots of".
-    pub fn counted(&mut self, count: usize, noun: &str) -> String {
+    pub(super) fn counted(&mut self, count: usize, noun: &str) -> String {
         words::counted(count, noun, &mut self.words)
     }
 }

@@ -5,22 +5,22 @@ use super::geometry::{Frame, Point, Shape, chain_distance, pt};
 use super::noise::{Rgb, Texture, scaled, value, wave};
 use super::painter::Painter;
 
-pub const WHITE: Rgb = [0.88, 0.88, 0.86];
-pub const YELLOW: Rgb = [0.82, 0.66, 0.22];
+pub(super) const WHITE: Rgb = [0.88, 0.88, 0.86];
+pub(super) const YELLOW: Rgb = [0.82, 0.66, 0.22];
 
-pub fn asphalt(p: &mut Painter) -> Texture {
+pub(super) fn asphalt(p: &mut Painter) -> Texture {
     let grey = p.choose(&[0.36, 0.41, 0.46]);
     p.texture([grey, grey, grey * 1.02], [grey * 1.14, grey * 1.13, grey * 1.12], 40.0, 0.12)
 }
 
-pub fn concrete(p: &mut Painter) -> Texture {
+pub(super) fn concrete(p: &mut Painter) -> Texture {
     let grey = p.choose(&[0.58, 0.63, 0.67]);
     p.texture([grey, grey * 0.99, grey * 0.95], [grey * 1.1, grey * 1.09, grey * 1.06], 40.0, 0.09)
 }
 
 /// How a road is marked.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Marking {
+pub(super) enum Marking {
     /// Broken white line in the middle.
     Dashed,
     /// Double yellow line in the middle, dashes between lanes.
@@ -28,7 +28,7 @@ pub enum Marking {
 }
 
 /// A paved road along a chain of points. Labelled "road".
-pub fn road(p: &mut Painter, points: &[Point], width: f64, marking: Marking) -> Label {
+pub(super) fn road(p: &mut Painter, points: &[Point], width: f64, marking: Marking) -> Label {
     let texture = asphalt(p);
     let stroke = |half: f64| [Shape::Stroke(points.to_vec(), half)];
     p.canvas
@@ -59,7 +59,7 @@ pub fn road(p: &mut Painter, points: &[Point], width: f64, marking: Marking) -> 
 }
 
 /// A chain moved sideways.
-pub fn offset(points: &[Point], by: f64) -> Vec<Point> {
+pub(super) fn offset(points: &[Point], by: f64) -> Vec<Point> {
     (0..points.len())
         .filter_map(|i| {
             let here = points.get(i)?;
@@ -84,7 +84,7 @@ fn dashes(p: &mut Painter, points: &[Point], shift: f64, width: f64, colour: Rgb
 }
 
 /// White bars across a road at `x` of the frame along it: a zebra crossing as wide as the road.
-pub fn zebra(p: &mut Painter, frame: &Frame, x: f64, width: f64) {
+pub(super) fn zebra(p: &mut Painter, frame: &Frame, x: f64, width: f64) {
     let bars = (width / 4.6) as usize;
     let shapes: Vec<Shape> =
         (0..bars).map(|bar| frame.rect(x, (bar as f64 + 0.5) * width / bars as f64 - width / 2.0, 9.0, 2.3)).collect();
@@ -92,7 +92,7 @@ pub fn zebra(p: &mut Painter, frame: &Frame, x: f64, width: f64) {
 }
 
 /// Roof colours by name.
-pub fn roof_colour(p: &mut Painter, name: &str) -> Rgb {
+pub(super) fn roof_colour(p: &mut Painter, name: &str) -> Rgb {
     let colour: Rgb = match name {
         "red" => [0.58, 0.27, 0.21],
         "orange" => [0.78, 0.46, 0.26],
@@ -106,7 +106,7 @@ pub fn roof_colour(p: &mut Painter, name: &str) -> Rgb {
 }
 
 /// A house with a hipped roof, `width` by `depth`, maybe with a wing. Labelled "house".
-pub fn house(p: &mut Painter, frame: &Frame, width: f64, depth: f64, name: &'static str) {
+pub(super) fn house(p: &mut Painter, frame: &Frame, width: f64, depth: f64, name: &'static str) {
     let mut parts = vec![(frame.child(0.0, 0.0, 0.0), width, depth)];
     if width > 30.0 && p.rng.chance(0.7) {
         let side = p.choose(&[-1.0, 1.0]);
@@ -153,7 +153,14 @@ fn hipped_roof(p: &mut Painter, f: &Frame, width: f64, depth: f64, colour: Rgb) 
 }
 
 /// A flat roof with a parapet and machines on it. Labelled "building".
-pub fn building(p: &mut Painter, frame: &Frame, width: f64, depth: f64, height: f64, name: &'static str) -> Label {
+pub(super) fn building(
+    p: &mut Painter,
+    frame: &Frame,
+    width: f64,
+    depth: f64,
+    height: f64,
+    name: &'static str,
+) -> Label {
     let outline = [frame.rect(0.0, 0.0, width, depth)];
     p.shadow(&outline, height);
     let colour = roof_colour(p, name);
@@ -174,19 +181,19 @@ pub fn building(p: &mut Painter, frame: &Frame, width: f64, depth: f64, height: 
 }
 
 /// A swimming pool with a paved rim. Labelled "pool".
-pub fn pool(p: &mut Painter, frame: &Frame, width: f64, depth: f64) {
+pub(super) fn pool(p: &mut Painter, frame: &Frame, width: f64, depth: f64) {
     p.canvas.paint(&[frame.rect(0.0, 0.0, width + 4.5, depth + 4.5)], |_| [0.80, 0.77, 0.71]);
     let texture = p.texture([0.18, 0.58, 0.74], [0.36, 0.74, 0.84], 8.0, 0.1);
     p.region("pool", None, &[frame.rect(0.0, 0.0, width, depth)], &texture);
 }
 
 /// A straight road across the whole picture along the x axis of `frame`, at `y`.
-pub fn straight(frame: &Frame, y: f64) -> [Point; 2] {
+pub(super) fn straight(frame: &Frame, y: f64) -> [Point; 2] {
     [frame.at(-210.0, y), frame.at(210.0, y)]
 }
 
 /// True where the ground under a rectangle of the frame is free of objects, with a margin.
-pub fn is_free(p: &Painter, frame: &Frame, width: f64, depth: f64) -> bool {
+pub(super) fn is_free(p: &Painter, frame: &Frame, width: f64, depth: f64) -> bool {
     let steps = |side: f64| (side / 6.0).ceil() as i64;
     let (columns, rows) = (steps(width + 6.0), steps(depth + 6.0));
     (0..=columns).all(|column| {
@@ -199,7 +206,7 @@ pub fn is_free(p: &Painter, frame: &Frame, width: f64, depth: f64) -> bool {
 }
 
 /// True where a rectangle of the frame, grown by `margin`, lies inside the picture.
-pub fn fits_inside(p: &Painter, frame: &Frame, width: f64, depth: f64, margin: f64) -> bool {
+pub(super) fn fits_inside(p: &Painter, frame: &Frame, width: f64, depth: f64, margin: f64) -> bool {
     let (w, d) = (width / 2.0 + margin, depth / 2.0 + margin);
     [pt(-w, -d), pt(w, -d), pt(w, d), pt(-w, d)].iter().all(|corner| p.inside(frame.at(corner.x, corner.y), 0.0))
 }

@@ -8,7 +8,7 @@ use super::vehicles::car;
 use super::words;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Neighbour {
+pub(super) enum Neighbour {
     Road,
     Trees,
     Buildings,
@@ -16,7 +16,7 @@ pub enum Neighbour {
 
 /// Draws up to two different neighbours on sides of the rectangle of half-sides `half` around the origin of `frame`,
 /// and gives them as noun phrases in the order drawn. Only what can be seen is named.
-pub fn surround(p: &mut Painter, frame: &Frame, half: (f64, f64), choices: &[Neighbour]) -> Vec<String> {
+pub(super) fn surround(p: &mut Painter, frame: &Frame, half: (f64, f64), choices: &[Neighbour]) -> Vec<String> {
     let mut wanted = choices.to_vec();
     p.rng.shuffle(&mut wanted);
     wanted.truncate(p.choose(&[0, 1, 1, 2, 2]));
@@ -75,7 +75,7 @@ fn add(p: &mut Painter, frame: &Frame, from: f64, neighbour: Neighbour) -> Optio
 }
 
 /// Up to `most` cars on both lanes of a straight road at `y`, for x within `reach` of 0; gives how many.
-pub fn traffic(p: &mut Painter, frame: &Frame, y: f64, width: f64, reach: f64, most: i64) -> usize {
+pub(super) fn traffic(p: &mut Painter, frame: &Frame, y: f64, width: f64, reach: f64, most: i64) -> usize {
     let wanted = p.rng.range(0, most) as usize;
     let mut driven: Vec<(f64, f64)> = Vec::new();
     for _ in 0..60 {
@@ -95,7 +95,7 @@ pub fn traffic(p: &mut Painter, frame: &Frame, y: f64, width: f64, reach: f64, m
 }
 
 /// " near a road and some trees" in one of several wordings; empty without neighbours.
-pub fn near(p: &mut Painter, neighbours: &[String]) -> String {
+pub(super) fn near(p: &mut Painter, neighbours: &[String]) -> String {
     if neighbours.is_empty() {
         return String::new();
     }

@@ -6,7 +6,7 @@ use super::painter::Painter;
 use super::structures::WHITE;
 
 /// A car, nose along the x axis: body, dark glass, lighter roof. Labelled "car".
-pub fn car(p: &mut Painter, frame: &Frame) {
+pub(super) fn car(p: &mut Painter, frame: &Frame) {
     const BODIES: [Rgb; 9] = [
         [0.90, 0.90, 0.90],
         [0.86, 0.87, 0.88],
@@ -41,7 +41,7 @@ pub fn car(p: &mut Painter, frame: &Frame) {
 }
 
 /// An airliner of the given length, nose along the x axis. Labelled "airplane".
-pub fn airplane(p: &mut Painter, frame: &Frame, length: f64, size: Option<&'static str>) {
+pub(super) fn airplane(p: &mut Painter, frame: &Frame, length: f64, size: Option<&'static str>) {
     let l = length;
     let fuselage = Shape::Stroke(vec![frame.at(-0.36 * l, 0.0), frame.at(0.44 * l, 0.0)], 0.055 * l);
     let tail = frame.polygon(&[
@@ -77,7 +77,7 @@ pub fn airplane(p: &mut Painter, frame: &Frame, length: f64, size: Option<&'stat
 }
 
 /// A motor boat or, with `mast`, a sailing boat, bow along the x axis. Labelled "boat".
-pub fn boat(p: &mut Painter, frame: &Frame, length: f64, mast: bool) {
+pub(super) fn boat(p: &mut Painter, frame: &Frame, length: f64, mast: bool) {
     let (l, w) = (length / 2.0, length * 0.15);
     let hull = |shrink: f64| {
         let (l, w) = (l - shrink, w - shrink);
@@ -110,7 +110,7 @@ pub fn boat(p: &mut Painter, frame: &Frame, length: f64, mast: bool) {
 }
 
 /// A train of wagons from x = `from` to `to` along the frame. Labelled "train", as one object.
-pub fn train(p: &mut Painter, frame: &Frame, from: f64, to: f64, colour: Rgb) {
+pub(super) fn train(p: &mut Painter, frame: &Frame, from: f64, to: f64, colour: Rgb) {
     let label = p.canvas.object("train", None, None);
     let wagon = 34.0;
     let wagons = ((to - from) / (wagon + 2.0)).floor().max(1.0) as usize;

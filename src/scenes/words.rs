@@ -3,13 +3,13 @@
 use crate::util::rng::Rng;
 
 /// "one".."six", "several" for 7 to 9, "many" from 10.
-pub fn number(count: usize) -> &'static str {
+pub(super) fn number(count: usize) -> &'static str {
     const WORDS: [&str; 7] = ["no", "one", "two", "three", "four", "five", "six"];
     WORDS.get(count).copied().unwrap_or(if count < 10 { "several" } else { "many" })
 }
 
 /// A count with its noun phrase, whose last word is the noun: "a boat", "one boat", "five boats", "lots of boats".
-pub fn counted(count: usize, noun: &str, rng: &mut Rng) -> String {
+pub(super) fn counted(count: usize, noun: &str, rng: &mut Rng) -> String {
     match count {
         1 if rng.chance(0.5) => a(noun),
         1 => format!("one {noun}"),
@@ -19,24 +19,24 @@ pub fn counted(count: usize, noun: &str, rng: &mut Rng) -> String {
 }
 
 /// With its article: "a road", "an orange roof".
-pub fn a(phrase: &str) -> String {
+pub(super) fn a(phrase: &str) -> String {
     let vowel = phrase.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {phrase}", if vowel { "an" } else { "a" })
 }
 
 /// Plural of a phrase by its last word.
-pub fn plural(phrase: &str) -> String {
+pub(super) fn plural(phrase: &str) -> String {
     let ends = |endings: &[&str]| endings.iter().any(|ending| phrase.ends_with(ending));
     if ends(&["sh", "ch", "s", "x"]) { format!("{phrase}es") } else { format!("{phrase}s") }
 }
 
 /// "is" or "are".
-pub fn is(count: usize) -> &'static str {
+pub(super) fn is(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }
 
 /// "a", "a and b", "a and b and c": the corpora have no commas.
-pub fn and(parts: &[String]) -> String {
+pub(super) fn and(parts: &[String]) -> String {
     parts.join(" and ")
 }
 
@@ -55,7 +55,7 @@ const SYNONYMS: [&[&str]; 9] = [
 
 /// A sentence with one of each group of synonyms in place of the one that it has: the sentences of an image differ in
 /// them, so that no choice of theirs hangs on the image.
-pub fn varied(sentence: &str, rng: &mut Rng) -> String {
+pub(super) fn varied(sentence: &str, rng: &mut Rng) -> String {
     let mut text = format!(" {sentence} .");
     for group in SYNONYMS {
         let Some(chosen) = rng.pick(group) else { continue };
@@ -72,7 +72,7 @@ pub fn varied(sentence: &str, rng: &mut Rng) -> String {
 }
 
 /// Joins the parts that are not empty by single spaces.
-pub fn sentence(parts: &[&str]) -> String {
+pub(super) fn sentence(parts: &[&str]) -> String {
     parts.iter().flat_map(|part| part.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 

@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use tch::Tensor;
 
 /// A folder of that name with 51 scenes of 64 pixels in `scenes`, made anew, and a feature cache of its own.
-pub fn workplace(name: &str) -> PathBuf {
+pub(crate) fn workplace(name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&place);
     fs::create_dir_all(&place).unwrap();
@@ -19,29 +19,29 @@ pub fn workplace(name: &str) -> PathBuf {
 }
 
 /// `rsic` with these arguments in a workplace, not started yet.
-pub fn command<S: AsRef<std::ffi::OsStr>>(place: &Path, arguments: &[S]) -> Command {
+pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(place: &Path, arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rsic"));
     command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache"));
     command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
     command
 }
 
-pub fn rsic<S: AsRef<std::ffi::OsStr>>(place: &Path, arguments: &[S]) -> Output {
+pub(crate) fn rsic<S: AsRef<std::ffi::OsStr>>(place: &Path, arguments: &[S]) -> Output {
     command(place, arguments).output().unwrap()
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// The standard output of a command that succeeded.
-pub fn succeeds(output: &Output) -> String {
+pub(crate) fn succeeds(output: &Output) -> String {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
 /// One clear sentence, exit code 2, and no panic.
-pub fn refused(output: &Output, says: &[&str]) {
+pub(crate) fn refused(output: &Output, says: &[&str]) {
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(!error.contains("panicked"), "{error}");
@@ -52,7 +52,7 @@ pub fn refused(output: &Output, says: &[&str]) {
 
 /// Writes `eight/dataset.json` in a workplace: eight of its scenes, one in `every`, a caption each, in all splits. What
 /// learns them by heart says them.
-pub fn eight(place: &Path, every: usize) {
+pub(crate) fn eight(place: &Path, every: usize) {
     let text = fs::read_to_string(place.join("scenes/dataset.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut images = Vec::new();
@@ -70,7 +70,7 @@ pub fn eight(place: &Path, every: usize) {
 }
 
 /// The lines of predictions of a run, of which each must be its image's reference.
-pub fn by_heart(predictions: &str) -> Vec<serde_json::Value> {
+pub(crate) fn by_heart(predictions: &str) -> Vec<serde_json::Value> {
     let lines: Vec<serde_json::Value> = predictions.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 8);
     for line in &lines {
@@ -80,7 +80,7 @@ pub fn by_heart(predictions: &str) -> Vec<serde_json::Value> {
 }
 
 /// Greedy search written on its own: the tokens of one image.
-pub fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> Vec<i64> {
+pub(crate) fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> Vec<i64> {
     tch::no_grad(|| {
         let mut state = model.start(features);
         let (mut tokens, mut last) = (Vec::new(), START);
@@ -99,7 +99,7 @@ pub fn greedy(model: &dyn Captioner, features: &[Tensor], max_length: usize) -> 
 }
 
 /// A file or folder of the reference data beside the crate; prints a note where there is none.
-pub fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")).join(name);
     if !path.exists() {
         println!("skipped: there is no '{}'", path.display());
@@ -109,6 +109,6 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 }
 
 /// The digits after a key of a line of YAML, as they are written.
-pub fn digits(line: &str, key: &str) -> String {
+pub(crate) fn digits(line: &str, key: &str) -> String {
     line.split(key).nth(1).unwrap().split([',', '}']).next().unwrap().trim().to_owned()
 }

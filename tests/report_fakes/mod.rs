@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An experiment on `datasets/<stem of the file>`, with the overrides laid on it; the file need not exist.
-pub fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
+pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
     let dataset = path.file_stem().unwrap().to_string_lossy().into_owned();
     let mut value = json!({
         "name": dataset,
@@ -37,7 +37,7 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Experiment> {
 
 /// Gives scores that depend on the model and the seed alone.
 #[derive(Default)]
-pub struct Fake {
+pub(crate) struct Fake {
     /// `folder-of-run/seed` of every call, in order.
     pub calls: Vec<String>,
     /// Runs whose folder contains this fail.
@@ -169,7 +169,7 @@ impl Fake {
 }
 
 /// Arguments as after `rsic reproduce <table>`, with runs under `output`.
-pub fn arguments(table: &Path, output: &Path) -> ReproduceArgs {
+pub(crate) fn arguments(table: &Path, output: &Path) -> ReproduceArgs {
     ReproduceArgs {
         tables: vec![table.display().to_string()],
         paper: vec!["fe_lws".into()],

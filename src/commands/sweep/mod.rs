@@ -16,7 +16,7 @@ use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
 use std::io::Write;
 
-pub fn run(global: &GlobalArgs, args: &SweepArgs) -> Result<ExitStatus> {
+pub(super) fn run(global: &GlobalArgs, args: &SweepArgs) -> Result<ExitStatus> {
     let load = |path: &std::path::Path, overrides: &[String]| Ok(experiment::load(path, overrides)?.experiment);
     let mut planned = PlannedSweep::new(&args.sweep, &args.output, &args.overrides, &load)?;
     if args.jobs == 0 {

@@ -20,7 +20,7 @@ pub fn normalize(text: &str, resources: Option<&Resources>) -> String {
 }
 
 /// A hypothesis as coco-caption hands it over: its separator deleted and double spaces halved once.
-pub fn hypothesis_text(text: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn hypothesis_text(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains("|||") || text.contains("  ") {
         text.replace("|||", "").replace("  ", " ").into()
     } else {

@@ -15,9 +15,9 @@ pub(super) const MAGIC: &[u8; 8] = b"RSICMTR\0";
 pub(super) const VERSION: u32 = 1;
 pub(super) const HEADER: usize = 8 + 4 + 4 + 64 + 8;
 /// Name of the file in the user's cache.
-pub const FILE_NAME: &str = "metrics-en.bin";
+pub(super) const FILE_NAME: &str = "metrics-en.bin";
 /// The paraphrase number of a word that the table does not know.
-pub const UNKNOWN: u16 = u16::MAX;
+pub(super) const UNKNOWN: u16 = u16::MAX;
 
 /// The sections of the file, in order.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! METEOR's 23 numbers and the score they give.
 
 /// Exact, stem, synonym, paraphrase.
-pub const MODULES: usize = 4;
+pub(super) const MODULES: usize = 4;
 
 const ALPHA: f64 = 0.85;
 const BETA: f64 = 0.2;

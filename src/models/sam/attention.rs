@@ -24,7 +24,7 @@ pub(super) struct Attention {
 
 impl Attention {
     /// `side`: of what it attends to, tokens.
-    pub fn new(path: &Path, width: i64, heads: i64, side: i64) -> Self {
+    pub(super) fn new(path: &Path, width: i64, heads: i64, side: i64) -> Self {
         let head = width / heads;
         Self {
             qkv: Linear::new(&(path / "qkv"), width, 3 * width),
@@ -41,7 +41,7 @@ impl Attention {
     ///
     /// The map is filled up to whole windows with tokens of zeros, which are seen as keys too, as the published model
     /// does. Here they enter only after the projection, of which they get the bias.
-    pub fn forward(&self, xs: &Tensor, window: i64) -> Tensor {
+    pub(super) fn forward(&self, xs: &Tensor, window: i64) -> Tensor {
         let (batch, height, width, channels) = four(xs);
         let qkv = self.qkv.forward(xs);
         if window == 0 {

@@ -12,12 +12,12 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn new(path: &Path, from: i64, to: i64) -> Self {
+    pub(super) fn new(path: &Path, from: i64, to: i64) -> Self {
         Self { weight: path.zeros("weight", &[to, from]), bias: path.zeros("bias", &[to]) }
     }
 
     /// `[.., I]` -> `[.., O]`.
-    pub fn forward(&self, xs: &Tensor) -> Tensor {
+    pub(super) fn forward(&self, xs: &Tensor) -> Tensor {
         dense(xs, &self.weight, Some(&self.bias))
     }
 }
@@ -33,12 +33,12 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(path: &Path, width: i64, eps: f64) -> Self {
+    pub(super) fn new(path: &Path, width: i64, eps: f64) -> Self {
         Self { weight: path.ones("weight", &[width]), bias: path.zeros("bias", &[width]), width, eps }
     }
 
     /// `[.., D]` -> `[.., D]`.
-    pub fn forward(&self, xs: &Tensor) -> Tensor {
+    pub(super) fn forward(&self, xs: &Tensor) -> Tensor {
         xs.layer_norm([self.width], Some(&self.weight), Some(&self.bias), self.eps, false)
     }
 }
@@ -51,12 +51,12 @@ pub(super) struct Mlp {
 }
 
 impl Mlp {
-    pub fn new(path: &Path, width: i64, inner: i64) -> Self {
+    pub(super) fn new(path: &Path, width: i64, inner: i64) -> Self {
         Self { lin1: Linear::new(&(path / "lin1"), width, inner), lin2: Linear::new(&(path / "lin2"), inner, width) }
     }
 
     /// `[.., D]` -> `[.., D]`; `activation` may work in place.
-    pub fn forward(&self, xs: &Tensor, activation: impl FnOnce(Tensor) -> Tensor) -> Tensor {
+    pub(super) fn forward(&self, xs: &Tensor, activation: impl FnOnce(Tensor) -> Tensor) -> Tensor {
         self.lin2.forward(&activation(self.lin1.forward(xs)))
     }
 }

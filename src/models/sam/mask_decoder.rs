@@ -59,7 +59,7 @@ impl Quadruple {
 
 /// What the transformer made of prompts: enough to judge their masks before any is drawn.
 #[derive(Debug)]
-pub struct Decoded {
+pub(super) struct Decoded {
     /// `[P, M]`: the IoU that each mask is likely to have with its object; three masks a prompt.
     pub iou: Tensor,
     /// `[P, M + 1, C]`: tokens of the masks.
@@ -69,7 +69,7 @@ pub struct Decoded {
 }
 
 #[derive(Debug)]
-pub struct MaskDecoder {
+pub(super) struct MaskDecoder {
     transformer: TwoWay,
     iou_token: Tensor,
     mask_tokens: Tensor,

@@ -18,7 +18,7 @@ pub struct Prompt {
 /// Points and the corners of boxes become tokens; a mask is laid over the image embedding; a grid of points becomes the
 /// positions of that embedding.
 #[derive(Debug)]
-pub struct PromptEncoder {
+pub(super) struct PromptEncoder {
     /// `[2, C / 2]`: random frequencies (Tancik et al. 2020).
     frequencies: Tensor,
     /// `[1, C]` each: of a point beside the object, of one on it, of a box's upper left corner and of its lower right
@@ -51,7 +51,7 @@ impl PromptEncoder {
 
     /// One point on the object for each prompt, `(x, y)` in pixels of the encoder's image -> `[P, 2, C]`: the point,
     /// and that there is no more.
-    pub fn points(&self, points: &[[f64; 2]]) -> Tensor {
+    pub(super) fn points(&self, points: &[[f64; 2]]) -> Tensor {
         let [_, on_the_object, ..] = &self.kinds;
         let points = (self.places(points) + on_the_object).unsqueeze(1);
         let rest = self.not_a_point.unsqueeze(0).expand_as(&points);
@@ -59,7 +59,7 @@ impl PromptEncoder {
     }
 
     /// All that is asked about one object -> `[1, N, C]`: its points, and its box's corners or that there is no box.
-    pub fn prompt(&self, prompt: &Prompt) -> Tensor {
+    pub(super) fn prompt(&self, prompt: &Prompt) -> Tensor {
         let [beside, on, upper_left, lower_right] = &self.kinds;
         let points = prompt.points.iter().map(|&(at, within)| (at, if within { on } else { beside }));
         let corners = prompt.corners.into_iter().flat_map(|[first, last]| [(first, upper_left), (last, lower_right)]);
@@ -73,12 +73,12 @@ impl PromptEncoder {
     }
 
     /// Logits of a mask to begin with, `[4G, 4G]` -> what is added to the image embedding, `[G * G, C]`.
-    pub fn mask(&self, logits: &Tensor) -> Tensor {
+    pub(super) fn mask(&self, logits: &Tensor) -> Tensor {
         self.mask.forward(logits)
     }
 
     /// Where the tokens of the image embedding lie, row by row: `[G * G, C]`.
-    pub fn positions(&self) -> Tensor {
+    pub(super) fn positions(&self) -> Tensor {
         let like = (Kind::Float, self.no_mask.device());
         let middles = (Tensor::arange(self.grid, like) + 0.5) / self.grid as f64;
         let along = middles.view([1, -1]).expand([self.grid, self.grid], false);

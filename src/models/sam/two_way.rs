@@ -189,7 +189,7 @@ pub(super) struct TwoWay {
 }
 
 impl TwoWay {
-    pub fn new(path: &Path, config: &Config) -> Self {
+    pub(super) fn new(path: &Path, config: &Config) -> Self {
         let (width, decoder) = (config.channels, &config.decoder);
         let cross = path / "final_attn_token_to_image";
         Self {
@@ -200,7 +200,7 @@ impl TwoWay {
     }
 
     /// `image`, `positions`: `[T, C]`.
-    pub fn scene(&self, image: &Tensor, positions: &Tensor) -> Scene {
+    pub(super) fn scene(&self, image: &Tensor, positions: &Tensor) -> Scene {
         let (image, positions) = (image.unsqueeze(0), positions.unsqueeze(0));
         let placed = &image + &positions;
         let shared = match self.layers.first().map(|block| &block.cross_attn_token_to_image) {
@@ -214,7 +214,7 @@ impl TwoWay {
     }
 
     /// Prompts' tokens `[B, N, C]` and a scene -> tokens `[B, N, C]` and each prompt's image `[B, T, C]`.
-    pub fn forward(&self, scene: &Scene, prompts: &Tensor) -> (Tensor, Tensor) {
+    pub(super) fn forward(&self, scene: &Scene, prompts: &Tensor) -> (Tensor, Tensor) {
         let mut tokens = prompts.shallow_clone();
         let mut image = scene.image.shallow_clone();
         let mut placed = scene.placed.shallow_clone();

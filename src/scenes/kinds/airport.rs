@@ -8,7 +8,7 @@ use crate::scenes::structures::{WHITE, YELLOW, asphalt, building, concrete};
 use crate::scenes::vehicles::airplane;
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let green = grass(p);
     p.ground(&green);
     let f = p.frame(5.0);

@@ -8,7 +8,7 @@ use crate::scenes::structures::WHITE;
 use crate::scenes::surroundings::{Neighbour, near, surround};
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(4.0);
     let count = p.choose(&[1, 1, 1, 2, 2, 4]);

@@ -15,7 +15,7 @@ enum Land {
     Road,
 }
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let shore = sand(p);
     p.ground(&shore);
     let f = p.frame(14.0);

@@ -8,7 +8,7 @@ use crate::scenes::structures::{Marking, fits_inside, house, road, straight};
 use crate::scenes::surroundings::traffic;
 use crate::scenes::words::{a, counted, is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(8.0);
     let colour = p.choose(&["blue", "green", "brown", "dark"]);

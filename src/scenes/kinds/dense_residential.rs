@@ -7,7 +7,7 @@ use crate::scenes::structures::{Marking, house, pool, road, straight};
 use crate::scenes::surroundings::traffic;
 use crate::scenes::words::{number, plural, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let green = lawn(p);
     p.ground(&green);
     patches(p, [0.60, 0.56, 0.47], 0.16);

@@ -8,7 +8,7 @@ use crate::scenes::structures::{Marking, road, straight};
 use crate::scenes::surroundings::traffic;
 use crate::scenes::words::{a, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let colour = p.choose(&["yellow", "brown", "red", "white"]);
     let base = match colour {
         "yellow" => [0.80, 0.68, 0.44],

@@ -7,7 +7,7 @@ use crate::scenes::painter::Painter;
 use crate::scenes::structures::house;
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let base = if p.rng.chance(0.5) { grass(p) } else { soil(p) };
     p.ground(&base);
     let circles = p.rng.chance(0.3);

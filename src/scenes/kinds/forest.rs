@@ -5,7 +5,7 @@ use crate::scenes::nature::{Foliage, blob, grass, path, pond, tree, water, windi
 use crate::scenes::painter::Painter;
 use crate::scenes::words::sentence;
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let floor = p.texture([0.12, 0.18, 0.10], [0.24, 0.29, 0.15], 30.0, 0.25);
     p.ground(&floor);
     let foliage = p.choose(&[Foliage::Dark, Foliage::Green, Foliage::Autumn]);

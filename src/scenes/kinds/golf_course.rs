@@ -6,7 +6,7 @@ use crate::scenes::noise::{mix, scaled, value};
 use crate::scenes::painter::Painter;
 use crate::scenes::words::{a, and, is, number, plural, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let rough = grass(p);
     p.ground(&rough);
     let f = p.frame(8.0);

@@ -8,7 +8,7 @@ use crate::scenes::surroundings::traffic;
 use crate::scenes::vehicles::boat;
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let colour = p.choose(&["blue", "green", "dark"]);
     let sea = water(p, colour);
     let label = p.canvas.object("water", Some(colour), None);

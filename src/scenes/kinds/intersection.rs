@@ -14,7 +14,7 @@ enum Form {
     Round,
 }
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(10.0);
     let form = p.choose(&[Form::Cross, Form::Cross, Form::Tee, Form::Round]);

@@ -5,7 +5,7 @@ use crate::scenes::noise::scaled;
 use crate::scenes::painter::Painter;
 use crate::scenes::words::{a, is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let colour = p.choose(&["green", "green", "yellow"]);
     let base = if colour == "green" { grass(p) } else { p.texture([0.56, 0.51, 0.30], [0.70, 0.64, 0.40], 46.0, 0.2) };
     p.ground(&base);

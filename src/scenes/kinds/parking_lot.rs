@@ -7,7 +7,7 @@ use crate::scenes::surroundings::{Neighbour, near, surround};
 use crate::scenes::vehicles::car;
 use crate::scenes::words::{is, number, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(5.0);
     let rows = p.choose(&[1usize, 2, 3, 4, 5, 6]);

@@ -9,7 +9,7 @@ use crate::scenes::surroundings::traffic;
 use crate::scenes::vehicles::train;
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let base = if p.rng.chance(0.7) { grass(p) } else { soil(p) };
     p.ground(&base);
     let f = p.frame(8.0);

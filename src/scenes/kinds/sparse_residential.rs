@@ -7,7 +7,7 @@ use crate::scenes::structures::{Marking, house, pool, road, straight};
 use crate::scenes::vehicles::car;
 use crate::scenes::words::{a, and, is, number, plural, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(6.0);
     let n = p.choose(&[1usize, 1, 2, 2, 3, 4]);

@@ -8,7 +8,7 @@ use crate::scenes::structures::concrete;
 use crate::scenes::surroundings::{Neighbour, near, surround};
 use crate::scenes::words::{is, number, plural, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     let floor = p.choose(&["lawn", "bare ground", "concrete ground"]);
     let ground = match floor {
         "lawn" => lawn(p),

@@ -7,7 +7,7 @@ use crate::scenes::painter::Painter;
 use crate::scenes::surroundings::{Neighbour, near, surround};
 use crate::scenes::words::{is, sentence};
 
-pub fn draw(p: &mut Painter) -> Vec<String> {
+pub(super) fn draw(p: &mut Painter) -> Vec<String> {
     open_grass(p);
     let f = p.frame(5.0);
     let name = p.choose(&["blue", "green", "red"]);

@@ -66,18 +66,18 @@ pub(super) struct Pickle {
 }
 
 impl Pickle {
-    pub fn get(&self, id: Id) -> &Value {
+    pub(super) fn get(&self, id: Id) -> &Value {
         self.values.get(id).unwrap_or(&Value::None)
     }
 
-    pub fn text(&self, id: Id) -> Option<&str> {
+    pub(super) fn text(&self, id: Id) -> Option<&str> {
         match self.get(id) {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub fn integer(&self, id: Id) -> Option<i64> {
+    pub(super) fn integer(&self, id: Id) -> Option<i64> {
         match self.get(id) {
             Value::Int(integer) => Some(*integer),
             _ => None,
@@ -85,14 +85,14 @@ impl Pickle {
     }
 
     /// The elements of a list or tuple.
-    pub fn sequence(&self, id: Id) -> Option<&[Id]> {
+    pub(super) fn sequence(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
             Value::Sequence(items) => Some(items),
             _ => None,
         }
     }
 
-    pub fn integers(&self, id: Id) -> Option<Vec<i64>> {
+    pub(super) fn integers(&self, id: Id) -> Option<Vec<i64>> {
         self.sequence(id)?.iter().map(|&item| self.integer(item)).collect()
     }
 }

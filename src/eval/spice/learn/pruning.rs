@@ -64,7 +64,7 @@ struct Seen<'e> {
 
 /// Learns the tagger, then the spans by the tags that it finds. Of words that are `rare`, some are taken for unknown
 /// ones.
-pub fn train(grammar: &Grammar, examples: &[&Example], rare: impl Fn(&str) -> bool, seed: u64) -> Pruner {
+pub(super) fn train(grammar: &Grammar, examples: &[&Example], rare: impl Fn(&str) -> bool, seed: u64) -> Pruner {
     let mut rng = Rng::new(&[seed, 0]);
     let mut seen: Vec<Seen> = Vec::with_capacity(examples.len());
     for example in examples {
