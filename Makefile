@@ -52,6 +52,7 @@ lint: setup ## check formatting, line lengths and lints
 	@$(CARGO) fmt --check
 	@$(PYTHON) scripts/line_lengths.py
 	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet --manifest-path fuzz/Cargo.toml --locked --all-targets -- -D warnings
 
 fmt: ## format the code
 	@$(CARGO) fmt

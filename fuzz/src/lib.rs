@@ -2,16 +2,9 @@
 //!
 //! Run a target with `cargo fuzz run tokenizer -- -max_total_time=600` (on a stable compiler: `RUSTC_BOOTSTRAP=1`).
 
-#[path = "../../src/eval/mod.rs"]
-pub mod eval;
+pub use rsic_metrics as eval;
 
-#[path = "../../src/util"]
-pub mod util {
-    pub mod fs;
-    pub mod rng;
-}
-
-#[path = "../../src/models/weights/torch/pickle.rs"]
+#[path = "../../src/weights/torch/pickle.rs"]
 mod pickle;
 
 /// Reads a pickle and walks over everything that it gave; the length of what was read.

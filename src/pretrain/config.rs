@@ -85,7 +85,7 @@ fn image_size() -> u32 {
     224
 }
 
-/// Settings of the training loop, as [`train::TrainConfig`] explains them, with defaults of their own; and what belongs
+/// Settings of the training loop, as [`TrainConfig`] explains them, with defaults of their own; and what belongs
 /// to scene classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -37,7 +37,7 @@ pub struct Tuning {
 /// Frozen parameters ask for no gradient, and the backward pass ends where the last trained stage begins.
 ///
 /// ```no_run
-/// # use rsic::models::{encoders::{NormMode, Trainable, Tuning}, weights};
+/// # use rsic::{models::encoders::{NormMode, Trainable, Tuning}, weights};
 /// # fn main() -> anyhow::Result<()> {
 /// let store = tch::nn::VarStore::new(tch::Device::Cpu);
 /// let stages = ["layer2", "layer3", "layer4"].map(String::from).to_vec();

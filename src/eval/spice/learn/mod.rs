@@ -3,7 +3,7 @@
 //! The grammar gets the rules that the reference's derivations show, with their relative frequencies as first weights.
 //! An averaged perceptron (Collins, EMNLP 2002) then makes the same derivations the best ones: where another is, the
 //! weights of its rules fall and those of the reference's rise. As the reference is a grammar with these rules, few
-//! mistakes are left. What narrows the search ([`caption_pruning`]) is learnt apart: with it the perceptron would see
+//! mistakes are left. What narrows the search (`pruning`) is learnt apart: with it the perceptron would see
 //! fewer mistakes, and learn less. Relations and lemmas are counted. The same parses give the same bytes.
 
 mod pruning;
