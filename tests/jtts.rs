@@ -46,7 +46,7 @@ fn run(place: &Path, arguments: &[&str]) -> String {
     succeeds(&rsic(place, arguments))
 }
 
-const PRETRAIN: &str = "pretrain={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
+const FIRST_STAGE: &str = "first_stage={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
                         early_stop: {metric: attribute_f1}}";
 
 #[test]
@@ -54,7 +54,7 @@ fn every_variant_of_table_v_trains_and_captions() {
     let place = workplace();
     let variants: [(&str, &[&str]); 5] = [
         ("b", &["model.jtts.attributes=none"]),
-        ("sg_s", &["model.jtts.attributes=separate", "train.parts=[{prefix: classifier, freeze: true}]", PRETRAIN]),
+        ("sg_s", &["model.jtts.attributes=separate", "train.parts=[{prefix: classifier, freeze: true}]", FIRST_STAGE]),
         ("ls", &["model.jtts.sampler=logistic", "model.jtts.contrast=false", "train.clip_value=1.0"]),
         ("mso", &["model.jtts.contrast=false"]),
         ("full", &[]),
@@ -68,7 +68,7 @@ fn every_variant_of_table_v_trains_and_captions() {
         let predictions = fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap();
         assert!(predictions.lines().count() > 2, "{name}");
     }
-    let scores = fs::read_to_string(place.join("sg_s/pretrain/scores.json")).unwrap();
+    let scores = fs::read_to_string(place.join("sg_s/first_stage/scores.json")).unwrap();
     let scores: serde_json::Value = serde_json::from_str(&scores).unwrap();
     assert!(scores["after"]["val"]["attribute_f1"].as_f64().unwrap() > 0.0, "{scores}");
     // The classifier is in the captioning stage what the first stage made of it.
@@ -76,10 +76,10 @@ fn every_variant_of_table_v_trains_and_captions() {
         let tensors = tch::Tensor::read_safetensors(place.join(folder).join("model.safetensors")).unwrap();
         tensors.into_iter().find(|(name, _)| name == "classifier.fc1.weight").unwrap().1
     };
-    assert_eq!(classifier("sg_s/pretrain/checkpoints/best"), classifier("sg_s/checkpoints/best"));
+    assert_eq!(classifier("sg_s/first_stage/checkpoints/best"), classifier("sg_s/checkpoints/best"));
     let missing = rsic(place, &["train", "small.yaml", "model.jtts.attributes=separate", "--output", "never"]);
     assert_eq!(missing.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("pretrain"));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("first_stage"));
 }
 
 /// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with

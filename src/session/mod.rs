@@ -4,10 +4,10 @@ mod attributes;
 mod captions;
 mod decoding;
 mod explain;
+mod first_stage;
 mod looking;
 mod objective;
 mod pairs;
-mod pretraining;
 pub mod record;
 mod synonyms;
 mod trained;
@@ -163,7 +163,7 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
-        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, group, on_step)? {
+        if let (state, Outcome::Interrupted) = self.train_first_stage(folder, resume, interrupt, group, on_step)? {
             return Ok((state, Outcome::Interrupted));
         }
         let references = self.references(&validation);

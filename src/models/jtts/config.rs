@@ -4,7 +4,7 @@ use super::Sampler;
 use super::{ATTRIBUTE_EMBEDDING, ATTRIBUTE_SCORES, Jtts};
 use crate::config::Checks;
 use crate::data::attributes::Rules;
-use crate::models::first_stage::{Pretraining, PretrainingExamples};
+use crate::models::first_stage::{StageExamples, StageNeeds};
 use crate::models::{AttributeVectors, Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -115,9 +115,9 @@ impl ModelSettings for Config {
         })
     }
 
-    fn pretraining(&self) -> Option<Pretraining<'_>> {
+    fn first_stage(&self) -> Option<StageNeeds<'_>> {
         let separate = self.attributes == Source::Separate;
-        separate.then_some(Pretraining { examples: PretrainingExamples::Captions, metrics: &ATTRIBUTE_SCORES })
+        separate.then_some(StageNeeds { examples: StageExamples::Captions, metrics: &ATTRIBUTE_SCORES })
     }
 
     fn check(&self, around: &Surroundings, checks: &mut Checks) {
@@ -139,7 +139,7 @@ impl ModelSettings for Config {
         checks.fraction(&path("dropout"), self.dropout);
         let separate = self.attributes == Source::Separate;
         checks.require(!separate || around.first_stage, &path("attributes"), || {
-            "'separate' trains the classifier in a first stage (expected a 'pretrain' block)".into()
+            "'separate' trains the classifier in a first stage (expected a 'first_stage' block)".into()
         });
     }
 
