@@ -20,15 +20,14 @@ impl Sources {
         for &(old, new) in self.renamed {
             let Some((map, last)) = below(old, at).and_then(|steps| tree.map_around(&steps)) else { continue };
             let new_last = last_step(new);
-            let both = map.iter().any(|entry| entry.key == new_last);
-            let Some(entry) = map.iter_mut().find(|entry| entry.key == last) else { continue };
-            if both {
+            let Some(index) = map.iter().position(|entry| entry.key == last) else { continue };
+            if map.iter().any(|entry| entry.key == new_last) {
                 let message = format!("now called '{new}', which is set here, too; remove one of them");
-                faults.push(Fault { place: Some(entry.place), path: old.into(), message });
-                continue;
+                faults.push(Fault { place: Some(map.remove(index).place), path: old.into(), message });
+            } else if let Some(entry) = map.get_mut(index) {
+                entry.key = new_last.into();
+                self.warn((old, new), entry.place);
             }
-            entry.key = new_last.into();
-            self.warn((old, new), entry.place);
         }
     }
 
