@@ -179,7 +179,8 @@ impl Session {
                 ScoredAs::Ids => self.score_on_ids(&validation, &captions),
             }
         };
-        let losses = |batch: &Batch| self.model.losses(batch, true);
+        let model = &self.experiment.model;
+        let losses = |batch: &Batch, epoch| self.model.losses(batch, true).weighted(|term| model.weight(term, epoch));
         Run {
             objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &self.store,

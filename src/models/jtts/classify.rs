@@ -57,8 +57,11 @@ pub(super) fn attribute_scores(
 impl FirstStage for Jtts {
     /// Binary cross-entropy of the attributes.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
-        let terms = match (self.encode(&batch.features, train).attributes, &batch.attributes) {
-            (Some(logits), Some(targets)) => vec![("attributes", attribute_cross_entropy(&logits, targets))],
+        let logits = self.encode(&batch.features, train, train).attributes;
+        let terms = match (&self.semantics, logits, &batch.attributes) {
+            (Some(semantics), Some(logits), Some(targets)) => {
+                vec![("attributes", attribute_cross_entropy(&logits, targets, semantics.loss))]
+            }
             _ => Vec::new(),
         };
         Losses::new(terms)
