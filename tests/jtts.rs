@@ -68,6 +68,31 @@ fn every_variant_of_table_v_trains_and_captions() {
         let predictions = fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap();
         assert!(predictions.lines().count() > 2, "{name}");
     }
+    // What each epoch tells of the loss's terms and of the attributes.
+    let epochs = |name: &str| -> Vec<serde_json::Value> {
+        let lines = fs::read_to_string(place.join(name).join("metrics.jsonl")).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for epoch in epochs("full") {
+        let terms = epoch["terms"].as_object().unwrap();
+        assert_eq!(terms.keys().collect::<Vec<_>>(), ["cross_entropy", "attributes", "contrast"]);
+        let sum: f64 = terms.values().map(|term| term.as_f64().unwrap()).sum();
+        assert!((sum - epoch["train_loss"].as_f64().unwrap()).abs() < 1e-4, "{epoch}");
+        let found = jtts::ATTRIBUTE_NUMBERS.map(|name| epoch["validation"][name].as_f64().unwrap());
+        assert!(found[3] >= 1.0 && (0.0..=1.0).contains(&found[4]), "{epoch}");
+    }
+    let plain = &epochs("b")[0];
+    assert!(plain.get("terms").is_none() && plain["validation"].get("attribute_f1").is_none(), "{plain}");
+    let events = fs::read(place.join("full/tensorboard/events.out.tfevents.0.rsic")).unwrap();
+    for tag in ["train/loss_contrast", "validation/attributes_per_image"] {
+        assert!(events.windows(tag.len()).any(|bytes| bytes == tag.as_bytes()), "{tag}");
+    }
+    let page = place.join("full.html");
+    run(place, &["report", "full", "--output", page.to_str().unwrap()]);
+    let page = fs::read_to_string(page).unwrap();
+    for title in ["training loss: contrast", "validation images_above_20_attributes"] {
+        assert!(page.contains(title), "{title}");
+    }
     let scores = fs::read_to_string(place.join("sg_s/pretrain/scores.json")).unwrap();
     let scores: serde_json::Value = serde_json::from_str(&scores).unwrap();
     assert!(scores["after"]["val"]["attribute_f1"].as_f64().unwrap() > 0.0, "{scores}");

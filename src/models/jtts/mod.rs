@@ -17,7 +17,7 @@ mod losses;
 mod recurrence;
 mod sampler;
 
-pub use classify::ATTRIBUTE_SCORES;
+pub use classify::{ATTRIBUTE_NUMBERS, ATTRIBUTE_SCORES};
 pub use config::{AttributeLoss, Config, Source, Term, Terms};
 pub use losses::{attribute_cross_entropy, dynamic_contrast};
 pub use sampler::{Sampler, Sampling};
