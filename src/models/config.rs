@@ -108,6 +108,12 @@ pub trait ModelSettings: Any + fmt::Debug + Send + Sync + erased_serde::Serializ
         None
     }
 
+    /// The weight of a term of the captioning stage's loss in an epoch, from 1; 0 leaves it out.
+    fn weight(&self, term: &str, epoch: usize) -> f64 {
+        let _ = (term, epoch);
+        1.0
+    }
+
     /// Adds what is wrong with these settings to `checks`.
     fn check(&self, around: &Surroundings, checks: &mut Checks);
 

@@ -58,7 +58,7 @@ impl Session {
         tracing::info!("first stage: {} examples, {} epochs, in '{}'", set.len(), config.epochs, path.display());
         let objective = CaptionObjective {
             set: &*set,
-            losses: &|batch: &Batch| stage.losses(batch, true),
+            losses: &|batch: &Batch, _| stage.losses(batch, true),
             validate: &|| self.scores_of(stage, Split::Val),
             separable: !stage.compares_examples(),
         };

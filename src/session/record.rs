@@ -123,7 +123,12 @@ fn images(session: &Session) -> Result<Vec<ImageRecord>> {
 }
 
 fn epoch(record: &train::EpochRecord) -> CurveRecord {
-    CurveRecord { epoch: record.epoch, loss: Some(record.train_loss), validation: record.validation.clone() }
+    CurveRecord {
+        epoch: record.epoch,
+        loss: Some(record.train_loss),
+        terms: record.terms.clone(),
+        validation: record.validation.clone(),
+    }
 }
 
 /// The epochs of the first training stage; none where there was none.
