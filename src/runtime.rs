@@ -1,5 +1,8 @@
 //! The process's surroundings: LibTorch's CUDA half, the device, threads, seeds and interruption.
 
+pub mod guard;
+pub mod libtorch;
+
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,8 +53,11 @@ pub fn keep_memory() {
     }
 }
 
-/// The device for `auto`, `cpu`, `cuda` or `cuda:N`.
+/// The device for `auto`, `cpu`, `cuda` or `cuda:N`. `auto` that finds no GPU where there are CUDA libraries says why.
+///
+/// float32 is float32 from here on, in products and in convolutions; training may say otherwise for its time.
 pub fn device(name: &str) -> Result<Device> {
+    libtorch::allow_tf32(false);
     if name == "cpu" {
         return Ok(Device::Cpu);
     }
@@ -67,7 +73,13 @@ pub fn device(name: &str) -> Result<Device> {
     let count = if tch::Cuda::is_available() { tch::Cuda::device_count().max(0) as usize } else { 0 };
     match cuda {
         None if count > 0 => Ok(Device::Cuda(0)),
-        None => Ok(Device::Cpu),
+        None => {
+            if let Some((path, loaded)) = loaded {
+                let why = loaded.as_ref().err().cloned().unwrap_or_else(libtorch::why_no_cuda);
+                tracing::warn!("using the CPU: '{}' is there, but no CUDA device is usable: {why}", path.display());
+            }
+            Ok(Device::Cpu)
+        }
         Some(index) if index < count => Ok(Device::Cuda(index)),
         Some(index) if count > 0 => {
             bail!("device cuda:{index} does not exist; this machine has cuda:0 to cuda:{}", count - 1)
@@ -78,7 +90,7 @@ pub fn device(name: &str) -> Result<Device> {
                 and rebuild, or use --device cpu"
             ),
             Some((path, Err(error))) => bail!("cannot load '{}': {error}", path.display()),
-            Some((_, Ok(()))) => bail!("LibTorch finds no CUDA device; run 'rsic doctor', or use --device cpu"),
+            Some((_, Ok(()))) => bail!("{}; run 'rsic doctor', or use --device cpu", libtorch::why_no_cuda()),
         },
     }
 }

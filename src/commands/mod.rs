@@ -1,9 +1,10 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
 use crate::cli::{Cli, Command, parse, scoring};
+use crate::runtime::guard::{OutOfMemory, guarded};
 use crate::train::parallel::Launch;
 use crate::util::shell::quoted;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use std::process::ExitCode;
 
 mod caption;
@@ -39,10 +40,18 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     let messages = cli.global.messages();
-    match run(cli) {
+    match guarded(|| run(cli)).unwrap_or_else(|OutOfMemory| Err(out_of_memory())) {
         Ok(status) => status.into(),
         Err(error) => report_error(&error, &messages),
     }
+}
+
+/// What is said where no smaller batch could be tried.
+fn out_of_memory() -> anyhow::Error {
+    anyhow!(
+        "out of memory: the model or what it is given does not fit beside what else uses the device; free memory \
+         there, lower the batch size (train.batch_size, decode.batch_size), or use --device cpu"
+    )
 }
 
 /// Runs the command that was asked for.

@@ -3,6 +3,7 @@
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::models::FeatureKind;
 use crate::models::encoders::{Encoder, layers};
+use crate::runtime::guard::halving_images;
 use anyhow::Result;
 use std::path::PathBuf;
 use tch::{Device, Tensor};
@@ -86,15 +87,19 @@ impl Batch {
         let side = i64::from(image_size);
         self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
         let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;
-        let features = tch::no_grad(|| {
-            let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
-            let grid = encoder.forward(&images);
-            match kind {
-                FeatureKind::Grid => grid,
-                FeatureKind::Pooled => layers::pool(&grid),
-            }
-        });
-        let features = features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();
+        let parts = halving_images(&[pixels], &mut |pixels| {
+            let features = |pixels: &Tensor| {
+                let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
+                let grid = encoder.forward(&images);
+                match kind {
+                    FeatureKind::Grid => grid,
+                    FeatureKind::Pooled => layers::pool(&grid),
+                }
+            };
+            let on_host = |features: Tensor| features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();
+            Ok(pixels.iter().map(|pixels| on_host(tch::no_grad(|| features(pixels)))).collect())
+        })?;
+        let features = Tensor::cat(&parts, 0);
         let shape: Vec<i64> = features.size().into_iter().skip(1).collect();
         let length = shape.iter().product::<i64>() as usize;
         let mut rows = Vec::with_capacity(self.places.len());

@@ -1,8 +1,8 @@
 //! Image features of frozen encoders, computed once and cached on disk.
 //!
 //! A cached row is found by what it was made from: the bytes of the image file, the encoder, the bytes of its weight
-//! file, the image size, the way pixels are decoded and resized, and the kind of feature. Nothing is found by name or
-//! date, so a changed weight, size or image is never served stale.
+//! file, the image size, the way pixels are decoded and resized, the kind of feature, and whether a GPU computed it.
+//! Nothing is found by name or date, so a changed weight, size or image is never served stale.
 
 mod extract;
 mod pixels;
@@ -364,10 +364,12 @@ impl Job<'_> {
                 .with_context(|| format!("weights of the encoder '{name}' (see weights/README.md for downloads)"))?,
         };
         Ok(Key {
-            encoder: match precision {
-                Precision::Float32 => format!("{name}/{ENCODER_VERSION}"),
-                Precision::Bfloat16 => format!("{name}/{ENCODER_VERSION} bfloat16"),
-            },
+            encoder: format!(
+                "{name}/{ENCODER_VERSION}{}{}",
+                if *precision == Precision::Bfloat16 { " bfloat16" } else { "" },
+                // A GPU sums in another order.
+                if self.device.is_cuda() { " cuda" } else { "" },
+            ),
             weights,
             image_size: *image_size,
             preprocessing: format!(

@@ -9,6 +9,7 @@ use crate::eval::Scores;
 use crate::models::Losses;
 use crate::models::encoders::Trainable;
 use crate::runtime::Interrupt;
+use crate::runtime::guard::halving_images;
 use crate::train::parallel::ProcessGroup;
 use crate::train::{Companion, Done, Objective, Outcome, Prepared, Run, Streams, TrainState, Unit};
 use crate::util::rng::Rng;
@@ -114,10 +115,13 @@ impl<'a> SceneObjective<'a> {
         let mut done = 0;
         for places in images.chunks(EVALUATED) {
             let bytes = gather(&mut pixels, places.len())?;
-            let predicted = tch::no_grad(|| -> Result<Vec<i64>> {
-                let grid = self.encoder.evaluate(&batch(self.encoder, &bytes, places.len(), size)?);
-                let logits = self.encoder.logits(&grid, false).context("the encoder has no classification head")?;
-                Ok(Vec::try_from(logits.argmax(-1, false).to_device(tch::Device::Cpu))?)
+            let predicted = halving_images(&[pixels_of(&bytes, places.len(), size)?], &mut |pixels| {
+                tch::no_grad(|| {
+                    let images = pixels.first().context("there are no images")?;
+                    let grid = self.encoder.evaluate(&normalised(self.encoder, images));
+                    let logits = self.encoder.logits(&grid, false).context("the encoder has no classification head")?;
+                    Ok(Vec::<i64>::try_from(logits.argmax(-1, false).to_device(tch::Device::Cpu))?)
+                })
             })?;
             for (&place, predicted) in places.iter().zip(predicted) {
                 let image = self.scenes.images.get(place).context("there is no such image")?;
@@ -143,7 +147,7 @@ impl Objective for SceneObjective<'_> {
         let ahead = self.ahead.take().filter(|ahead| ahead.examples == examples && ahead.epoch == epoch);
         let mut pixels = ahead.unwrap_or_else(|| self.read(examples, epoch)).pixels;
         let bytes = gather(&mut pixels, examples.len())?;
-        let input = batch(self.encoder, &bytes, examples.len(), self.config.encoder.image_size)?;
+        let input = normalised(self.encoder, &pixels_of(&bytes, examples.len(), self.config.encoder.image_size)?);
         let class = |&example: &usize| Some(self.image(example)?.1.class as i64);
         let classes: Option<Vec<i64>> = examples.iter().map(class).collect();
         let labels = Tensor::from_slice(&classes.context("there is no such image")?).to_device(input.device());
@@ -183,9 +187,13 @@ fn gather(loader: &mut Loader, count: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `count` images as the encoder wants them, `[count, 3, size, size]`.
-fn batch(encoder: &Trainable, pixels: &[u8], count: usize, size: u32) -> Result<Tensor> {
+/// `count` images as they were read, `[count, size, size, 3]`, on the host.
+fn pixels_of(bytes: &[u8], count: usize, size: u32) -> Result<Tensor> {
     let (count, side) = (count as i64, i64::from(size));
-    let pixels = Tensor::f_from_data_size(pixels, &[count, side, side, 3], Kind::Uint8)?;
-    Ok(encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device())))
+    Ok(Tensor::f_from_data_size(bytes, &[count, side, side, 3], Kind::Uint8)?)
+}
+
+/// Images as the encoder wants them, on its device: `[B, H, W, 3]` -> `[B, 3, H, W]`.
+fn normalised(encoder: &Trainable, pixels: &Tensor) -> Tensor {
+    encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()))
 }

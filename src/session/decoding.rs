@@ -7,6 +7,7 @@ use crate::decode::{BeamOptions, Hypothesis, beam_search};
 use crate::decode::{DecodeConfig, DecodeMethod};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::Captioner;
+use crate::runtime::guard::halving_images;
 use anyhow::{Result, bail};
 use std::time::Instant;
 use tch::Tensor;
@@ -37,14 +38,14 @@ pub struct SplitEvaluation {
     pub seconds: f64,
 }
 
-/// Searches captions of images given their features, one tensor per encoder.
+/// Searches captions of images given their features, one tensor per encoder; of fewer at a time where memory runs out.
 pub(super) fn search(
     model: &dyn Captioner,
     vocabulary: &Vocabulary,
     features: &[Tensor],
     decode: &DecodeConfig,
     width: usize,
-) -> Vec<Vec<Candidate>> {
+) -> Result<Vec<Vec<Candidate>>> {
     let options = BeamOptions {
         width,
         max_length: decode.max_length.unwrap_or_else(|| vocabulary.max_length()),
@@ -55,8 +56,8 @@ pub(super) fn search(
         caption: vocabulary.decode(tokens).join(" "),
         log_prob: *log_prob,
     };
-    let found = beam_search(model, features, &options);
-    found.iter().map(|hypotheses| hypotheses.iter().map(candidate).collect()).collect()
+    let found = halving_images(features, &mut |features| Ok(beam_search(model, features, &options)))?;
+    Ok(found.iter().map(|hypotheses| hypotheses.iter().map(candidate).collect()).collect())
 }
 
 /// The first candidate of each image.
@@ -76,16 +77,18 @@ fn with_nouns(
     features: &[Tensor],
     decode: &DecodeConfig,
     width: usize,
-) -> Vec<Decoded> {
-    let prepared = tch::no_grad(|| model.prepare(features));
-    let mut decoded = first(search(model, vocabulary, &prepared, decode, width));
-    if let Some(nouns) = model.nouns() {
-        let found = first(search(&*nouns, vocabulary, &prepared, decode, width));
-        for (decoded, nouns) in decoded.iter_mut().zip(found) {
-            decoded.nouns = nouns.caption.split_whitespace().map(str::to_owned).collect();
+) -> Result<Vec<Decoded>> {
+    halving_images(features, &mut |features| {
+        let prepared = tch::no_grad(|| model.prepare(features));
+        let mut decoded = first(search(model, vocabulary, &prepared, decode, width)?);
+        if let Some(nouns) = model.nouns() {
+            let found = first(search(&*nouns, vocabulary, &prepared, decode, width)?);
+            for (decoded, nouns) in decoded.iter_mut().zip(found) {
+                decoded.nouns = nouns.caption.split_whitespace().map(str::to_owned).collect();
+            }
         }
-    }
-    decoded
+        Ok(decoded)
+    })
 }
 
 impl Trained {
@@ -97,7 +100,7 @@ impl Trained {
             DecodeMethod::Beam => decode.beam,
             DecodeMethod::Comparison => bail!("comparison-based beam search needs the training images"),
         };
-        Ok(with_nouns(&*self.model, &self.vocabulary, features, decode, width))
+        with_nouns(&*self.model, &self.vocabulary, features, decode, width)
     }
 }
 
@@ -132,24 +135,24 @@ impl Session {
         };
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
-            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &self.looked_at(batch)?, decode, width));
+            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &self.looked_at(batch)?, decode, width)?);
         }
         Ok(decoded)
     }
 
     /// Captions of any images given their features in batches, one tensor per encoder.
     pub fn decode_features(&self, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
-        let search = |width: usize| -> Vec<Vec<Candidate>> {
+        let search = |width: usize| -> Result<Vec<Vec<Candidate>>> {
             let found = batches.iter().map(|batch| search(&*self.model, &self.vocabulary, batch, decode, width));
-            found.flatten().collect()
+            Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
         };
         match decode.method {
-            DecodeMethod::Greedy => Ok(first(search(1))),
-            DecodeMethod::Beam => Ok(first(search(decode.beam))),
+            DecodeMethod::Greedy => Ok(first(search(1)?)),
+            DecodeMethod::Beam => Ok(first(search(decode.beam)?)),
             DecodeMethod::Comparison => {
-                let mut candidates = search(decode.beam);
+                let mut candidates = search(decode.beam)?;
                 if decode.comparison.greedy {
-                    for (candidates, greedy) in candidates.iter_mut().zip(search(1)) {
+                    for (candidates, greedy) in candidates.iter_mut().zip(search(1)?) {
                         let new = greedy.into_iter().filter(|g| candidates.iter().all(|c| c.caption != g.caption));
                         let new: Vec<Candidate> = new.collect();
                         candidates.extend(new);

@@ -1,6 +1,6 @@
 //! How much memory the process uses.
 
-use super::libtorch::cuda_memory;
+use crate::runtime::libtorch::cuda_memory;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 

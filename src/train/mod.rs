@@ -2,8 +2,6 @@
 
 pub mod checkpoint;
 pub mod checkpoints;
-mod guard;
-mod libtorch;
 pub mod memory;
 mod objective;
 pub mod optimizer;
@@ -15,6 +13,7 @@ mod settings;
 pub mod sinks;
 pub mod state;
 mod step;
+mod switches;
 
 pub use checkpoint::{Checkpoint, Companion};
 pub use checkpoints::Checkpoints;

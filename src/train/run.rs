@@ -9,7 +9,8 @@ use super::parallel::ProcessGroup;
 use super::sinks::{Sink, Sinks};
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
-use super::{libtorch, order, schedule};
+use super::switches;
+use super::{order, schedule};
 use crate::eval::Scores;
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
@@ -70,7 +71,7 @@ impl Run<'_> {
                 self.group.size()
             );
         }
-        libtorch::prepare(self.config, self.store.device())?;
+        let _switched = switches::set(self.config, self.store.device())?;
         let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;

@@ -1,12 +1,13 @@
 //! One step of training, and where its time goes.
 
 use super::Prepared;
-use super::guard::{self, OutOfMemory, guarded};
-use super::libtorch::{autocast, release_memory};
 use super::optimizer::Optimizer;
 use super::run::Run;
 use super::state::{Recent, TrainState};
 use crate::runtime;
+use crate::runtime::guard::{self, OutOfMemory, guarded};
+use crate::runtime::libtorch::{autocast, release_memory};
+use crate::train::TrainPrecision;
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -185,7 +186,7 @@ impl Run<'_> {
             self.objective.prefetch(next, state.epoch);
         }
         let (losses, loss) = timed(&mut spent.forward, || -> Result<_> {
-            let losses = autocast(self.config.precision, losses)?;
+            let losses = autocast(self.config.precision == TrainPrecision::Bf16, losses)?;
             let loss = losses.total().double_value(&[]);
             Ok((losses, loss))
         })?;
@@ -212,7 +213,7 @@ impl Run<'_> {
         );
         let fits = guard::largest(examples.len(), |count| {
             optimizer.zero_grad();
-            release_memory(device);
+            release_memory();
             let few = examples.get(..count).unwrap_or(examples);
             matches!(guarded(|| self.gradients(few, &[], state, true, &mut Spent::default())), Ok(Ok(_)))
         });

@@ -23,7 +23,7 @@ const MODELS: [(&str, &str); 4] = [
     (
         "fe_lws",
         "model: {fe_lws: {layers: 2, embedding: 16, hidden: 16, image: 16, merge: 24}}
-train: {batch_size: 40, epochs: 1}
+train: {batch_size: 40, epochs: 1, optimizer: {lr: 2e-3}}
 ",
     ),
     (
@@ -38,14 +38,14 @@ train: {examples: images, batch_size: 12, epochs: 1, optimizer: {kind: radam, lr
         "model: {cssa: {width: 16, heads: 2, inner: 24, encoder_layers: 2, decoder_layers: 2, \
          augment: {views: 2, text: {synonyms: 0}}}}
 pretrain: {batch_size: 12, epochs: 1, early_stop: {metric: R_mean}}
-train: {batch_size: 40, epochs: 1}
+train: {batch_size: 40, epochs: 1, optimizer: {lr: 2e-3}}
 ",
     ),
     (
         "s2cpnet",
         "model: {s2cpnet: {grid: 2, width: 16, heads: 2, units: 1, masks: {mode: solid, missing: fail}, \
          noun_words: {min_count: 1}}}
-train: {examples: images, batch_size: 12, epochs: 1}
+train: {examples: images, batch_size: 12, epochs: 1, optimizer: {lr: 2e-3}}
 ",
     ),
 ];
@@ -84,3 +84,34 @@ fn every_model_trains_is_scored_and_captions_on_a_device() {
         assert_eq!(captions.lines().count(), 2, "{captions}");
     }
 }
+
+/// In bfloat16 every model's loss stays beside that of float32, and its parameters stay float32.
+#[test]
+fn every_model_learns_in_bfloat16_as_in_float32() {
+    let Some(library) = simulated() else { return };
+    let place = workplace();
+    for (model, _) in MODELS {
+        let yaml = format!("{model}.yaml");
+        let losses = |precision: &str| -> Vec<f64> {
+            let output = format!("{model}-{precision}");
+            let precision = format!("train.precision={precision}");
+            let epochs = if model == "fe_lws" || model == "cssa" { "train.epochs=34" } else { "train.epochs=50" };
+            let train = ["train", &yaml, &precision, epochs, "train.early_stop.patience=200", "--output", &output];
+            let more: &[&str] = if model == "cssa" { &["pretrain.precision=bf16"] } else { &[] };
+            run(place, library, &[&train, more].concat());
+            let metrics = fs::read_to_string(place.join(&output).join("metrics.jsonl")).unwrap();
+            let loss =
+                |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["train_loss"].as_f64().unwrap();
+            metrics.lines().map(loss).collect()
+        };
+        let (exact, rounded) = (losses("float32"), losses("bf16"));
+        let distance = |(a, b): (&f64, &f64)| (a - b).abs() / a;
+        let worst = exact.iter().zip(&rounded).map(distance).fold(0.0, f64::max);
+        println!("{model}: {:?} .. {:?}, {worst}", exact.first(), exact.last());
+        println!("{model}: {:?} .. {:?}, {worst}", rounded.first(), rounded.last());
+        assert!(worst < BF16_DISTANCE, "{model}: losses differ by {worst}");
+    }
+}
+
+/// Losses of epochs in bfloat16 differ from those in float32 by less than this part of them.
+const BF16_DISTANCE: f64 = 0.05;

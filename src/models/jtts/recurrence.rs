@@ -8,6 +8,7 @@
 use super::blocks::{Decoder, Memory};
 use crate::models::layers::lstm::{Activations, Derivatives};
 use crate::models::losses::Splices;
+use crate::runtime::libtorch::{float, without_autocast};
 use tch::{Kind, Tensor};
 
 /// What the decoder sees beside its own states, all within LibTorch's graph. `N` tokens, `B` rows, `P` regions.
@@ -22,11 +23,30 @@ pub(super) struct Known {
     pub(super) values: Tensor,
 }
 
+impl Known {
+    /// The same as Float, as it is without autocast.
+    fn float(self) -> Self {
+        let Self { first, semantics, keys, values } = self;
+        Self {
+            first: float(&first),
+            semantics: semantics.iter().map(float).collect(),
+            keys: float(&keys),
+            values: float(&values),
+        }
+    }
+}
+
 /// `h2` at every token, `[N, D]`, from zero states; the backward pass goes to `splices`.
 pub(super) fn run(decoder: &Decoder, known: Known, batch_sizes: &[i64], splices: &mut Splices) -> Tensor {
     if splices.libtorch() {
         return within_graph(decoder, &known, batch_sizes);
     }
+    // Its backward pass runs outside autocast, and its operations in place are not cast: float32 throughout.
+    without_autocast(|| own(decoder, known.float(), batch_sizes, splices))
+}
+
+/// [`run`] with the backward pass of this module.
+fn own(decoder: &Decoder, known: Known, batch_sizes: &[i64], splices: &mut Splices) -> Tensor {
     let weights = Weights::of(decoder);
     let (steps, memory) = tch::no_grad(|| forward(&weights, &known, batch_sizes));
     splices.add(&cat(&steps, |step| &step.second.hidden), move |gradient| {

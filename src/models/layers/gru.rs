@@ -1,6 +1,7 @@
 //! A one-layer GRU over packed sequences.
 
 use crate::models::losses::Splices;
+use crate::runtime::libtorch::{float, without_autocast};
 use tch::{Device, Kind, Tensor, nn};
 
 /// Gated recurrent unit with PyTorch's parameters and gates (Keras' `reset_after`):
@@ -21,12 +22,33 @@ impl Gru {
     pub fn new(path: &nn::Path, input: i64, hidden: i64) -> Self {
         let bound = 1.0 / (hidden as f64).sqrt();
         let uniform = |name: &str, shape: &[i64]| path.var(name, shape, nn::Init::Uniform { lo: -bound, up: bound });
-        Self {
+        let gru = Self {
             weight_ih: uniform("weight_ih_l0", &[3 * hidden, input]),
             weight_hh: uniform("weight_hh_l0", &[3 * hidden, hidden]),
             bias_ih: uniform("bias_ih_l0", &[3 * hidden]),
             bias_hh: uniform("bias_hh_l0", &[3 * hidden]),
             hidden,
+        };
+        gru.flatten(input);
+        gru
+    }
+
+    fn weights(&self) -> [&Tensor; 4] {
+        [&self.weight_ih, &self.weight_hh, &self.bias_ih, &self.bias_hh]
+    }
+
+    /// On a GPU makes the parameters views of one block, as cuDNN wants them: else it copies them at every call. A
+    /// LibTorch without cuDNN needs no such block.
+    fn flatten(&self, input: i64) {
+        /// cuDNN's number of the GRU in LibTorch.
+        const GRU: i64 = 3;
+        if self.weight_ih.device().is_cuda() {
+            let weights = self.weights();
+            let flatten =
+                || Tensor::f_internal_cudnn_rnn_flatten_weight(&weights, 4, input, GRU, self.hidden, 0, 1, true, false);
+            if let Err(error) = tch::no_grad(flatten) {
+                tracing::debug!("the GRU's weights stay apart: {error}");
+            }
         }
     }
 
@@ -54,13 +76,16 @@ impl Gru {
         })
     }
 
-    /// [`Self::packed`] by LibTorch's own operator (cuDNN's on a GPU), within its graph.
+    /// [`Self::packed`] by LibTorch's own operator (cuDNN's on a GPU), within its graph. Without autocast, which would
+    /// make it float16: gradients would need scaling.
     fn packed_fused(&self, xs: &Tensor, batch_sizes: &[i64]) -> Tensor {
         let rows = batch_sizes.first().copied().unwrap_or(0);
-        let initial = Tensor::zeros([1, rows, self.hidden], (xs.kind(), xs.device()));
         let sizes = Tensor::from_slice(batch_sizes);
-        let weights = [&self.weight_ih, &self.weight_hh, &self.bias_ih, &self.bias_hh];
-        Tensor::gru_data(xs, &sizes, &initial, &weights, true, 1, 0.0, true, false).0
+        without_autocast(|| {
+            let xs = float(xs);
+            let initial = Tensor::zeros([1, rows, self.hidden], (Kind::Float, xs.device()));
+            Tensor::gru_data(&xs, &sizes, &initial, &self.weights(), true, 1, 0.0, true, false).0
+        })
     }
 
     /// One step: `xs` `[R, D]`, `hidden` `[R, H]` -> `[R, H]`.

@@ -3,8 +3,8 @@
 mod parts;
 mod update;
 
-use super::libtorch::{clear_gradient, set_gradient};
 use super::parallel::ProcessGroup;
+use crate::runtime::libtorch::{clear_gradient, set_gradient};
 use crate::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;

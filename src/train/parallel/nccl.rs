@@ -3,7 +3,7 @@
 //! Untried: no measurement has been made on a GPU.
 
 use super::{Launch, Link, rendezvous};
-use crate::train::libtorch;
+use crate::runtime::libtorch;
 use anyhow::{Context, Result, bail};
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use std::ffi::{CStr, c_char, c_int, c_void};

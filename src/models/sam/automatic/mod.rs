@@ -7,6 +7,7 @@ mod nms;
 
 use super::frame::Frame;
 use crate::data::masks::{Found, Rle, RunLengths};
+use crate::runtime::guard::halving;
 use ::image::RgbImage;
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
@@ -155,8 +156,11 @@ fn of_crop(
     let above = (rules.pred_iou_thresh > 0.0).then_some(rules.pred_iou_thresh as f32);
     let mut found = Vec::new();
     for points in points.chunks(rules.points_per_batch) {
-        let candidates = predictor.predict(points, above)?;
-        found.extend(of_candidates(&candidates, points, &frame, crop.bounds, size, rules)?);
+        found.extend(halving(points.len(), "points", &mut |part| {
+            let points = points.get(part).unwrap_or_default();
+            let candidates = predictor.predict(points, above)?;
+            of_candidates(&candidates, points, &frame, crop.bounds, size, rules)
+        })?);
     }
     let scores: Vec<f32> = found.iter().map(|found: &Found| found.iou).collect();
     Ok(chosen(found, &scores, rules.box_nms_thresh))

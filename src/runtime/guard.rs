@@ -1,9 +1,13 @@
-//! Memory that runs out during a step, as a value instead of a panic.
+//! Memory that runs out, as a value instead of a panic; and work that is done in smaller parts then.
 
+use super::libtorch::release_memory;
+use anyhow::{Result, bail};
 use std::any::Any;
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+use tch::Tensor;
 
 /// What LibTorch's allocators say when they have none left.
 const PHRASES: [&str; 4] =
@@ -11,7 +15,7 @@ const PHRASES: [&str; 4] =
 
 /// Memory ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OutOfMemory;
+pub struct OutOfMemory;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
@@ -19,7 +23,7 @@ thread_local! {
 
 /// Runs `work`. LibTorch's operations panic where they fail: for want of memory, that is caught and not printed; any
 /// other panic goes on.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, OutOfMemory> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, OutOfMemory> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let print = panic::take_hook();
@@ -41,9 +45,44 @@ fn is_out_of_memory(payload: &(dyn Any + Send)) -> bool {
     text.is_some_and(|text| PHRASES.iter().any(|phrase| text.contains(phrase)))
 }
 
+/// What `work` gives of `0..count`, in order: of all at once or, where memory runs out, of one half and then of the
+/// other, and so on. `what` names them, in the plural.
+///
+/// Errors: those of `work`, and one that does not fit on its own.
+pub fn halving<R>(count: usize, what: &str, work: &mut dyn FnMut(Range<usize>) -> Result<Vec<R>>) -> Result<Vec<R>> {
+    let (mut waiting, mut done) = (vec![0..count], Vec::new());
+    while let Some(part) = waiting.pop() {
+        if let Ok(of_part) = guarded(|| work(part.clone())) {
+            done.extend(of_part?);
+            continue;
+        }
+        release_memory();
+        let count = part.len();
+        if count < 2 {
+            bail!("out of memory: not even one of the {what} fits; use a device with more memory, or --device cpu");
+        }
+        tracing::warn!("out of memory: {count} {what} do not fit at a time; trying half of them");
+        let middle = part.start + count / 2;
+        waiting.extend([middle..part.end, part.start..middle]);
+    }
+    Ok(done)
+}
+
+/// [`halving`] of tensors with one entry an image along their first dimension.
+pub fn halving_images<R>(images: &[Tensor], work: &mut dyn FnMut(&[Tensor]) -> Result<Vec<R>>) -> Result<Vec<R>> {
+    let count = images.first().and_then(|images| images.size().first().copied()).unwrap_or(0);
+    halving(usize::try_from(count)?, "images", &mut |part| {
+        let (start, length) = (part.start as i64, part.len() as i64);
+        if length == count {
+            return work(images);
+        }
+        work(&images.iter().map(|images| images.narrow(0, start, length)).collect::<Vec<_>>())
+    })
+}
+
 /// The largest of `1..below` that `fits`, found by halving and then to within an eighth of it: fitting is assumed to be
 /// a matter of size alone.
-pub(super) fn largest(below: usize, mut fits: impl FnMut(usize) -> bool) -> Option<usize> {
+pub fn largest(below: usize, mut fits: impl FnMut(usize) -> bool) -> Option<usize> {
     let (mut too_large, mut good) = (below, below / 2);
     while good > 0 && !fits(good) {
         (too_large, good) = (good, good / 2);
@@ -63,7 +102,7 @@ pub(super) fn largest(below: usize, mut fits: impl FnMut(usize) -> bool) -> Opti
 }
 
 /// Batch size and number of batches of at most `fits` examples that make a step of exactly `step`.
-pub(super) fn split(step: usize, fits: usize) -> (usize, usize) {
+pub fn split(step: usize, fits: usize) -> (usize, usize) {
     let batches = (1..=step).find(|n| step.is_multiple_of(*n) && step / n <= fits).unwrap_or(step.max(1));
     (step / batches, batches)
 }
@@ -71,7 +110,7 @@ pub(super) fn split(step: usize, fits: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind, Tensor};
+    use tch::{Device, Kind};
 
     #[test]
     fn libtorch_s_own_failure_is_caught_and_other_panics_go_on() {
@@ -79,6 +118,24 @@ mod tests {
         assert_eq!(guarded(huge), Err(OutOfMemory));
         assert_eq!(guarded(|| 3), Ok(3));
         assert!(panic::catch_unwind(|| guarded(|| panic!("another"))).is_err());
+    }
+
+    #[test]
+    fn what_does_not_fit_at_once_is_done_in_halves_in_order_and_other_failures_go_on() {
+        let rows = [Tensor::arange(11, (Kind::Int64, Device::Cpu))];
+        let mut most = 0;
+        let mut work = |part: &[Tensor]| {
+            let values = Vec::<i64>::try_from(&part[0])?;
+            assert!(values.len() <= 3, "DefaultCPUAllocator: not enough memory");
+            most = most.max(values.len());
+            Ok(values)
+        };
+        assert_eq!(halving_images(&rows, &mut work).unwrap(), (0..11).collect::<Vec<i64>>());
+        assert_eq!(most, 3);
+        let none = halving_images(&rows, &mut |_| -> Result<Vec<i64>> { panic!("CUDA out of memory") });
+        assert!(none.unwrap_err().to_string().contains("not even one of the images fits"));
+        let other = halving_images(&rows, &mut |_| -> Result<Vec<i64>> { bail!("another") });
+        assert_eq!(other.unwrap_err().to_string(), "another");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <string>
 
 extern "C" {
 
@@ -27,15 +28,16 @@ void rsic_allow_tf32(bool on) {
   at::globalContext().setAllowTF32CuDNN(on);
 }
 
-bool rsic_tf32_is_allowed() { return at::globalContext().allowTF32CuBLAS(); }
+bool rsic_tf32_is_allowed(bool convolutions) {
+  auto &context = at::globalContext();
+  return convolutions ? context.allowTF32CuDNN() : context.allowTF32CuBLAS();
+}
 
 void rsic_deterministic(bool on) {
   at::globalContext().setDeterministicAlgorithms(on, /*warn_only=*/false);
   at::globalContext().setDeterministicCuDNN(on);
   at::globalContext().setBenchmarkCuDNN(false);
 }
-
-bool rsic_is_deterministic() { return at::globalContext().deterministicAlgorithms(); }
 
 // Bytes that tensors hold on a CUDA device, now and at most; false where LibTorch cannot tell.
 bool rsic_cuda_memory(int device, std::uint64_t *now, std::uint64_t *peak) {
@@ -48,6 +50,19 @@ bool rsic_cuda_memory(int device, std::uint64_t *now, std::uint64_t *peak) {
   } catch (const std::exception &) {
     return false;
   }
+}
+
+// Why there is no CUDA device, in LibTorch's words, cut to the size; empty where it has no reason.
+void rsic_why_no_cuda(char *text, std::size_t size) {
+  std::string why;
+  try {
+    at::globalContext().lazyInitDevice(at::kCUDA);
+  } catch (const c10::Error &error) {
+    why = error.what_without_backtrace();
+  } catch (const std::exception &error) {
+    why = error.what();
+  }
+  text[why.copy(text, size - 1)] = '\0';
 }
 
 // Gives the memory that LibTorch keeps in store back to the CUDA device.
