@@ -31,8 +31,11 @@ fn one_of_several_processes_is_refused_where_it_could_only_do_all_the_work() {
         command.env("RANK", "1").env("WORLD_SIZE", "2").output().unwrap()
     };
     fs::write(place.join("pretrain.yaml"), "").unwrap();
-    refused(&several(&["pretrain", "pretrain.yaml"]), &["process 2 of 2 started by torchrun", "'rsic pretrain'"]);
+    let probe = ["pretrain", "pretrain.yaml", "--linear-probe"];
+    refused(&several(&probe), &["process 2 of 2 started by torchrun", "'rsic pretrain --linear-probe"]);
     if cfg!(not(feature = "mpi")) {
+        let classes = ["pretrain", "--data", "scenes", "--encoder", "resnet50"];
+        refused(&several(&classes), &["process 2 of 2 started by torchrun", "--features mpi"]);
         refused(&several(&["train", "small.yaml"]), &["process 2 of 2 started by torchrun", "--features mpi"]);
         assert!(!place.join("runs").exists(), "nothing is written");
     }
@@ -80,6 +83,17 @@ fn two_processes_train_as_one_with_batches_of_twice_the_size() {
     let lines = fs::read_to_string(place.join("two/metrics.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 3, "one process writes");
     assert_eq!(fs::read_to_string(place.join("two/STATUS")).unwrap().trim(), "done");
+}
+
+#[test]
+fn two_processes_train_an_encoder_together() {
+    let place = place("parallel-classes");
+    let arguments = ["pretrain", "--data", "scenes", "--encoder", "resnet18", "--epochs", "1", "--output", "two"];
+    let Some(mut two) = together(&place, 2, &arguments) else { return };
+    let output = two.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(fs::read_to_string(place.join("two/metrics.jsonl")).unwrap().lines().count(), 1, "one process writes");
+    assert!(place.join("two/weights.safetensors").is_file());
 }
 
 #[test]

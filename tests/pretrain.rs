@@ -59,7 +59,8 @@ fn train(config: &Pretraining, folder: &Path, resume: bool, stop: usize) -> BTre
     let evaluating = |_, _, _| count();
     let objective = SceneObjective::new(&encoder, &scenes, config, &evaluating);
     let never = Interrupt::never();
-    let (state, outcome) = objective.train(&store, folder, &[], resume, &never, &mut |_| count()).unwrap();
+    let (state, outcome) =
+        objective.train(&store, folder, &[], resume, &never, &ProcessGroup::solo(), &mut |_| count()).unwrap();
     assert_eq!((outcome, state.history.len()), (Outcome::Finished, config.train.epochs));
     encoder.variables().iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect()
 }

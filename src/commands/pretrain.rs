@@ -3,23 +3,24 @@
 use super::ExitStatus;
 use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, PretrainArgs};
+use crate::config::to_yaml;
 use crate::data::Split;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{Precision, RANDOM, Trainable};
 use crate::pretrain::{self, ClassSource, Confusion, Pretraining, SceneObjective, Scenes, Summary};
-use crate::runs::RunLock;
+use crate::runs::{RunFolder, RunLock};
 use crate::runtime::{self, Interrupt};
 use crate::scenes;
-use crate::train::checkpoint::{self, Companion};
+use crate::train::Companion;
 use crate::train::parallel::Launch;
-use crate::train::{Done, Outcome, TrainState};
-use crate::util::fs::{cache_dir, read_text, sha256_file, write_atomic};
+use crate::train::{Done, Outcome, ProcessGroup, TrainState};
+use crate::util::fs::{cache_dir, sha256_file};
 use crate::util::logging;
+use crate::util::shell::{continuing, this_command};
 use crate::weights;
 use anyhow::{Context, Result, bail};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use tch::Device;
@@ -29,12 +30,17 @@ use tch::nn::VarStore;
 const RENDERED: &str = "pretrain_scenes";
 
 pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus> {
-    Launch::from_env()?.refuse_several("rsic pretrain")?;
+    let launch = Launch::from_env()?;
+    if args.linear_probe || args.run.dry_run {
+        launch.refuse_several("rsic pretrain --linear-probe or --dry-run")?;
+    }
     let config = settings(args)?;
-    let device = runtime::device(&global.device)?;
-    runtime::set_threads(global.threads)?;
+    let device = launch.device(&global.device)?;
+    runtime::set_threads(global.threads.or(launch.threads()))?;
+    let group = ProcessGroup::join(&launch, device)?;
+    group.share(|| render(&config.data.root))?;
     let scenes = Scenes::load(&config.data)?;
-    tell(&config, &scenes)?;
+    group.share(|| tell(&config, &scenes))?;
     let folder = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&config.name));
     if args.run.dry_run {
         writeln!(stdout().lock(), "would train in '{}'", folder.display())?;
@@ -43,11 +49,11 @@ pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus
     let interrupt = Interrupt::install()?;
     match args.linear_probe {
         true => linear_probe(&config, &scenes, device, &folder, &interrupt),
-        false => train(&config, &scenes, device, &folder, &interrupt, args),
+        false => train(&config, &scenes, device, &folder, &interrupt, group, args),
     }
 }
 
-/// The settings of the file, or of `--data` and `--encoder`; the built-in scenes are rendered where they are asked for.
+/// The settings of the file, or of `--data` and `--encoder`.
 fn settings(args: &PretrainArgs) -> Result<Pretraining> {
     let Some(file) = &args.config else {
         let (Some(data), Some(encoder)) = (&args.data, &args.encoder) else {
@@ -73,13 +79,17 @@ fn settings(args: &PretrainArgs) -> Result<Pretraining> {
     ] {
         overrides.extend(value.as_ref().map(|value| format!("{key}={value}")));
     }
-    let config = pretrain::load(file, &overrides)?;
-    if config.data.root.ends_with(RENDERED) && !config.data.root.exists() {
+    pretrain::load(file, &overrides)
+}
+
+/// Renders the built-in scenes where they are asked for and not there.
+fn render(root: &Path) -> Result<()> {
+    if root.ends_with(RENDERED) && !root.exists() {
         let options = scenes::Options { count: 1360, size: 256, seed: 1 };
-        tracing::info!("rendering the built-in scenes to '{}'", config.data.root.display());
-        scenes::generate(&options, &config.data.root)?;
+        tracing::info!("rendering the built-in scenes to '{}'", root.display());
+        scenes::generate(&options, root)?;
     }
-    Ok(config)
+    Ok(())
 }
 
 fn tell(config: &Pretraining, scenes: &Scenes) -> Result<()> {
@@ -126,19 +136,22 @@ fn train(
     device: Device,
     folder: &Path,
     interrupt: &Interrupt,
+    group: ProcessGroup,
     args: &PretrainArgs,
 ) -> Result<ExitStatus> {
-    let yaml = crate::config::to_yaml(config)?;
-    let _lock = RunLock::take(folder)?;
-    let resume = open(folder, &yaml, args)?;
-    let _log = logging::attach_run(folder)?;
+    let mut lock = None;
+    let resume = group.share(|| {
+        lock = Some(RunLock::take(folder)?);
+        RunFolder::open(folder, config, args.run.resume, args.run.overwrite).map(|folder| folder.resume)
+    })?;
+    let _log = group.leads().then(|| logging::attach_run(folder)).transpose()?;
     let store = VarStore::new(device);
     let classes = scenes.classes.len() as i64;
     let pretrain::EncoderConfig { name, weights: file, .. } = &config.encoder;
     let encoder = Trainable::new(name, &store, "", Some(classes), &config.encoder.tuning())?;
     let started_from_sha256 = start(&encoder, file, config.train.seed)?;
 
-    let companions = [Companion { name: "config.yaml", content: yaml.into_bytes() }];
+    let companions = [Companion { name: "config.yaml", content: to_yaml(config)?.into_bytes() }];
     let bar: RefCell<Option<(&str, logging::Bar)>> = RefCell::default();
     let show = |pass: &'static str, done: usize, of: usize| {
         let mut bar = bar.borrow_mut();
@@ -148,11 +161,22 @@ fn train(
     };
     let evaluating = |split: Split, done, of| show(split.name(), done, of);
     let objective = SceneObjective::new(&encoder, scenes, config, &evaluating);
-    let mut on_step = |Done { done, of, .. }: Done| show("train", done, of);
-    let (state, outcome) = objective.train(&store, folder, &companions, resume, interrupt, &mut on_step)?;
+    let mut on_step = |Done { done, of, .. }: Done| {
+        if group.leads() {
+            show("train", done, of);
+        }
+    };
+    let (state, outcome) = objective.train(&store, folder, &companions, resume, interrupt, &group, &mut on_step)?;
+    let leads = group.leads();
+    group.finish();
     if outcome == Outcome::Interrupted {
-        tracing::warn!("interrupted; rerun the command with --resume to continue");
+        if leads {
+            tracing::warn!("interrupted; continue with: {}", continuing(this_command()));
+        }
         return Ok(ExitStatus::Interrupted);
+    }
+    if !leads {
+        return Ok(ExitStatus::Success);
     }
     let mut splits = BTreeMap::new();
     for split in [Split::Val, Split::Test] {
@@ -187,28 +211,6 @@ fn start(encoder: &Trainable, file: &str, seed: u64) -> Result<Option<String>> {
         tracing::info!("initialised randomly, because '{file}' lacks them or has other classes: {}", fresh.join(", "));
     }
     Ok(Some(sha256_file(path)?))
-}
-
-/// Makes or checks the run folder; true where there is something to continue.
-fn open(folder: &Path, yaml: &str, args: &PretrainArgs) -> Result<bool> {
-    let (shown, config) = (folder.display(), folder.join("config.yaml"));
-    let checkpoints = folder.join("checkpoints");
-    let started = checkpoint::exists(&checkpoints.join("last"));
-    if started && args.run.overwrite {
-        fs::remove_dir_all(&checkpoints).with_context(|| format!("cannot remove '{}'", checkpoints.display()))?;
-    } else if started && !args.run.resume {
-        bail!(
-            "'{shown}' already contains a run; continue it with --resume, replace it with --overwrite, or choose \
-            another folder with --output"
-        );
-    } else if started && read_text(&config)? != yaml {
-        bail!(
-            "'{shown}' contains a run with other settings ('{}'); choose another folder with --output",
-            config.display()
-        );
-    }
-    write_atomic(&config, yaml.as_bytes())?;
-    Ok(started && !args.run.overwrite)
 }
 
 fn summary(

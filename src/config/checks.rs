@@ -45,6 +45,11 @@ impl Checks {
         });
     }
 
+    /// From 0 to 1: a probability, an opacity.
+    pub fn unit(&mut self, path: &str, value: f64) {
+        self.require((0.0..=1.0).contains(&value), path, || format!("out of range (expected 0 to 1, found {value})"));
+    }
+
     pub fn one_of(&mut self, path: &str, value: &str, valid: &[&str]) {
         self.require(valid.contains(&value), path, || {
             let near = suggest::nearest(value, valid.iter().copied())

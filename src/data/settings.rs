@@ -67,6 +67,18 @@ impl Default for SplitRule {
     }
 }
 
+impl SplitRule {
+    /// Adds what is wrong with these settings, which stand under `data.split`, to `checks`.
+    pub fn check(&self, checks: &mut Checks) {
+        checks.fraction("data.split.train", self.train);
+        checks.fraction("data.split.val", self.val);
+        let sum = self.train + self.val;
+        checks.require(sum <= 1.0 + 1e-9, "data.split", || {
+            format!("fractions exceed 1 (expected train + val of at most 1, found {sum})")
+        });
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TextField {
@@ -114,12 +126,7 @@ impl DataConfig {
         checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
             "empty (expected the splits that the vocabulary is built from, for example [train])".into()
         });
-        let split = &self.split;
-        checks.fraction("data.split.train", split.train);
-        checks.fraction("data.split.val", split.val);
-        checks.require(split.train + split.val <= 1.0, "data.split", || {
-            format!("fractions exceed 1 (expected train + val of at most 1, found {})", split.train + split.val)
-        });
+        self.split.check(checks);
         for (index, split) in vocabulary.splits.iter().enumerate() {
             checks.one_of(&format!("data.vocabulary.splits.{index}"), split, &SPLITS);
         }

@@ -1,6 +1,6 @@
 //! Random crops and flips of training images.
 
-use crate::config::Invalid;
+use crate::config::Checks;
 use crate::data::image;
 use crate::util::rng::Rng;
 use ::image::{RgbImage, imageops};
@@ -39,21 +39,14 @@ pub struct Crop {
 }
 
 impl AugmentConfig {
-    pub(super) fn faults(&self) -> Vec<Invalid> {
-        let mut faults = Vec::new();
+    pub(super) fn check(&self, checks: &mut Checks) {
         for (path, [low, high], limit) in [("augment.scale", self.scale, 1.0), ("augment.ratio", self.ratio, 100.0)] {
-            if !(low > 0.0 && low <= high && high <= limit) {
-                let message =
-                    format!("must be two increasing numbers above 0 and at most {limit} (found [{low}, {high}])");
-                faults.push((path.to_owned(), message));
-            }
+            checks.require(low > 0.0 && low <= high && high <= limit, path, || {
+                format!("out of range (expected two rising numbers above 0, {limit} at most, found [{low}, {high}])")
+            });
         }
-        for (path, chance) in [("augment.flip", self.flip), ("augment.vertical_flip", self.vertical_flip)] {
-            if !(0.0..=1.0).contains(&chance) {
-                faults.push((path.to_owned(), format!("must be 0 to 1 (found {chance})")));
-            }
-        }
-        faults
+        checks.unit("augment.flip", self.flip);
+        checks.unit("augment.vertical_flip", self.vertical_flip);
     }
 
     /// A crop of an image of `width` x `height`: its area uniform in `scale`, its shape log-uniform in `ratio`, its

@@ -232,39 +232,22 @@ impl Pretraining {
 
     /// Everything that is out of range: the dotted path of the setting, and the sentence after it.
     pub fn faults(&self) -> Vec<Invalid> {
-        let mut faults = Vec::new();
-        let mut require = |holds: bool, path: &str, message: String| {
-            if !holds {
-                faults.push((path.to_owned(), message));
-            }
-        };
-        if let Err(error) = spec::find(&self.encoder.name) {
-            require(false, "encoder.name", error.to_string());
-        }
-        let unit = |value: f64| (0.0..=1.0).contains(&value);
-        let size = self.encoder.image_size;
-        require((32..=1024).contains(&size), "encoder.image_size", format!("must be 32 to 1024 (found {size})"));
-        for (path, value) in [("data.split.train", self.data.split.train), ("data.split.val", self.data.split.val)] {
-            require(unit(value), path, format!("must be 0 to 1 (found {value})"));
-        }
-        let sum = self.data.split.train + self.data.split.val;
-        require(sum <= 1.0 + 1e-9, "data.split", format!("train and val add up to {sum}, must be at most 1"));
-        let train = &self.train;
-        require(train.workers >= 1, "train.workers", "must be 1 or more (found 0)".into());
-        require(train.patience != Some(0), "train.patience", "must be 1 or more (found 0)".into());
-        let smoothing = train.label_smoothing;
-        require(
-            (0.0..1.0).contains(&smoothing),
-            "train.label_smoothing",
-            format!("must be 0 or more and below 1 (found {smoothing})"),
-        );
         let mut checks = Checks::default();
+        let (found, size) = (spec::find(&self.encoder.name), self.encoder.image_size);
+        checks.require(found.is_ok(), "encoder.name", || found.err().map_or_else(String::new, |e| e.to_string()));
+        checks.require((32..=1024).contains(&size), "encoder.image_size", || {
+            format!("out of range (expected 32 to 1024 pixels, found {size})")
+        });
+        self.data.split.check(&mut checks);
+        let train = &self.train;
+        checks.at_least("train.workers", train.workers, 1);
+        checks.at_least_if_set("train.patience", train.patience, 1);
+        checks.fraction("train.label_smoothing", train.label_smoothing);
         // Whether the patience fits is said above, under its own name.
         let early_stop = EarlyStopConfig { metric: ACCURACY.into(), ..EarlyStopConfig::default() };
         TrainConfig { early_stop, ..train.engine() }.check("train", &[ACCURACY], &mut checks);
-        faults.extend(checks.into_faults());
-        faults.extend(self.augment.faults());
-        faults
+        self.augment.check(&mut checks);
+        checks.into_faults()
     }
 }
 

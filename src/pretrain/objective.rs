@@ -59,7 +59,8 @@ impl<'a> SceneObjective<'a> {
     /// encoder's parameters at its root, at the end those of the best epoch.
     ///
     /// The order of images, crops and dropout depend on (seed, epoch, step, image) alone, so a continued run equals an
-    /// uninterrupted one bit for bit on a CPU.
+    /// uninterrupted one bit for bit on a CPU. Every process of the group trains; batch normalisation goes by the images
+    /// of each process, and the running statistics that are kept are those of the first.
     ///
     /// # Errors
     /// Those of [`Run::train`], and an image that cannot be read.
@@ -70,6 +71,7 @@ impl<'a> SceneObjective<'a> {
         companions: &[Companion],
         resume: bool,
         interrupt: &Interrupt,
+        group: &ProcessGroup,
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         Run {
@@ -79,7 +81,7 @@ impl<'a> SceneObjective<'a> {
             folder,
             companions,
             interrupt,
-            group: &ProcessGroup::solo(),
+            group,
             on_step,
         }
         .train(resume)

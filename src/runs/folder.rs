@@ -1,7 +1,7 @@
 //! A run folder: what was asked, with what, and how it stands.
 
 use super::{Environment, FIRST_STAGE, first_stage_folder};
-use crate::experiment::{self, Experiment};
+use crate::config::{self, Settings, to_yaml};
 use crate::train::checkpoint;
 use crate::util::fs::{read_text, write_atomic};
 use crate::util::shell::this_command;
@@ -40,12 +40,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens or makes the folder. One that holds another experiment is refused; one that holds this experiment must be
+    /// Opens or makes the folder. One that holds another run is refused; one that holds this one must be
     /// resumed or overwritten, never silently mixed.
-    pub fn open(path: &Path, experiment: &Experiment, resume: bool, overwrite: bool) -> Result<Self> {
+    pub fn open<T: Settings + Serialize>(path: &Path, settings: &T, resume: bool, overwrite: bool) -> Result<Self> {
         let shown = path.display();
         let config = path.join(CONFIG);
-        let yaml = experiment::to_yaml(experiment)?;
+        let yaml = to_yaml(settings)?;
         // A run that failed before its first checkpoint left nothing to lose.
         let checkpoints = [path.join("checkpoints/last"), first_stage_folder(path).join("checkpoints/last")];
         let started = checkpoints.iter().any(|last| checkpoint::exists(last));
@@ -67,7 +67,7 @@ impl RunFolder {
                     choose another folder with --output"
                 );
             }
-            if read_text(&config)? != yaml && !says_the_same(&config, &yaml) {
+            if read_text(&config)? != yaml && !says_the_same::<T>(&config, &yaml) {
                 bail!(
                     "'{shown}' contains a run with other settings ('{}'); choose another folder with --output, or \
                      replace it with --overwrite",
@@ -109,7 +109,7 @@ impl RunFolder {
 }
 
 /// Whether a stored config means the settings of another, which is resolved: it may have old names for some.
-fn says_the_same(config: &Path, yaml: &str) -> bool {
-    let stored = experiment::load(config, &[]).and_then(|loaded| experiment::to_yaml(&loaded.experiment));
+fn says_the_same<T: Settings + Serialize>(config: &Path, yaml: &str) -> bool {
+    let stored = config::load::<T>(config, &[]).and_then(|(settings, ..)| to_yaml(&settings));
     stored.is_ok_and(|stored| stored == yaml)
 }

@@ -45,7 +45,7 @@ fn count(model: &str) -> String {
     let folder = Path::new("counted").join(model);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    let first_stage = experiment.pretrain.is_some();
+    let first_stage = experiment.first_stage.is_some();
     let mut session = Session::new(experiment, Device::Cuda(0), &mut |_| Ok(())).unwrap();
     let mut stages: Vec<Vec<Counted>> = Vec::new();
     let mut before = Counted::now();

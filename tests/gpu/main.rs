@@ -37,7 +37,7 @@ train: {examples: images, batch_size: 12, epochs: 1, optimizer: {kind: radam, lr
         "cssa",
         "model: {cssa: {width: 16, heads: 2, inner: 24, encoder_layers: 2, decoder_layers: 2, \
          augment: {views: 2, text: {synonyms: 0}}}}
-pretrain: {batch_size: 12, epochs: 1, early_stop: {metric: R_mean}}
+first_stage: {batch_size: 12, epochs: 1, early_stop: {metric: R_mean}}
 train: {batch_size: 40, epochs: 1, optimizer: {lr: 2e-3}}
 ",
     ),

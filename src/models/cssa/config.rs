@@ -187,9 +187,7 @@ impl ModelSettings for Config {
             ("augment.text.paraphrase", text.paraphrase),
             ("augment.text.synonyms", text.synonyms),
         ] {
-            checks.require((0.0..=1.0).contains(&value), &path(field), || {
-                format!("out of range (expected 0 to 1, found {value})")
-            });
+            checks.unit(&path(field), value);
         }
         checks.fraction(&path("augment.images.crop"), images.crop);
     }

@@ -244,10 +244,7 @@ impl ModelSettings for Config {
         });
         checks.fraction(&path("dropout"), self.dropout);
         checks.fraction(&path("word_dropout"), self.word_dropout);
-        let opacity = self.masks.opacity;
-        checks.require((0.0..=1.0).contains(&opacity), &path("masks.opacity"), || {
-            format!("out of range (expected 0 to 1, found {opacity})")
-        });
+        checks.unit(&path("masks.opacity"), self.masks.opacity);
         for (field, value) in [("scale", self.masks.segmenter.scale), ("sigma", self.masks.segmenter.sigma)] {
             checks.above_zero(&path(&format!("masks.segmenter.{field}")), value);
         }
