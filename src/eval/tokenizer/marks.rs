@@ -1,9 +1,24 @@
 //! Everything that is not a word: punctuation, brackets, quotes, symbols.
 
 use super::Scanner;
+use super::classes::{Class, class};
 
 pub(super) fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{92}' | '\u{91}')
+}
+
+/// Penn Treebank's form of a quotation mark beyond ASCII; low marks stay as they are.
+fn quote(c: char) -> Option<&'static str> {
+    Some(match c {
+        '\u{201C}' | '\u{93}' | '«' => "``",
+        '\u{201D}' | '\u{94}' | '»' => "''",
+        '\u{2018}' | '\u{201B}' | '\u{91}' => "`",
+        '\u{2019}' | '\u{92}' => "'",
+        '\u{201A}' => "\u{201A}",
+        '\u{201E}' => "\u{201E}",
+        '\u{201F}' => "\u{201F}",
+        _ => return None,
+    })
 }
 
 impl Scanner<'_, '_> {
@@ -16,15 +31,15 @@ impl Scanner<'_, '_> {
             '.' => self.dots(),
             '?' | '!' => self.loud(),
             ',' | ';' | ':' | '"' | '`' | '\'' => self.at += 1,
-            '\u{2018}'..='\u{201F}' | '\u{91}'..='\u{94}' | '«' | '»' | '…' | '\u{85}' => self.at += 1,
-            '-' | '\u{2013}' | '\u{2014}' | '\u{2012}' | '\u{2015}' | '\u{96}' | '\u{97}' => self.dashes(),
+            c if quote(c).is_some() => self.quotes(),
+            '-' => self.dashes(),
             '(' => self.bracket("-lrb-"),
             ')' => self.bracket("-rrb-"),
             '[' => self.bracket("-lsb-"),
             ']' => self.bracket("-rsb-"),
             '{' => self.bracket("-lcb-"),
             '}' => self.bracket("-rcb-"),
-            '€' => self.bracket("$"),
+            '€' | '¤' | '\u{20A0}' | '\u{80}' => self.bracket("$"),
             '£' => self.bracket("#"),
             '¢' => self.bracket("cents"),
             '½' => self.bracket("1/2"),
@@ -33,13 +48,38 @@ impl Scanner<'_, '_> {
             '⅓' => self.bracket("1/3"),
             '⅔' => self.bracket("2/3"),
             '&' => self.ampersand(),
-            '*' | '_' | '#' => self.run_of(c),
+            '*' | '_' | '#' | '@' => self.run_of(c),
             '<' if self.tag() => {}
+            '<' | '>' if self.peek(1) == c => self.twice(c),
+            _ if !c.is_ascii() && class(c) == Class::Run => self.raised(),
+            _ if !c.is_ascii() && class(c) == Class::Gone => self.at += 1,
             _ => {
                 self.out.push_chars(&[c]);
                 self.at += 1;
             }
         }
+    }
+
+    /// A run of quotation marks becomes Penn Treebank's, of which one alone is dropped.
+    fn quotes(&mut self) {
+        let mut marks = String::new();
+        while let Some(mark) = quote(self.peek(0)) {
+            marks.push_str(mark);
+            self.at += 1;
+        }
+        if !matches!(marks.as_str(), "`" | "``" | "'" | "''") {
+            self.out.push(&marks);
+        }
+    }
+
+    /// Raised and lowered digits.
+    fn raised(&mut self) {
+        let start = self.at;
+        while !self.peek(0).is_ascii() && class(self.peek(0)) == Class::Run {
+            self.at += 1;
+        }
+        let run = self.slice(start, self.at).to_vec();
+        self.out.push_chars(&run);
     }
 
     fn bracket(&mut self, token: &str) {
@@ -66,7 +106,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// Dashes are dropped, but for five or more hyphens.
+    /// Hyphens are dropped, but for five or more.
     fn dashes(&mut self) {
         let start = self.at;
         while self.peek(0) == '-' {
@@ -75,8 +115,6 @@ impl Scanner<'_, '_> {
         if self.at - start > 4 {
             let run = self.slice(start, self.at).to_vec();
             self.out.push_chars(&run);
-        } else if self.at == start {
-            self.at += 1; // a dash proper
         }
     }
 
@@ -138,6 +176,12 @@ impl Scanner<'_, '_> {
             }
         }
         self.bracket("&");
+    }
+
+    /// Pairs stay together: `<<`.
+    fn twice(&mut self, c: char) {
+        self.out.push_chars(&[c, c]);
+        self.at += 2;
     }
 
     fn run_of(&mut self, c: char) {

@@ -1,6 +1,7 @@
 //! Words, numbers, contractions, abbreviations and addresses.
 
 use super::abbreviations::{self, Abbreviation};
+use super::classes::{Class, class};
 use super::marks::is_apostrophe;
 use super::{Scanner, is_space};
 
@@ -15,8 +16,9 @@ impl Scanner<'_, '_> {
         if is_apostrophe(first) {
             return self.apostrophe_word();
         }
-        let signed = matches!(first, '.' | '-' | '+') && self.peek(1).is_ascii_digit();
-        let tag = matches!(first, '@' | '#') && self.peek(1).is_alphabetic();
+        let sign = matches!(first, '.' | '-' | '+') || is_arabic_separator(first);
+        let signed = sign && self.peek(1).is_ascii_digit();
+        let tag = matches!(first, '@' | '#') && self.peek(1).is_alphabetic() && is_word(self.peek(1));
         if !(is_word(first) || signed || tag) {
             return false;
         }
@@ -83,7 +85,7 @@ impl Scanner<'_, '_> {
     fn joins(&self, start: usize, end: usize, slashes: &mut u32) -> bool {
         let after = self.at(end + 1);
         match self.at(end) {
-            '-' | '_' => is_word(after),
+            '-' | '_' | '\u{2010}' | '\u{2011}' | '\u{58A}' => is_word(after),
             '/' => {
                 *slashes += 1;
                 after.is_ascii_alphanumeric() && *slashes <= 2
@@ -91,6 +93,7 @@ impl Scanner<'_, '_> {
             // No space after a full stop: the reference keeps both words in one token.
             '.' | '!' | '?' => {
                 after.is_alphabetic()
+                    && is_word(after)
                     && *slashes == 0
                     && self.slice(start, end).first().is_some_and(|c| c.is_alphabetic())
             }
@@ -256,7 +259,7 @@ impl Scanner<'_, '_> {
         if matches!(self.at(end), '-' | '+') {
             end += 1;
         }
-        if self.at(end) == '.' {
+        if self.at(end) == '.' || is_arabic_separator(self.at(end)) {
             end += 1;
         }
         let digits = |mut at: usize| {
@@ -267,7 +270,8 @@ impl Scanner<'_, '_> {
         };
         end = digits(end);
         let mut joined = false;
-        while matches!(self.at(end), '.' | ',' | ':') && self.at(end + 1).is_ascii_digit() {
+        let ties = |c: char| matches!(c, '.' | ',' | ':' | '\u{2044}') || is_arabic_separator(c);
+        while ties(self.at(end)) && self.at(end + 1).is_ascii_digit() {
             joined = true;
             end = digits(end + 1);
         }
@@ -297,29 +301,42 @@ impl Scanner<'_, '_> {
 
     /// Web and mail addresses, up to the next space.
     fn address(&mut self) -> bool {
-        let start = self.at;
         if !self.peek(0).is_ascii_alphanumeric() {
             return false;
         }
+        let end = self.mail(self.at).or_else(|| self.is_url(self.at).then(|| self.url(self.at)));
+        if let Some(end) = end {
+            self.emit(self.at, end);
+            self.at = end;
+        }
+        end.is_some()
+    }
+
+    /// The end of a web address.
+    fn url(&self, start: usize) -> usize {
         let mut end = start;
-        let mut at_sign = None;
         while end < self.text.len() && !is_space(self.at(end)) && !is_apostrophe(self.at(end)) {
-            if self.at(end) == '@' {
-                at_sign = Some(end);
-            }
             end += 1;
         }
         while end > start && matches!(self.at(end - 1), '.' | ',' | '!' | '?' | ';' | ':' | '"' | ')' | '%' | '-' | '/')
         {
             end -= 1;
         }
-        let is_mail = at_sign.is_some_and(|at| at > start && self.slice(at, end).contains(&'.'));
-        if is_mail || self.is_url(start) {
-            self.emit(start, end);
-            self.at = end;
-            return true;
+        end
+    }
+
+    /// The end of a mail address: anything with an `@` inside, whether it is one or not.
+    fn mail(&self, start: usize) -> Option<usize> {
+        let stops = |c: char| is_space(c) || matches!(c, '"' | '<' | '>' | '|' | '(' | ')' | '{' | '}');
+        let mut end = start;
+        while end < self.text.len() && !stops(self.at(end)) {
+            end += 1;
         }
-        false
+        while end > start && self.at(end - 1) == '.' {
+            end -= 1;
+        }
+        let inside = self.slice(start + 1, end.max(start + 2) - 1);
+        inside.contains(&'@').then_some(end)
     }
 
     fn is_url(&self, start: usize) -> bool {
@@ -334,7 +351,8 @@ impl Scanner<'_, '_> {
     }
 
     fn alnum_run(&self, mut at: usize) -> usize {
-        while is_word(self.at(at)) {
+        let digit = self.at(at).is_ascii_digit();
+        while is_word(self.at(at)) && !(digit && is_mark(self.at(at))) {
             at += 1;
         }
         at
@@ -355,12 +373,17 @@ fn compound(word: &[char]) -> Option<usize> {
 
 /// Letters, combining marks and digits, of any script.
 fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric()
-        || (!c.is_ascii() && c.is_alphabetic())
-        || (!c.is_ascii() && c.is_numeric() && !is_symbol_digit(c))
+    match c.is_ascii() {
+        true => c.is_ascii_alphanumeric(),
+        false => matches!(class(c), Class::Word | Class::Mark),
+    }
 }
 
-/// Superscripts and fractions, which stand alone.
-fn is_symbol_digit(c: char) -> bool {
-    matches!(c, '²' | '³' | '¹' | '¼' | '½' | '¾' | '\u{2070}'..='\u{209F}' | '\u{2150}'..='\u{218F}')
+fn is_mark(c: char) -> bool {
+    !c.is_ascii() && class(c) == Class::Mark
+}
+
+/// Decimal and thousands separators of Arabic.
+fn is_arabic_separator(c: char) -> bool {
+    matches!(c, '\u{66B}' | '\u{66C}')
 }
