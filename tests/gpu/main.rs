@@ -97,7 +97,7 @@ fn every_model_learns_in_bfloat16_as_in_float32() {
             let precision = format!("train.precision={precision}");
             let epochs = if model == "fe_lws" || model == "cssa" { "train.epochs=34" } else { "train.epochs=50" };
             let train = ["train", &yaml, &precision, epochs, "train.early_stop.patience=200", "--output", &output];
-            let more: &[&str] = if model == "cssa" { &["pretrain.precision=bf16"] } else { &[] };
+            let more: &[&str] = if model == "cssa" { &["first_stage.precision=bf16"] } else { &[] };
             run(place, library, &[&train, more].concat());
             let metrics = fs::read_to_string(place.join(&output).join("metrics.jsonl")).unwrap();
             let loss =
