@@ -10,6 +10,7 @@ mod distinct;
 pub mod meteor;
 mod metric_set;
 mod ngrams;
+pub mod protocol;
 pub mod readers;
 mod references;
 pub mod retrieval;
@@ -20,6 +21,7 @@ pub mod tokenizer;
 
 pub use distinct::tokenize_all;
 pub use metric_set::MetricSet;
+pub use protocol::Protocol;
 pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;
 pub use tokenizer::tokenize;

@@ -89,7 +89,7 @@ fn splits_alike(text: &str) -> bool {
 /// One hypothesis's part of each metric. Corpus scores are made from these, over all images or a resample.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Segment {
-    bleu: BleuStats,
+    pub(crate) bleu: BleuStats,
     meteor: MeteorStats,
     rouge_l: f64,
     cider: f64,
