@@ -15,6 +15,7 @@ mod nltk_bleu;
 mod nltk_meteor;
 mod porter;
 mod rouge_score;
+mod treebank;
 mod words;
 
 pub use nltk_bleu::Smoothing;
@@ -152,7 +153,7 @@ pub fn score<S: AsRef<str> + Sync, G: AsRef<[String]> + Sync>(
             let resources = resources.as_deref();
             push(metrics.rouge_l, "ROUGE_1", mean(captions, groups, |c, g| rouge(c, g, true, Over::Mean)[0]));
             push(metrics.rouge_l, "ROUGE_L", mean(captions, groups, |c, g| rouge(c, g, true, Over::Mean)[1]));
-            push(metrics.meteor, "METEOR", mean(captions, groups, |c, g| meteor(c, g, words::treebank, resources)));
+            push(metrics.meteor, "METEOR", mean(captions, groups, |c, g| meteor(c, g, treebank::tokens, resources)));
         }
     }
     Ok(scores)

@@ -70,7 +70,7 @@ fn stems_and_tokens_are_nltks() {
         assert_eq!(porter::stem(word), theirs, "{word}");
     }
     for pair in golden["treebank"].as_array().unwrap() {
-        assert_eq!(words::treebank(pair[0].as_str().unwrap()), strings(&pair[1]));
+        assert_eq!(treebank::tokens(pair[0].as_str().unwrap()), strings(&pair[1]));
     }
 }
 
