@@ -195,3 +195,54 @@ fn a_file_that_is_no_map_or_no_text_or_not_there_is_one_sentence() {
     fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
     assert!(error_of(&folder, &path, &[]).starts_with("cannot read 'binary.yaml'"));
 }
+
+const TWO_STAGES: &str = "\
+name: test/two
+data: {root: datasets/ucm}
+encoders: [{name: resnet50, weights: random}]
+model: {cssa: {}}
+pretrain:
+  epochs: 2
+  early_stop: {metric: R_mean}
+";
+
+#[test]
+fn a_setting_under_its_old_name_is_the_same_setting_in_files_bases_and_overrides() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = write(&folder, "old.yaml", TWO_STAGES);
+    let new = load(&write(&folder, "new.yaml", &TWO_STAGES.replace("pretrain", "first_stage")), &[]).unwrap();
+    let loaded = load(&old, &[]).unwrap();
+    assert_eq!(loaded.experiment, new.experiment);
+    assert_eq!(loaded.origins.of("first_stage.epochs"), Origin::File { path: old.clone(), line: 6 });
+    assert!(experiment::to_yaml(&loaded.experiment).unwrap().contains("\nfirst_stage:\n"));
+
+    let over = write(&folder, "over.yaml", "base: old.yaml\nfirst_stage: {epochs: 3}\n");
+    let stage = |path: &Path, overrides: &[&str]| load(path, overrides).unwrap().experiment.first_stage;
+    assert_eq!(stage(&over, &[]).unwrap().epochs, 3);
+    let changed = load(&over, &["pretrain.batch_size=7", "first_stage.epochs=4"]).unwrap();
+    let first_stage = changed.experiment.first_stage.unwrap();
+    assert_eq!((first_stage.batch_size, first_stage.epochs), (7, 4));
+    assert_eq!(changed.origins.of("first_stage.batch_size"), Origin::Override);
+    assert!(stage(&over, &["pretrain=null"]).is_none());
+}
+
+#[test]
+fn faults_of_a_setting_under_its_old_name_stand_where_it_was_written() {
+    let wrong = error(&TWO_STAGES.replace("epochs: 2", "epochs: two"), &[]);
+    assert!(wrong.starts_with("x.yaml:6:11: first_stage.epochs: wrong value"), "{wrong}");
+    let both = error(&format!("{TWO_STAGES}first_stage: {{early_stop: {{metric: R_mean}}}}\n"), &[]);
+    assert!(both.starts_with("x.yaml:5:1: pretrain: now called 'first_stage', which is set here, too"), "{both}");
+}
+
+/// Runs that were made under the old name are found by the identity of their experiment.
+#[test]
+fn a_renamed_setting_leaves_the_identity_of_an_experiment_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut experiment = load(&write(&folder, "x.yaml", TWO_STAGES), &[]).unwrap().experiment;
+    let identity = experiment.identity().unwrap();
+    experiment.name.clear();
+    experiment.train.seed = 0;
+    experiment.decode = Default::default();
+    let first_written = serde_json::to_string(&experiment).unwrap().replace("\"first_stage\":", "\"pretrain\":");
+    assert_eq!(identity, rsic::util::fs::sha256(first_written.as_bytes()));
+}

@@ -63,7 +63,7 @@ fn equal_rows_of_different_tables_are_one_run() {
     let planned = plan(all());
     // Per dataset four of Table 4, five more decays and the half cosine, two more branches; and Fig. 9's six on UCM.
     assert_eq!(planned.runs.len(), 3 * (4 + 5 + 1 + 2) + 6);
-    let plain = planned.runs.iter().filter(|run| run.experiment.pretrain.is_none()).count();
+    let plain = planned.runs.iter().filter(|run| run.experiment.first_stage.is_none()).count();
     assert_eq!(plain, 3 * (1 + 7));
     let folders: std::collections::BTreeSet<_> = planned.runs.iter().map(|run| &run.folder).collect();
     assert_eq!(folders.len(), planned.runs.len());

@@ -28,7 +28,7 @@ model:
     encoder_layers: 2
     decoder_layers: 2
     augment: {views: 2, text: {synonyms: 0}}
-pretrain: {batch_size: 16, epochs: 3, optimizer: {lr: 1e-3}, early_stop: {metric: R_mean, patience: 3}}
+first_stage: {batch_size: 16, epochs: 3, optimizer: {lr: 1e-3}, early_stop: {metric: R_mean, patience: 3}}
 train: {batch_size: 8, epochs: 3, optimizer: {lr: 2e-3}, early_stop: {metric: CIDEr}}
 decode: {method: beam, beam: 3}
 ";
@@ -48,14 +48,14 @@ fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_b
     let place = workplace();
     let last = |run: &str| fs::read(place.join(run).join("checkpoints/last/model.safetensors")).unwrap();
     succeeds(&rsic(place, &["train", "small.yaml", "--output", "whole"]));
-    let scores = |run: &str| fs::read_to_string(place.join(run).join("pretrain/scores.json")).unwrap();
+    let scores = |run: &str| fs::read_to_string(place.join(run).join("first_stage/scores.json")).unwrap();
     let parsed: serde_json::Value = serde_json::from_str(&scores("whole")).unwrap();
     for split in ["val", "test"] {
         for time in ["before", "after"] {
             assert!(parsed[time][split]["i2t_R@10"].is_number(), "{parsed}");
         }
     }
-    for (run, until) in [("cut1", "pretrain/checkpoints/last"), ("cut2", "checkpoints/last")] {
+    for (run, until) in [("cut1", "first_stage/checkpoints/last"), ("cut2", "checkpoints/last")] {
         let mut child = command(place, &["train", "small.yaml", "--output", run])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -85,6 +85,35 @@ fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_b
     assert_eq!(before, predictions(&place.join("whole")));
 }
 
+/// A run as it was when the first stage was called `pretrain`: in its settings and as its folder.
+#[test]
+fn a_run_made_under_the_old_name_of_the_first_stage_resumes_with_one_warning() {
+    let place = workplace();
+    let train = ["train", "small.yaml", "--output", "old", "first_stage.epochs=1"];
+    succeeds(&rsic(place, &[&train[..], &["train.epochs=1"]].concat()));
+    let run = place.join("old");
+    fs::rename(run.join("first_stage"), run.join("pretrain")).unwrap();
+    fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    fs::remove_file(run.join("result.json")).unwrap();
+    let config = fs::read_to_string(run.join("config.yaml")).unwrap();
+    fs::write(run.join("config.yaml"), config.replace("\nfirst_stage:", "\npretrain:")).unwrap();
+
+    let other = rsic(place, &[&train[..], &["train.epochs=2", "--resume"]].concat());
+    assert!(text(&other.stderr).contains("other settings"), "{}", text(&other.stderr));
+    let resume = ["train", "small.yaml", "--output", "old", "pretrain.epochs=1", "train.epochs=1", "--resume"];
+    let resumed = rsic(place, &resume);
+    succeeds(&resumed);
+    let said = text(&resumed.stderr);
+    let warning = "in override 'pretrain.epochs=1': 'pretrain' is now called 'first_stage'";
+    assert!(said.contains(warning) && said.matches("is now called").count() == 1, "{said}");
+    assert!(!run.join("first_stage").exists());
+    assert_eq!(fs::read_to_string(run.join("config.yaml")).unwrap(), config);
+    let result: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(run.join("result.json")).unwrap()).unwrap();
+    assert_eq!(result["first_stage"].as_array().unwrap().len(), 1, "{}", result["first_stage"]);
+    assert!(result["stage_scores"]["after"].is_object());
+}
+
 /// With a learning rate of nothing the captioning stage leaves what it began with.
 #[test]
 fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
@@ -94,10 +123,10 @@ fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
         succeeds(&rsic(place, &[&["train", "small.yaml", "--output", run], &still[..], more].concat()));
         weights(place, &format!("{run}/checkpoints/best"))
     };
-    let fresh = train("fresh", &["pretrain="]);
+    let fresh = train("fresh", &["first_stage="]);
     let handed = train("handed", &[]);
     let withheld = train("withheld", &["model.cssa.transfer_text=false"]);
-    let learnt = weights(place, "handed/pretrain/checkpoints/best");
+    let learnt = weights(place, "handed/first_stage/checkpoints/best");
     let mut moved = 0;
     // Parameters of exactly 0 have taken the tiny steps.
     let same = |one: &Tensor, other: &Tensor| (one - other).abs().max().double_value(&[]) < 1e-20;
@@ -121,7 +150,7 @@ fn a_first_stage_is_refused_where_the_model_has_none_and_its_metric_is_checked()
         let said = text(&output.stderr) + &text(&output.stdout);
         assert!(!output.status.success() && said.contains(expected), "{said}");
     };
-    says(&["pretrain.early_stop.metric=CIDEr"], "R_mean");
+    says(&["first_stage.early_stop.metric=CIDEr"], "R_mean");
     says(&["model={fe_lws: {}}"], "no first training stage");
     says(&["model.cssa.heads=5"], "divisor");
 }
@@ -143,7 +172,7 @@ fn paraphrases_are_listed_checked_merged_and_used() {
         assert!(said.contains(part), "'{part}' is not in: {said}");
     }
     succeeds(&rsic(place, &["data", "augment-text", "small.yaml", "merged.tsv"]));
-    let used = ["train", "small.yaml", "--output", "paraphrased", "pretrain.epochs=1", "train.epochs=1"];
+    let used = ["train", "small.yaml", "--output", "paraphrased", "first_stage.epochs=1", "train.epochs=1"];
     let setting = ["model.cssa.augment.text.paraphrases=merged.tsv"];
     succeeds(&rsic(place, &[&used[..], &setting].concat()));
     let broken = rsic(place, &[&used[..], &["model.cssa.augment.text.paraphrases=bad.tsv", "--overwrite"]].concat());
@@ -155,16 +184,17 @@ fn paraphrases_are_listed_checked_merged_and_used() {
 #[test]
 fn both_stages_train_an_encoder_that_is_tuned() {
     let place = workplace();
-    let short = ["pretrain.epochs=1", "train.epochs=1", "encoders.0.tune.stages=[layer4]", "--output", "tuned"];
+    let short = ["first_stage.epochs=1", "train.epochs=1", "encoders.0.tune.stages=[layer4]", "--output", "tuned"];
     succeeds(&rsic(place, &[&["train", "small.yaml"][..], &short].concat()));
-    let (first, second) = (weights(place, "tuned/pretrain/checkpoints/last"), weights(place, "tuned/checkpoints/last"));
+    let (first, second) =
+        (weights(place, "tuned/first_stage/checkpoints/last"), weights(place, "tuned/checkpoints/last"));
     let name = |layer: &str| format!("encoder.{layer}.0.conv1.weight");
     assert_ne!(first[&name("layer4")], second[&name("layer4")]);
     assert_eq!(first[&name("layer3")], second[&name("layer3")]);
-    let untrained = ["pretrain.optimizer.lr=1e-12", "pretrain.epochs=1", "train.epochs=1"];
+    let untrained = ["first_stage.optimizer.lr=1e-12", "first_stage.epochs=1", "train.epochs=1"];
     let still = ["encoders.0.tune.stages=[layer4]", "--output", "still"];
     succeeds(&rsic(place, &[&["train", "small.yaml"][..], &untrained, &still].concat()));
-    let still = weights(place, "still/pretrain/checkpoints/last");
+    let still = weights(place, "still/first_stage/checkpoints/last");
     let change = |layer: &str| (&first[&name(layer)] - &still[&name(layer)]).abs().max().double_value(&[]);
     assert!(change("layer4") > 1e-4 && change("layer3") == 0.0, "{} {}", change("layer4"), change("layer3"));
 }
@@ -175,7 +205,7 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
     let place = workplace();
     eight(place, 6);
     let mut train = vec!["train", "small.yaml", "name=eight", "data.root=eight", "data.images=../scenes/imgs"];
-    train.extend(["data.vocabulary.min_count=1", "pretrain=null", "model.cssa.dropout=0", "train.epochs=200"]);
+    train.extend(["data.vocabulary.min_count=1", "first_stage=null", "model.cssa.dropout=0", "train.epochs=200"]);
     train.extend(["train.optimizer.lr=0.001", "train.schedule=constant"]);
     train.extend([
         "train.early_stop={metric: ROUGE_L, patience: 200}",

@@ -14,7 +14,7 @@ use rsic::experiments::catalog::of_paper;
 use rsic::experiments::encoders::Sources;
 use rsic::experiments::plan::{Options, Plan};
 use rsic::models::Captioner;
-use rsic::models::jtts::{Config, Jtts};
+use rsic::models::jtts::{AttributeLoss, Config, Jtts};
 use rsic::models::{Inputs, jtts};
 use rsic::train::{Examples, OptimizerKind};
 use rsic::train::{Optimizer, OptimizerConfig};
@@ -46,7 +46,7 @@ fn run(place: &Path, arguments: &[&str]) -> String {
     succeeds(&rsic(place, arguments))
 }
 
-const PRETRAIN: &str = "pretrain={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
+const FIRST_STAGE: &str = "first_stage={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
                         early_stop: {metric: attribute_f1}}";
 
 #[test]
@@ -54,7 +54,7 @@ fn every_variant_of_table_v_trains_and_captions() {
     let place = workplace();
     let variants: [(&str, &[&str]); 5] = [
         ("b", &["model.jtts.attributes=none"]),
-        ("sg_s", &["model.jtts.attributes=separate", "train.parts=[{prefix: classifier, freeze: true}]", PRETRAIN]),
+        ("sg_s", &["model.jtts.attributes=separate", "train.parts=[{prefix: classifier, freeze: true}]", FIRST_STAGE]),
         ("ls", &["model.jtts.sampler=logistic", "model.jtts.contrast=false", "train.clip_value=1.0"]),
         ("mso", &["model.jtts.contrast=false"]),
         ("full", &[]),
@@ -68,7 +68,32 @@ fn every_variant_of_table_v_trains_and_captions() {
         let predictions = fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap();
         assert!(predictions.lines().count() > 2, "{name}");
     }
-    let scores = fs::read_to_string(place.join("sg_s/pretrain/scores.json")).unwrap();
+    // What each epoch tells of the loss's terms and of the attributes.
+    let epochs = |name: &str| -> Vec<serde_json::Value> {
+        let lines = fs::read_to_string(place.join(name).join("metrics.jsonl")).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for epoch in epochs("full") {
+        let terms = epoch["terms"].as_object().unwrap();
+        assert_eq!(terms.keys().collect::<Vec<_>>(), ["cross_entropy", "attributes", "contrast"]);
+        let sum: f64 = terms.values().map(|term| term.as_f64().unwrap()).sum();
+        assert!((sum - epoch["train_loss"].as_f64().unwrap()).abs() < 1e-4, "{epoch}");
+        let found = jtts::ATTRIBUTE_NUMBERS.map(|name| epoch["validation"][name].as_f64().unwrap());
+        assert!(found[3] >= 1.0 && (0.0..=1.0).contains(&found[4]), "{epoch}");
+    }
+    let plain = &epochs("b")[0];
+    assert!(plain.get("terms").is_none() && plain["validation"].get("attribute_f1").is_none(), "{plain}");
+    let events = fs::read(place.join("full/tensorboard/events.out.tfevents.0.rsic")).unwrap();
+    for tag in ["train/loss_contrast", "validation/attributes_per_image"] {
+        assert!(events.windows(tag.len()).any(|bytes| bytes == tag.as_bytes()), "{tag}");
+    }
+    let page = place.join("full.html");
+    run(place, &["report", "full", "--output", page.to_str().unwrap()]);
+    let page = fs::read_to_string(page).unwrap();
+    for title in ["training loss: contrast", "validation images_above_20_attributes"] {
+        assert!(page.contains(title), "{title}");
+    }
+    let scores = fs::read_to_string(place.join("sg_s/first_stage/scores.json")).unwrap();
     let scores: serde_json::Value = serde_json::from_str(&scores).unwrap();
     assert!(scores["after"]["val"]["attribute_f1"].as_f64().unwrap() > 0.0, "{scores}");
     // The classifier is in the captioning stage what the first stage made of it.
@@ -76,10 +101,10 @@ fn every_variant_of_table_v_trains_and_captions() {
         let tensors = tch::Tensor::read_safetensors(place.join(folder).join("model.safetensors")).unwrap();
         tensors.into_iter().find(|(name, _)| name == "classifier.fc1.weight").unwrap().1
     };
-    assert_eq!(classifier("sg_s/pretrain/checkpoints/best"), classifier("sg_s/checkpoints/best"));
+    assert_eq!(classifier("sg_s/first_stage/checkpoints/best"), classifier("sg_s/checkpoints/best"));
     let missing = rsic(place, &["train", "small.yaml", "model.jtts.attributes=separate", "--output", "never"]);
     assert_eq!(missing.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("pretrain"));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("first_stage"));
 }
 
 /// It says what it learnt, the model in memory and the saved one, greedily and by a beam of one, and from pixels, with
@@ -213,6 +238,36 @@ fn the_experiments_have_the_settings_of_the_paper() {
         assert_eq!((train.examples, train.batch_size, train.epochs), (Examples::Images, 10, 30));
         assert_eq!((train.optimizer.kind, train.optimizer.lr, train.clip_value), (OptimizerKind::Radam, 5e-4, None));
         assert_eq!((experiment.decode.beam, experiment.decode.max_length), (3, Some(20)));
+    }
+}
+
+#[test]
+fn the_summed_attribute_loss_is_an_experiment_of_its_own_name() {
+    let load = |name: &str| rsic::experiment::load(Path::new(&format!("experiments/jtts/{name}.yaml")), &[]).unwrap();
+    let (published, sum) = (load("ucm").experiment, load("ucm_sum").experiment);
+    let model = sum.model.get::<Config>().unwrap();
+    assert_eq!(model.attribute_loss, AttributeLoss::Sum);
+    assert_eq!(Config { attribute_loss: AttributeLoss::Mean, ..model.clone() }, *published.model.get().unwrap());
+    assert_ne!(published.identity().unwrap(), sum.identity().unwrap());
+    assert_ne!(published.model.variant(false), sum.model.variant(false));
+    assert_ne!(published.name, sum.name);
+}
+
+#[test]
+fn a_term_of_the_loss_counts_by_its_weight_from_its_epoch_on_and_one_must_from_the_first() {
+    let load = |settings: &[&str]| {
+        let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        rsic::experiment::load(Path::new("experiments/jtts/ucm.yaml"), &settings)
+    };
+    let found = load(&["model.jtts.terms={attributes: {weight: 0.5}, contrast: {from: 3}}"]).unwrap();
+    let weights = |epoch| ["cross_entropy", "attributes", "contrast"].map(|t| found.experiment.model.weight(t, epoch));
+    assert_eq!((weights(2), weights(3)), ([1.0, 0.5, 0.0], [1.0, 0.5, 1.0]));
+    for (settings, says) in [
+        (&["model.jtts.terms.contrast.from=0"][..], "model.jtts.terms.contrast.from"),
+        (&["model.jtts.attributes=none", "model.jtts.terms.cross_entropy.from=2"], "no term of the loss counts"),
+    ] {
+        let error = format!("{:#}", load(settings).err().unwrap());
+        assert!(error.contains(says), "{error}");
     }
 }
 

@@ -113,7 +113,7 @@ fn small(mut experiment: Experiment, scenes: &Path) -> Experiment {
         encoder.image_size = if encoder.tune.is_some() { 32 } else { 64 };
     }
     experiment.model = narrow(&experiment.model);
-    for stage in [Some(&mut experiment.train), experiment.pretrain.as_mut()].into_iter().flatten() {
+    for stage in [Some(&mut experiment.train), experiment.first_stage.as_mut()].into_iter().flatten() {
         (stage.seed, stage.epochs, stage.batch_size) = (1, 1, 1000);
         stage.early_stop.patience = 1;
     }
@@ -207,13 +207,13 @@ fn works_through_the_settings() {
 }
 
 fn step(experiment: Experiment, folder: &Path) -> anyhow::Result<()> {
-    let first_stage = experiment.pretrain.is_some();
+    let first_stage = experiment.first_stage.is_some();
     let mut session = Session::new(experiment, Device::Cpu, &mut |_| Ok(()))?;
     let (state, outcome) = session.train(folder, false, &Interrupt::never(), &ProcessGroup::solo(), &mut |_| {})?;
     assert_eq!((outcome, state.epoch, state.updates), (Outcome::Finished, 1, 1));
     assert!(state.history[0].train_loss.is_finite());
     if first_stage {
-        let file = folder.join("pretrain/checkpoints/last/state.json");
+        let file = folder.join("first_stage/checkpoints/last/state.json");
         let state: TrainState = serde_json::from_str(&fs::read_to_string(file)?)?;
         assert_eq!((state.epoch, state.updates), (1, 1), "the first stage");
     }

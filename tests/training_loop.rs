@@ -124,7 +124,7 @@ fn train(
         let score = scores.get(epoch.replace(epoch.get() + 1)).or(scores.last()).copied().unwrap_or(0.0);
         Ok(Scores(vec![("METEOR".into(), score / 2.0), ("ROUGE_L".into(), score)]))
     };
-    let (set, losses) = (Made::new(50), |batch: &Batch| model.losses(batch, true));
+    let (set, losses) = (Made::new(50), |batch: &Batch, _| model.losses(batch, true));
     Run {
         objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
         store,
@@ -278,7 +278,7 @@ fn a_lesser_form_of_the_watched_score_is_recorded_and_a_run_keeps_to_one_form() 
     config.early_stop.metric = "METEOR".into();
     let (store, model) = model(0.0);
     let run = |name: &'static str, config: &TrainConfig, resume: bool| {
-        let (set, losses) = (Made::new(50), |batch: &Batch| model.losses(batch, true));
+        let (set, losses) = (Made::new(50), |batch: &Batch, _| model.losses(batch, true));
         let validate = || Ok(Scores(vec![(name.into(), 0.5)]));
         Run {
             objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },

@@ -1,4 +1,5 @@
-//! Weight files as PyTorch 2.11 and NumPy write them (`tests/golden/weights.py` made them), and files to be refused.
+//! Weight files as PyTorch 2.11 and NumPy write them (`tests/golden/weights.py` made them), as PyTorch did before it had
+//! zip archives (`tests/golden/old_weights.py`), and files to be refused.
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
@@ -42,6 +43,88 @@ fn every_format_gives_equal_tensors_with_buffers() {
     }
 }
 
+/// The layouts of torchvision's oldest files.
+#[test]
+fn files_of_old_pytorch_and_of_python_2_give_equal_tensors() {
+    for (file, prefix, counter) in [
+        ("old/python2.pth", "", true),
+        ("old/checkpoint_python2.pth.tar", "module.", true),
+        ("old/rebuild_tensor.pth", "", true),
+        ("old/parameter.pth", "", false),
+    ] {
+        let StateDict { format, tensors, .. } = weights::read(&golden(file)).unwrap();
+        let tensor = |name: &str| &tensors[&format!("{prefix}{name}")];
+        assert_eq!((format, tensors.len()), (Format::TorchLegacy, if counter { 3 } else { 2 }), "{file}");
+        assert_eq!(tensor("conv.weight").size(), [2, 3], "{file}");
+        assert_eq!(values(tensor("conv.weight")), [0.0, 0.25, 0.5, 0.75, 1.0, 1.25], "{file}");
+        assert_eq!(values(tensor("bn.running_mean")), [0.5, -1.5], "{file}");
+        if counter {
+            assert_eq!(values(tensor("bn.num_batches_tracked")), [7.0], "{file}");
+        }
+    }
+}
+
+#[test]
+fn publicly_reported_layouts_are_read() {
+    for (file, prefix) in [
+        ("w01_rebuild_tensor.pth", ""),
+        ("w01_parameter.pth", ""),
+        ("w01_setstate.pth", ""),
+        ("w02_python2.pth.tar", ""),
+        ("w03_best_acc1.pth.tar", "module."),
+    ] {
+        let tensors = weights::read(&golden("old").join(file)).unwrap().tensors;
+        let shapes: Vec<(&str, Vec<i64>)> = tensors.iter().map(|(name, t)| (name.as_str(), t.size())).collect();
+        let [bias, weight] = ["bias", "weight"].map(|name| format!("{prefix}conv1.{name}"));
+        assert_eq!(shapes, [(bias.as_str(), vec![2]), (weight.as_str(), vec![2, 2, 3])], "{file}");
+    }
+}
+
+#[test]
+fn old_files_with_several_storages_views_and_types_are_read() {
+    let tensors = weights::read(&golden("old/kinds.pth")).unwrap().tensors;
+    for (name, kind) in [("half", Kind::Half), ("bfloat16", Kind::BFloat16), ("double", Kind::Double)] {
+        assert_eq!((tensors[name].kind(), tensors[name].size()), (kind, vec![2, 3]), "{name}");
+        assert_eq!(values(&tensors[name]), [0.0, 0.25, 0.5, 0.75, 1.0, 1.25], "{name}");
+    }
+    for (name, kind, expected) in [
+        ("int64", Kind::Int64, vec![-1.0, (1u64 << 40) as f64]),
+        ("int32", Kind::Int, vec![-1.0, f64::from(1 << 20)]),
+        ("uint8", Kind::Uint8, vec![0.0, 255.0]),
+        ("bool", Kind::Bool, vec![1.0, 0.0]),
+        ("scalar", Kind::Int64, vec![7.0]),
+        ("empty", Kind::Float, vec![]),
+        ("part", Kind::Float, vec![5.0, 6.0, 7.0, 8.0]),
+        ("half_part", Kind::Half, vec![0.5, 0.75]),
+        ("transposed", Kind::Float, vec![0.0, 4.0, 8.0, 1.0, 5.0, 9.0, 2.0, 6.0, 10.0, 3.0, 7.0, 11.0]),
+    ] {
+        assert_eq!((tensors[name].kind(), values(&tensors[name])), (kind, expected), "{name}");
+    }
+    let tensors = weights::read(&golden("old/storage_view.pth")).unwrap().tensors;
+    assert_eq!((tensors["whole"].size(), values(&tensors["whole"])[11]), (vec![3, 4], 2.75));
+    assert_eq!(values(&tensors["part"]), [1.25, 1.5, 1.75, 2.0]);
+}
+
+/// The wheel `lpips` 0.1.4 has files of PyTorch 0.3 and 0.4 under Python 2: `RSIC_LPIPS` is its folder
+/// `lpips/weights`. Sums by PyTorch 1.4.
+#[test]
+fn real_files_of_python_2_are_read_where_they_are_at_hand() {
+    let Some(folder) = std::env::var_os("RSIC_LPIPS").map(PathBuf::from) else { return };
+    for (file, sum) in [
+        ("v0.0/alex.pth", 2.565_887),
+        ("v0.0/squeeze.pth", 5.301_839),
+        ("v0.0/vgg.pth", 3.641_608),
+        ("v0.1/alex.pth", 2.349_532),
+        ("v0.1/squeeze.pth", 5.690_101),
+        ("v0.1/vgg.pth", 6.925_992),
+    ] {
+        let tensors = weights::read(&folder.join(file)).unwrap().tensors;
+        let first = &tensors["lin0.model.1.weight"];
+        assert_eq!(first.size(), [1, 64, 1, 1], "{file}");
+        assert!((values(first).iter().sum::<f64>() - sum).abs() < 1e-5, "{file}");
+    }
+}
+
 #[test]
 fn views_of_one_storage_are_told_apart() {
     for file in ["shared.pth", "shared_legacy.pth"] {
@@ -80,7 +163,8 @@ fn cut_and_changed_files_never_panic() {
     let path = folder.path().join("w");
     let seconds = std::env::var("RSIC_FUZZ_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
     let (start, mut rng, mut rounds) = (Instant::now(), Rng::new(&[4]), 0u64);
-    let mut entries: Vec<_> = fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files_of = |folder: &str| fs::read_dir(golden(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut entries: Vec<_> = files_of("").chain(files_of("old")).filter(|path| path.is_file()).collect();
     entries.sort();
     let mut files = Vec::new();
     for file in entries {

@@ -43,12 +43,9 @@ pub(super) fn load(path: &Path, device: Device, bf16: bool) -> Result<Sam> {
 
 /// What was found as labels of an image's pixels.
 pub(super) fn labels(image: &RgbImage, found: &[Found]) -> Result<Labels> {
-    if found.is_empty() {
-        let (width, height) = image.dimensions();
-        return Ok(Labels { width, height, ranks: vec![0; width as usize * height as usize] });
-    }
     let records: Vec<Record> = found.iter().map(|found| Record { mask: found.rle.clone() }).collect();
-    Labels::from_records(&records)
+    let (width, height) = image.dimensions();
+    Ok(Labels::from_records(&records)?.resized(width, height))
 }
 
 /// The masks of images that have none, made by Segment Anything and kept in the cache: a finder that finds them too.

@@ -54,11 +54,8 @@ fn describe(fault: &Fault, sources: &Sources) -> String {
     let Some((place, source)) = fault.place.and_then(|place| Some((place, sources.get(place.source)?))) else {
         return what;
     };
-    if source.is_override {
-        return format!("in override '{}': {what}", source.label);
-    }
-    let head = format!("{}:{}:{}: {what}", source.label, place.line, place.column);
-    match excerpt(&source.text, place) {
+    let head = format!("{}: {what}", sources.location(place));
+    match excerpt(&source.text, place).filter(|_| !source.is_override) {
         Some(excerpt) => format!("{head}\n{excerpt}"),
         None => head,
     }

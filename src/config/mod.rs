@@ -10,6 +10,7 @@ mod errors;
 mod overrides;
 mod parse;
 mod problem;
+mod renamed;
 mod sources;
 mod tree;
 mod typed;
@@ -17,6 +18,7 @@ mod typed;
 pub use checks::Checks;
 pub use errors::ConfigError;
 pub use overrides::value_text;
+pub use renamed::Renamed;
 
 use anyhow::Result;
 use errors::Fault;
@@ -68,6 +70,12 @@ pub fn to_annotated_yaml(settings: &impl Serialize, origins: &Origins) -> Result
     emit::annotated(&serde_json::to_value(settings)?, origins)
 }
 
+/// Settings as JSON under the names that they first had: equal bytes before and after a setting is renamed.
+pub fn identifying_json<T: Settings + Serialize>(settings: &T) -> Result<Vec<u8>> {
+    let json = renamed::first_names(serde_json::to_value(settings)?, "", T::RENAMED);
+    Ok(serde_json::to_vec(&json)?)
+}
+
 /// What a YAML file below `experiments/` describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -102,6 +110,8 @@ pub trait Settings: DeserializeOwned {
     const NAME: &'static str;
     /// Whether `base` at the top names files to build on; else it is a setting like others.
     const BUILDS_ON_BASES: bool = true;
+    /// Settings that have had other names, which still work.
+    const RENAMED: &'static [Renamed] = &[];
 
     /// Everything that is wrong with values of the right types.
     fn invalid(&self) -> Vec<Invalid>;
@@ -112,7 +122,7 @@ pub trait Settings: DeserializeOwned {
 /// # Errors
 /// An unreadable file, or a [`ConfigError`] with every fault of the settings.
 pub fn load<T: Settings>(path: &Path, overrides: &[String]) -> Result<(T, Origins, Vec<PathBuf>)> {
-    let mut sources = Sources::default();
+    let mut sources = Sources::new(T::RENAMED);
     let mut faults = Vec::new();
     let mut tree = sources.read(path, T::BUILDS_ON_BASES, &mut faults)?;
     if sources.broken {

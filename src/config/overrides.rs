@@ -20,26 +20,26 @@ pub(super) fn apply(tree: &mut Node, overrides: &[String], sources: &mut Sources
     for text in overrides {
         let source = sources.add(text.clone(), text.clone(), true);
         let place = Place { source, line: 1, column: 1, width: 1 };
-        let mut fault = |path: &str, message: String| {
-            faults.push(Fault { place: Some(place), path: path.into(), message });
-        };
+        let fault = |path: &str, message: String| Fault { place: Some(place), path: path.into(), message };
         let Some((key, value)) = text.split_once('=') else {
-            fault("", "no '='; write key=value, for example train.seed=2".into());
+            faults.push(fault("", "no '='; write key=value, for example train.seed=2".into()));
             continue;
         };
-        let path: Vec<String> = key.trim().split('.').map(String::from).collect();
+        let key = &sources.present_name(key.trim(), place);
+        let path: Vec<String> = key.split('.').map(String::from).collect();
         if path.iter().any(String::is_empty) {
-            fault("", format!("'{key}' is not a dotted key, e.g. train.seed"));
+            faults.push(fault("", format!("'{key}' is not a dotted key, e.g. train.seed")));
             continue;
         }
         let (node, value_faults) = parse(value, source);
         match (node, value_faults.first()) {
-            (Some(node), None) => {
+            (Some(mut node), None) => {
+                sources.rename(&mut node, key, faults);
                 if let Err(message) = tree.set(&path, place, node) {
-                    fault(key, message);
+                    faults.push(fault(key, message));
                 }
             }
-            (_, Some(first)) => fault(key, first.message.clone()),
+            (_, Some(first)) => faults.push(fault(key, first.message.clone())),
             (None, None) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use super::errors::Fault;
 use super::parse::parse;
+use super::renamed::Renamed;
 use super::tree::{Kind, Node, Place};
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
@@ -17,11 +18,17 @@ pub struct Source {
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     texts: Vec<Source>,
+    /// Settings that have had other names.
+    pub(super) renamed: &'static [Renamed],
     /// A file could not be read or is no YAML: what is missing elsewhere may be in it.
     pub broken: bool,
 }
 
 impl Sources {
+    pub fn new(renamed: &'static [Renamed]) -> Self {
+        Self { renamed, ..Self::default() }
+    }
+
     pub fn get(&self, index: usize) -> Option<&Source> {
         self.texts.get(index)
     }
@@ -29,6 +36,15 @@ impl Sources {
     pub fn add(&mut self, label: String, text: String, is_override: bool) -> usize {
         self.texts.push(Source { label, text, is_override });
         self.texts.len() - 1
+    }
+
+    /// A place as messages begin with it.
+    pub fn location(&self, place: Place) -> String {
+        match self.get(place.source) {
+            Some(source) if source.is_override => format!("in override '{}'", source.label),
+            Some(source) => format!("{}:{}:{}", source.label, place.line, place.column),
+            None => String::new(),
+        }
     }
 
     /// The paths of the files read, the one asked for first.
@@ -64,6 +80,7 @@ impl Sources {
             self.broken = true;
             own = Node::empty_map(own.place);
         }
+        self.rename(&mut own, "", faults);
         own
     }
 

@@ -71,6 +71,19 @@ impl Node {
         }
     }
 
+    /// The entries of the map that the last step of a path is a key of, and that step.
+    pub fn map_around<'a>(&mut self, path: &[&'a str]) -> Option<(&mut Vec<Entry>, &'a str)> {
+        let (last, parents) = path.split_last()?;
+        let node = parents.iter().try_fold(self, |node, step| match &mut node.kind {
+            Kind::Map(entries) => entries.iter_mut().find(|entry| entry.key == *step).map(|entry| &mut entry.value),
+            _ => None,
+        })?;
+        match &mut node.kind {
+            Kind::Map(entries) => Some((entries, last)),
+            _ => None,
+        }
+    }
+
     /// The node at a path of map keys and list indices.
     pub fn get(&self, path: &[String]) -> Option<&Self> {
         path.iter().try_fold(self, |node, step| match &node.kind {

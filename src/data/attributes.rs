@@ -159,6 +159,7 @@ mod tests {
             ],
             skipped: Vec::new(),
             empty_captions: Vec::new(),
+            repeated: Vec::new(),
             splits_given: true,
         }
     }

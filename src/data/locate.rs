@@ -6,6 +6,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 /// Extensions of the image formats that are read, in the order of preference among files of one stem.
@@ -26,8 +27,10 @@ fn extension_rank(path: &Path) -> Option<usize> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// There is no such file, nor one of the same stem with another image extension.
+    /// There is no such file, nor one of the same stem with another image extension, or a link leads to none.
     Absent,
+    /// It is a folder, a pipe or a device.
+    NotAFile,
     /// The file has 0 bytes.
     Empty,
     /// None of its captions has a word.
@@ -38,6 +41,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Absent => "is absent",
+            Self::NotAFile => "is not a regular file",
             Self::Empty => "is empty",
             Self::NoCaption => "has no caption",
         })
@@ -73,8 +77,13 @@ impl Locator {
         }
         for place in places {
             if let Some(path) = self.find_in(&place, name)? {
-                let length = fs::metadata(&path).with_context(|| format!("cannot read '{}'", path.display()))?.len();
-                return Ok(if length == 0 { Err(Fault::Empty) } else { Ok(path) });
+                return match fs::metadata(&path) {
+                    Ok(metadata) if !metadata.is_file() => Ok(Err(Fault::NotAFile)),
+                    Ok(metadata) if metadata.len() == 0 => Ok(Err(Fault::Empty)),
+                    Ok(_) => Ok(Ok(path)),
+                    Err(error) if leads_nowhere(&error) => Ok(Err(Fault::Absent)),
+                    Err(error) => Err(error).with_context(|| format!("cannot read '{}'", path.display())),
+                };
             }
         }
         Ok(Err(Fault::Absent))
@@ -105,6 +114,11 @@ impl Locator {
         let found = listing.stems.get(&stem_key(relative)).and_then(|names| names.first());
         Ok(found.map(|name| folder.join(name)))
     }
+}
+
+/// Whether a link has no file at its end, or none but itself.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 /// A name of a caption file must not lead out of the image folder.
@@ -166,6 +180,22 @@ mod tests {
         assert_eq!(find(Some("beach"), "3.png").unwrap(), "3.png");
         assert_eq!(find(None, "4.tif"), Err(Fault::Empty));
         assert_eq!(find(None, "5.tif"), Err(Fault::Absent));
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_absent_images_and_pipes_are_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::os::unix::fs::symlink("gone.png", path("dangling.png")).unwrap();
+        std::os::unix::fs::symlink("loop.png", path("loop.png")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("endless.png")).unwrap();
+        fs::create_dir(path("folder.png")).unwrap();
+        let mut locator = Locator::new(folder.path());
+        let mut find = |name: &str| locator.find(None, name).unwrap().unwrap_err();
+        assert_eq!(find("dangling.png"), Fault::Absent);
+        assert_eq!(find("loop.png"), Fault::Absent);
+        assert_eq!(find("endless.png"), Fault::NotAFile);
+        assert_eq!(find("folder.png"), Fault::NotAFile);
     }
 
     #[test]

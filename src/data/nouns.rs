@@ -151,6 +151,7 @@ mod tests {
             images: vec![image],
             skipped: Vec::new(),
             empty_captions: Vec::new(),
+            repeated: Vec::new(),
             splits_given: true,
         }
     }

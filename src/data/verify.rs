@@ -152,6 +152,10 @@ fn captions(dataset: &Dataset, report: &mut Report) {
 }
 
 fn names(dataset: &Dataset, report: &mut Report) {
+    for name in &dataset.repeated {
+        let message = format!("'{name}' is in the caption file more than once; all its captions count as one image's");
+        report.fault(Kind::DuplicateName, message);
+    }
     // By the place where the image is expected: classes may use the same names in folders of their own.
     let mut seen: BTreeMap<&Path, &ImageEntry> = BTreeMap::new();
     for image in &dataset.images {

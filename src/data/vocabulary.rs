@@ -50,6 +50,15 @@ impl Vocabulary {
                 dataset.name
             );
         }
+        if counts.values().all(|&count| count < rules.min_count) {
+            bail!(
+                "no word of '{}' is seen {} times in {}, so the vocabulary would be empty; lower \
+                 data.vocabulary.min_count",
+                dataset.name,
+                rules.min_count,
+                rules.splits.join(", ")
+            );
+        }
         let train = dataset.images.iter().filter(|image| image.split == Split::Train);
         let longest = |captions: &mut dyn Iterator<Item = &super::Caption>| captions.map(|c| c.words.len()).max();
         let max_length = match rules.max_length {

@@ -5,7 +5,7 @@
 
 mod validate;
 
-use crate::config::{self, Invalid, Origins, Settings};
+use crate::config::{self, Invalid, Origins, Renamed, Settings};
 use crate::data::DataConfig;
 use crate::decode::DecodeConfig;
 use crate::models::ModelConfig;
@@ -28,7 +28,7 @@ pub struct Experiment {
     pub model: ModelConfig,
     /// A first training stage, for models that have one; none where it is absent. Its seed is `train.seed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pretrain: Option<TrainConfig>,
+    pub first_stage: Option<TrainConfig>,
     #[serde(default)]
     pub train: TrainConfig,
     #[serde(default)]
@@ -62,6 +62,8 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded> {
 
 impl Settings for Experiment {
     const NAME: &'static str = "experiment";
+    /// `pretrain` is now said of encoders on scene classes alone.
+    const RENAMED: &'static [Renamed] = &[("pretrain", "first_stage")];
 
     fn invalid(&self) -> Vec<Invalid> {
         validate::validate(self)
@@ -80,6 +82,6 @@ impl Experiment {
         trained.name.clear();
         trained.train.seed = 0;
         trained.decode = DecodeConfig::default();
-        Ok(sha256(&serde_json::to_vec(&trained).context("cannot write an experiment as JSON")?))
+        Ok(sha256(&config::identifying_json(&trained).context("cannot write an experiment as JSON")?))
     }
 }

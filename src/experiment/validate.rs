@@ -16,16 +16,16 @@ pub(super) fn validate(experiment: &Experiment) -> Vec<Invalid> {
     encoders(experiment, &mut checks);
     let around = Surroundings {
         encoders: experiment.encoders.len(),
-        first_stage: experiment.pretrain.is_some(),
+        first_stage: experiment.first_stage.is_some(),
         max_length: experiment.data.vocabulary.max_length,
     };
     experiment.model.check(&around, &mut checks);
-    if let Some(stage) = &experiment.pretrain {
-        let pretraining = experiment.model.pretraining();
-        checks.require(pretraining.is_some(), "pretrain", || {
+    if let Some(stage) = &experiment.first_stage {
+        let needs = experiment.model.first_stage();
+        checks.require(needs.is_some(), "first_stage", || {
             "not for this model, which has no first training stage (expected nothing here)".into()
         });
-        stage.check("pretrain", pretraining.map_or(&METRICS, |pretraining| pretraining.metrics), &mut checks);
+        stage.check("first_stage", needs.map_or(&METRICS, |needs| needs.metrics), &mut checks);
     }
     experiment.train.check("train", &METRICS, &mut checks);
     experiment.decode.check(&mut checks);

@@ -165,7 +165,7 @@ fn decoding(experiment: &Experiment, name: DecodingName) -> DecodeConfig {
 /// the run finds it under one name.
 fn label(experiment: &Experiment) -> String {
     let dataset = experiment.data.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let model = experiment.model.variant(experiment.pretrain.is_some());
+    let model = experiment.model.variant(experiment.first_stage.is_some());
     let encoders: Vec<&str> = experiment.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
     let text = format!("{dataset}-{model}-{}", encoders.join("+"));
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_+.".contains(c) { c } else { '_' }).collect()

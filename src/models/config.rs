@@ -1,7 +1,7 @@
 //! The `model` block of an experiment: the settings of any model, and what the rest of the program asks of a model
 //! before it is built.
 
-use super::first_stage::Pretraining;
+use super::first_stage::StageNeeds;
 use super::{Captioner, Inputs, cssa, fe_lws, jtts, s2cpnet};
 use crate::config::Checks;
 use crate::data::attributes::Rules;
@@ -104,8 +104,14 @@ pub trait ModelSettings: Any + fmt::Debug + Send + Sync + erased_serde::Serializ
     }
 
     /// What the model's first training stage needs; `None` where it has no such stage.
-    fn pretraining(&self) -> Option<Pretraining<'_>> {
+    fn first_stage(&self) -> Option<StageNeeds<'_>> {
         None
+    }
+
+    /// The weight of a term of the captioning stage's loss in an epoch, from 1; 0 leaves it out.
+    fn weight(&self, term: &str, epoch: usize) -> f64 {
+        let _ = (term, epoch);
+        1.0
     }
 
     /// Adds what is wrong with these settings to `checks`.

@@ -6,8 +6,8 @@ use crate::data::batch::Batch;
 use crate::eval::Scores;
 use anyhow::Result;
 
-/// What a model does in its first stage, which runs where the experiment has `pretrain`: by the same engine, in the
-/// folder `pretrain` of the run, on batches of the kind that [`super::ModelSettings::pretraining`] names. Both stages
+/// What a model does in its first stage, which runs where the experiment has `first_stage`: by the same engine, in the
+/// folder `first_stage` of the run, on batches of the kind that [`super::ModelSettings::first_stage`] names. Both stages
 /// share one store of parameters; those that get no gradient in a stage stay as they are.
 pub trait FirstStage {
     /// The training loss of a batch; `train` switches dropout on.
@@ -19,7 +19,7 @@ pub trait FirstStage {
         false
     }
 
-    /// Scores of held-out images, under the names that [`super::ModelSettings::pretraining`] gives. The batches hold
+    /// Scores of held-out images, under the names that [`super::ModelSettings::first_stage`] gives. The batches hold
     /// each image with all its captions, nothing augmented.
     fn scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Scores>;
 
@@ -33,16 +33,16 @@ pub trait FirstStage {
 
 /// What a first stage learns from, and what it is judged by.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pretraining<'a> {
-    pub examples: PretrainingExamples<'a>,
-    /// Names of the scores, any of which `pretrain.early_stop.metric` may watch; the usual one first.
+pub struct StageNeeds<'a> {
+    pub examples: StageExamples<'a>,
+    /// Names of the scores, any of which `first_stage.early_stop.metric` may watch; the usual one first.
     pub metrics: &'static [&'static str],
 }
 
 /// The examples of a first stage.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PretrainingExamples<'a> {
-    /// Those of the captioning stage, by `pretrain.examples`.
+pub enum StageExamples<'a> {
+    /// Those of the captioning stage, by `first_stage.examples`.
     Captions,
     /// An image and one of its captions, drawn anew each epoch, with an augmented form of each: [`Batch::augmented`].
     Pairs(&'a AugmentConfig),

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-/// The named terms of a training loss, scalars whose sum is minimised, and what its backward pass needs.
+/// The named terms of a training loss, scalars whose weighted sum is minimised, and what its backward pass needs.
 ///
 /// What it tells of its terms leads into no graph: [`Losses::backward`] is the only way to their gradients, so that no
 /// [splice](Splices) is passed by.
@@ -16,8 +16,14 @@ use tch::Tensor;
 /// ```
 #[must_use = "`backward` adds the gradients to the parameters"]
 pub struct Losses {
-    terms: Vec<(&'static str, Tensor)>,
+    terms: Vec<Term>,
     splices: Splices,
+}
+
+struct Term {
+    name: &'static str,
+    value: Tensor,
+    weight: f64,
 }
 
 /// Whose backward pass an operation takes that has one of its own.
@@ -59,22 +65,33 @@ impl Losses {
     /// Of terms whose operations may have backward passes of their own.
     pub fn spliced(backward: Backward, terms: impl FnOnce(&mut Splices) -> Vec<(&'static str, Tensor)>) -> Self {
         let mut splices = Splices { backward, pending: Vec::new() };
-        Self { terms: terms(&mut splices), splices }
+        let term = |(name, value)| Term { name, value, weight: 1.0 };
+        Self { terms: terms(&mut splices).into_iter().map(term).collect(), splices }
     }
 
-    /// The terms, scalars without a graph.
+    /// The same with weights on the terms, by name; 0 leaves a term out of the sum.
+    pub fn weighted(mut self, weight: impl Fn(&str) -> f64) -> Self {
+        self.terms.iter_mut().for_each(|term| term.weight = weight(term.name));
+        self
+    }
+
+    /// The terms before their weights, scalars without a graph.
     pub fn terms(&self) -> Vec<(&'static str, Tensor)> {
-        self.terms.iter().map(|(name, term)| (*name, term.detach())).collect()
+        self.terms.iter().map(|term| (term.name, term.value.detach())).collect()
     }
 
-    /// The sum of the terms, a scalar without a graph.
+    /// The weighted sum of the terms, a scalar without a graph.
     pub fn total(&self) -> Tensor {
         // One term alone is its own sum, graph and all.
         tch::no_grad(|| self.sum()).detach()
     }
 
     fn sum(&self) -> Tensor {
-        self.terms.iter().map(|(_, term)| term).sum()
+        let weighed = |Term { value, weight, .. }: &Term| match weight {
+            1.0 => value.shallow_clone(),
+            weight => value * *weight,
+        };
+        self.terms.iter().filter(|term| term.weight != 0.0).map(weighed).sum()
     }
 
     /// Adds the gradients of `scale` times the sum of the terms to the parameters.
@@ -165,6 +182,22 @@ mod tests {
         assert_eq!(losses.total().double_value(&[]), 36.0);
         losses.backward(0.5);
         assert_eq!(Vec::<f32>::try_from(parameter.grad()).unwrap(), [6.0; 3]);
+    }
+
+    #[test]
+    fn terms_count_by_their_weights_and_those_of_none_are_left_out() {
+        let parameter = parameter();
+        let term = |factor: f64| (&parameter * factor).sum(Kind::Float);
+        let losses = Losses::new(vec![("a", term(1.0)), ("b", term(2.0)), ("c", term(f64::NAN))]);
+        let losses = losses.weighted(|name| match name {
+            "a" => 1.0,
+            "b" => 0.5,
+            _ => 0.0,
+        });
+        assert_eq!(losses.total().double_value(&[]), 6.0);
+        assert_eq!(losses.terms()[1].1.double_value(&[]), 6.0, "told as it is");
+        losses.backward(1.0);
+        assert_eq!(Vec::<f32>::try_from(parameter.grad()).unwrap(), [2.0; 3]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A run folder: what was asked, with what, and how it stands.
 
-use super::{Environment, PRETRAIN};
-use crate::experiment::Experiment;
+use super::{Environment, FIRST_STAGE, first_stage_folder};
+use crate::experiment::{self, Experiment};
 use crate::train::checkpoint;
 use crate::util::fs::{read_text, write_atomic};
 use crate::util::shell::this_command;
@@ -45,12 +45,12 @@ impl RunFolder {
     pub fn open(path: &Path, experiment: &Experiment, resume: bool, overwrite: bool) -> Result<Self> {
         let shown = path.display();
         let config = path.join(CONFIG);
-        let yaml = crate::experiment::to_yaml(experiment)?;
+        let yaml = experiment::to_yaml(experiment)?;
         // A run that failed before its first checkpoint left nothing to lose.
-        let checkpoints = [path.join("checkpoints/last"), path.join(PRETRAIN).join("checkpoints/last")];
+        let checkpoints = [path.join("checkpoints/last"), first_stage_folder(path).join("checkpoints/last")];
         let started = checkpoints.iter().any(|last| checkpoint::exists(last));
         if started && overwrite {
-            for part in ["checkpoints", "predictions", PRETRAIN] {
+            for part in ["checkpoints", "predictions"].into_iter().chain(FIRST_STAGE) {
                 let folder = path.join(part);
                 if folder.exists() {
                     fs::remove_dir_all(&folder).with_context(|| format!("cannot remove '{}'", folder.display()))?;
@@ -67,7 +67,7 @@ impl RunFolder {
                     choose another folder with --output"
                 );
             }
-            if read_text(&config)? != yaml {
+            if read_text(&config)? != yaml && !says_the_same(&config, &yaml) {
                 bail!(
                     "'{shown}' contains a run with other settings ('{}'); choose another folder with --output, or \
                      replace it with --overwrite",
@@ -106,4 +106,10 @@ impl RunFolder {
     pub fn set_done(&self) -> Result<()> {
         self.set_status(DONE)
     }
+}
+
+/// Whether a stored config means the settings of another, which is resolved: it may have old names for some.
+fn says_the_same(config: &Path, yaml: &str) -> bool {
+    let stored = experiment::load(config, &[]).and_then(|loaded| experiment::to_yaml(&loaded.experiment));
+    stored.is_ok_and(|stored| stored == yaml)
 }

@@ -15,5 +15,14 @@ pub use lock::RunLock;
 pub use result::RunResult;
 pub use stage_scores::StageScores;
 
-/// Folder of a first training stage within that of the run.
-pub const PRETRAIN: &str = "pretrain";
+use std::path::{Path, PathBuf};
+
+/// Names of the folder of a first training stage within that of the run; the first is given, runs of old have the
+/// other.
+const FIRST_STAGE: [&str; 2] = ["first_stage", "pretrain"];
+
+/// The folder of the first training stage of a run.
+pub fn first_stage_folder(run: &Path) -> PathBuf {
+    let [folder, old] = FIRST_STAGE.map(|name| run.join(name));
+    if old.is_dir() && !folder.exists() { old } else { folder }
+}

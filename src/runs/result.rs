@@ -71,9 +71,16 @@ pub struct CurveRecord {
     /// Mean training loss.
     #[serde(default)]
     pub loss: Option<f64>,
+    /// Means of its terms before their weights, where it has several.
+    #[serde(default, skip_serializing_if = "no_scores")]
+    pub terms: Scores,
     /// Scores of the validation split.
     #[serde(default)]
     pub validation: Scores,
+}
+
+fn no_scores(scores: &Scores) -> bool {
+    scores.0.is_empty()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What a first training stage was worth.
 
-use super::PRETRAIN;
+use super::first_stage_folder;
 use crate::eval::Scores;
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result};
@@ -21,7 +21,7 @@ pub struct StageScores {
 impl StageScores {
     /// Those of a run folder; `None` where there was no first stage.
     pub fn load(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join(PRETRAIN).join(SCORES);
+        let path = first_stage_folder(folder).join(SCORES);
         if !path.is_file() {
             return Ok(None);
         }
@@ -31,6 +31,6 @@ impl StageScores {
 
     /// Writes them into a run folder.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        write_atomic(&folder.join(PRETRAIN).join(SCORES), &serde_json::to_vec_pretty(self)?)
+        write_atomic(&first_stage_folder(folder).join(SCORES), &serde_json::to_vec_pretty(self)?)
     }
 }

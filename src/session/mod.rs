@@ -4,10 +4,10 @@ mod attributes;
 mod captions;
 mod decoding;
 mod explain;
+mod first_stage;
 mod looking;
 mod objective;
 mod pairs;
-mod pretraining;
 pub mod record;
 mod synonyms;
 mod trained;
@@ -163,7 +163,7 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
-        if let (state, Outcome::Interrupted) = self.pretrain(folder, resume, interrupt, group, on_step)? {
+        if let (state, Outcome::Interrupted) = self.train_first_stage(folder, resume, interrupt, group, on_step)? {
             return Ok((state, Outcome::Interrupted));
         }
         let references = self.references(&validation);
@@ -174,12 +174,16 @@ impl Session {
         let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
         let validate = || -> Result<Scores> {
             let captions = self.for_validation(&validation, stop.beam)?;
-            match stop.score {
-                ScoredAs::Words => Ok(references.score(&captions, metrics)?.corpus),
-                ScoredAs::Ids => self.score_on_ids(&validation, &captions),
-            }
+            let mut scores = match stop.score {
+                ScoredAs::Words => references.score(&captions, metrics)?.corpus,
+                ScoredAs::Ids => self.score_on_ids(&validation, &captions)?,
+            };
+            let of_attributes = self.over_batches(watched, |batches| self.model.attribute_scores(batches))?;
+            scores.0.extend(of_attributes.unwrap_or_default().0);
+            Ok(scores)
         };
-        let losses = |batch: &Batch| self.model.losses(batch, true);
+        let model = &self.experiment.model;
+        let losses = |batch: &Batch, epoch| self.model.losses(batch, true).weighted(|term| model.weight(term, epoch));
         Run {
             objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &self.store,

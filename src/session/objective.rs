@@ -30,8 +30,8 @@ pub trait TrainingSet {
 /// What a model learns from captions: to say them, or what its first stage is for.
 pub struct CaptionObjective<'a> {
     pub set: &'a dyn TrainingSet,
-    /// The training loss of a batch, dropout on.
-    pub losses: &'a dyn Fn(&Batch) -> Losses,
+    /// The training loss of a batch in an epoch, from 1, dropout on.
+    pub losses: &'a dyn Fn(&Batch, usize) -> Losses,
     /// Scores of the validation split.
     pub validate: &'a dyn Fn() -> Result<Scores>,
     /// Whether the loss of a batch is a mean over its parts.
@@ -58,7 +58,7 @@ impl Objective for CaptionObjective<'_> {
     fn batch(&self, examples: &[usize], epoch: usize) -> Result<Prepared<'_>> {
         let batch = self.set.batch(examples, epoch)?;
         let weight = batch.captions.tokens();
-        Ok(Prepared { weight, losses: Box::new(move || Ok((self.losses)(&batch))) })
+        Ok(Prepared { weight, losses: Box::new(move || Ok((self.losses)(&batch, epoch + 1))) })
     }
 
     fn prefetch(&self, examples: &[usize], _epoch: usize) {

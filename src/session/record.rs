@@ -6,7 +6,7 @@ use crate::data::masks::{self, Finder};
 use crate::decode::DecodeConfig;
 use crate::models::encoders::EncoderConfig;
 use crate::runs::Environment;
-use crate::runs::PRETRAIN;
+use crate::runs::first_stage_folder;
 use crate::runs::result::{CaptionRecord, CurveRecord, DecodingResult, EncoderUsed, ImageRecord, RunResult, Skipped};
 use crate::runs::{Explanation, StageScores};
 use crate::train::{self, TrainState};
@@ -123,12 +123,17 @@ fn images(session: &Session) -> Result<Vec<ImageRecord>> {
 }
 
 fn epoch(record: &train::EpochRecord) -> CurveRecord {
-    CurveRecord { epoch: record.epoch, loss: Some(record.train_loss), validation: record.validation.clone() }
+    CurveRecord {
+        epoch: record.epoch,
+        loss: Some(record.train_loss),
+        terms: record.terms.clone(),
+        validation: record.validation.clone(),
+    }
 }
 
 /// The epochs of the first training stage; none where there was none.
 fn first_stage(folder: &Path) -> Result<Vec<train::EpochRecord>> {
-    let path = folder.join(PRETRAIN).join("metrics.jsonl");
+    let path = first_stage_folder(folder).join("metrics.jsonl");
     if !path.is_file() {
         return Ok(Vec::new());
     }

@@ -94,6 +94,7 @@ impl Run<'_> {
             let record = EpochRecord {
                 epoch: state.epoch + 1,
                 train_loss: state.mean_loss(),
+                terms: state.mean_terms(),
                 lr: optimizer.lr,
                 captions_per_second: speed(Unit::Captions),
                 images_per_second: speed(Unit::Images),

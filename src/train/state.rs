@@ -22,6 +22,9 @@ pub struct TrainState {
     /// Sum over the epoch's steps of loss x tokens, and of tokens.
     pub loss_sum: f64,
     pub tokens: i64,
+    /// The same of the loss's terms before their weights, where it has several; of the examples of the first process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<(String, Recent)>,
     /// Of them, what came after the last record in `curve`.
     #[serde(default)]
     pub recent: Recent,
@@ -43,7 +46,7 @@ pub struct Best {
     pub score: f64,
 }
 
-/// Sums over the last few steps.
+/// Sums over some steps: of loss x tokens, and of tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     pub loss_sum: f64,
@@ -72,6 +75,9 @@ pub struct EpochRecord {
     pub epoch: usize,
     /// Cross-entropy and whatever else the model sums, mean over the epoch's tokens or images, dropout on.
     pub train_loss: f64,
+    /// Its terms before their weights, where it has several.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub terms: Scores,
     pub lr: f64,
     /// Of the validation split.
     pub validation: Scores,
@@ -117,6 +123,7 @@ impl TrainState {
         }
         self.epoch = record.epoch;
         (self.step, self.loss_sum, self.tokens) = (0, 0.0, 0);
+        self.terms.clear();
         self.history.push(record);
         better
     }
@@ -127,6 +134,24 @@ impl TrainState {
         self.tokens += tokens;
         self.recent.loss_sum += loss_sum;
         self.recent.tokens += tokens;
+    }
+
+    /// Takes in the same of a term of the loss.
+    pub fn count_term(&mut self, name: &str, of_step: Recent) {
+        let place = self.terms.iter().position(|(known, _)| known == name).unwrap_or(self.terms.len());
+        if place == self.terms.len() {
+            self.terms.push((name.to_owned(), Recent::default()));
+        }
+        if let Some((_, sums)) = self.terms.get_mut(place) {
+            sums.loss_sum += of_step.loss_sum;
+            sums.tokens += of_step.tokens;
+        }
+    }
+
+    /// Means of the loss's terms in the epoch so far.
+    pub fn mean_terms(&self) -> Scores {
+        let mean = |(name, sums): &(String, Recent)| (name.clone(), sums.loss_sum / sums.tokens.max(1) as f64);
+        Scores(self.terms.iter().map(mean).collect())
     }
 
     /// Mean loss of the epoch so far.
@@ -155,6 +180,7 @@ mod tests {
         EpochRecord {
             epoch,
             train_loss: 1.0,
+            terms: Scores::default(),
             lr: 1e-4,
             validation: Scores::default(),
             seconds: 1.0,
@@ -165,6 +191,18 @@ mod tests {
             memory: Memory::default(),
             time: 0.0,
         }
+    }
+
+    #[test]
+    fn terms_of_the_loss_are_means_over_the_tokens_of_an_epoch() {
+        let mut state = TrainState::default();
+        for (loss, tokens) in [(2.0, 1), (1.0, 3)] {
+            state.count_term("words", Recent { loss_sum: loss * f64::from(tokens), tokens: i64::from(tokens) });
+        }
+        state.count_term("attributes", Recent { loss_sum: 6.0, tokens: 2 });
+        assert_eq!(state.mean_terms(), Scores(vec![("words".into(), 1.25), ("attributes".into(), 3.0)]));
+        state.finish_epoch(record(1), 0.1);
+        assert_eq!(state.mean_terms(), Scores::default());
     }
 
     #[test]

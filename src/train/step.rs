@@ -5,11 +5,12 @@ use super::guard::{self, OutOfMemory, guarded};
 use super::libtorch::{autocast, release_memory};
 use super::optimizer::Optimizer;
 use super::run::Run;
-use super::state::TrainState;
+use super::state::{Recent, TrainState};
 use crate::runtime;
 use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
+use tch::Tensor;
 
 /// Seconds of an epoch's training by what they went for. On a GPU work is waited for where its result is first needed,
 /// so that part of `backward` counts as `optimizer` or as the next step's `forward`.
@@ -41,12 +42,14 @@ impl Spent {
 }
 
 /// What a step learned of its examples.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Sums {
     /// Tokens, or images.
     weight: i64,
     /// Of loss x weight.
     loss: f64,
+    /// Of the loss's terms in each batch, where it has several.
+    terms: Vec<(&'static str, Recent)>,
 }
 
 /// What all processes know after a step.
@@ -94,6 +97,7 @@ impl Run<'_> {
             optimizer.step();
         });
         state.count(sums.loss, sums.weight);
+        sums.terms.iter().for_each(|(name, of_batch)| state.count_term(name, *of_batch));
         tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.weight.max(1) as f64, "step");
         Ok(stop || self.group.is_solo() && self.interrupt.requested())
     }
@@ -127,6 +131,7 @@ impl Run<'_> {
             };
             sums.weight += of_batch.weight;
             sums.loss += of_batch.loss;
+            sums.terms.extend(of_batch.terms);
         }
         Ok(sums)
     }
@@ -148,21 +153,20 @@ impl Run<'_> {
             return Ok(Exchanged { sums, stop: false });
         }
         timed(&mut spent.exchange, || {
-            let own = attempt.as_ref().copied().unwrap_or_default();
+            let (weight, loss) = attempt.as_ref().map_or((0, 0.0), |own| (own.weight, own.loss));
             let flag = |set: bool| f64::from(u8::from(set));
-            let mut values =
-                vec![own.weight as f64, own.loss, flag(attempt.is_err()), flag(self.interrupt.requested())];
+            let mut values = vec![weight as f64, loss, flag(attempt.is_err()), flag(self.interrupt.requested())];
             values.extend(optimizer.with_gradient());
             self.group.sum_values(&mut values)?;
             let &[weight, loss, failed, asked, ref present @ ..] = values.as_slice() else {
                 unreachable!("it holds four numbers at least")
             };
-            attempt?;
+            let terms = attempt?.terms;
             if failed > 0.0 {
                 bail!("{failed} of the {} processes failed; see their messages", self.group.size());
             }
             optimizer.sum_gradients(self.group, present, 1.0 / weight.max(1.0))?;
-            Ok(Exchanged { sums: Sums { weight: weight as i64, loss }, stop: asked > 0.0 })
+            Ok(Exchanged { sums: Sums { weight: weight as i64, loss, terms }, stop: asked > 0.0 })
         })
     }
 
@@ -188,8 +192,12 @@ impl Run<'_> {
         if !loss.is_finite() {
             return Err(self.lost(loss, examples, state));
         }
+        let terms = match losses.terms() {
+            terms if terms.len() > 1 => terms.into_iter().map(|(name, term)| (name, summed(&term, weight))).collect(),
+            _ => Vec::new(),
+        };
         timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { weight as f64 }));
-        Ok(Sums { weight, loss: loss * weight as f64 })
+        Ok(Sums { weight, loss: loss * weight as f64, terms })
     }
 
     /// Tries smaller batches of the same examples, to say which one fits.
@@ -228,6 +236,11 @@ impl Run<'_> {
             files.join(", ")
         )
     }
+}
+
+/// The sum of a mean over that many tokens.
+fn summed(term: &Tensor, weight: i64) -> Recent {
+    Recent { loss_sum: term.double_value(&[]) * weight as f64, tokens: weight }
 }
 
 /// Adds the seconds that `work` takes.

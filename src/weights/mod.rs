@@ -1,7 +1,9 @@
 //! Weight files: reading named tensors, and loading them into a network with an account of every tensor.
 
 mod fetch;
+mod finite;
 mod manifest;
+mod names;
 mod npz;
 mod random;
 mod report;
@@ -9,6 +11,7 @@ mod safetensors;
 mod torch;
 
 pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
+pub use finite::{NotFinite, not_finite};
 pub use manifest::{Published, find, manifest};
 pub use random::{initialise, random_values, randomise};
 pub use report::{Clash, LoadReport, load, load_variables};
@@ -30,14 +33,16 @@ pub struct StateDict {
 }
 
 impl StateDict {
-    /// The shape of a tensor, under its name or its name below a wrapper's prefix.
+    /// The shape of a tensor, under its name, an old one, or its name below a wrapper's prefix: the shortest.
     pub fn shape_of(&self, name: &str) -> Option<Vec<i64>> {
-        report::WRAPPERS
-            .iter()
-            .map(|wrapper| format!("{wrapper}{name}"))
-            .chain(name.strip_prefix(report::FEATURES).map(str::to_owned))
-            .find_map(|name| self.tensors.get(&name))
-            .map(Tensor::size)
+        let bare = name.strip_prefix(names::FEATURES);
+        let found = self.tensors.keys().filter_map(|key| {
+            let modern = names::modern(key);
+            let wrapped =
+                |name: &str| modern.strip_suffix(name).is_some_and(|prefix| names::prefixes(key).any(|p| p == prefix));
+            (modern.ends_with(name) && wrapped(name) || bare == Some(&modern)).then_some(key)
+        });
+        self.tensors.get(found.min_by_key(|key| key.len())?).map(Tensor::size)
     }
 }
 

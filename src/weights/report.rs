@@ -1,19 +1,14 @@
 //! Loading by name, with an account of every tensor.
 
 use super::StateDict;
+use super::finite::{NotFinite, not_finite};
+use super::names::{self, Reading, is_of_no_use};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use tch::Tensor;
 use tch::nn::VarStore;
-
-/// Prefixes that training programs put before every name.
-pub(super) const WRAPPERS: [&str; 6] = ["", "module.", "model.", "backbone.", "encoder.", "module.model."];
-/// The part that holds the convolutions in torchvision's DenseNet, VGG and others; some files leave it away.
-pub(super) const FEATURES: &str = "features.";
-/// Classification heads, which an encoder does without.
-const HEADS: [&str; 5] = ["fc.", "classifier.", "head.", "aux1.", "aux2."];
 
 /// A tensor whose shape in the file is not the network's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +26,35 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     pub clashing: Vec<Clash>,
     pub unexpected: Vec<String>,
-    /// Classification heads where the network has none, and batch counters.
+    /// Classification heads where the network has none, batch counters, and what stands beside the network where that is
+    /// whole below a prefix.
     pub set_aside: Vec<String>,
+    /// Matched tensors with NaN or infinity.
+    pub not_finite: Vec<NotFinite>,
+    /// Prefixes below which the file has the whole network, where there are several.
+    pub rivals: Vec<String>,
 }
 
 impl LoadReport {
-    /// An error where a tensor is missing, clashing or unexpected.
+    /// An error where a tensor is missing, clashing or unexpected, where numbers are none, and where several networks
+    /// could be meant.
     pub fn check(&self, path: &Path) -> Result<()> {
-        if self.missing.is_empty() && self.clashing.is_empty() && self.unexpected.is_empty() {
-            return Ok(());
+        let path = path.display();
+        if !(self.missing.is_empty() && self.clashing.is_empty() && self.unexpected.is_empty()) {
+            bail!("'{path}' does not match the model: {self}; use complete weights of the same architecture");
         }
-        bail!("'{}' does not match the model: {self}; use complete weights of the same architecture", path.display())
+        if !self.rivals.is_empty() {
+            let rivals: Vec<String> = self.rivals.iter().map(|prefix| format!("'{prefix}'")).collect();
+            bail!("'{path}' contains the model several times, under {}; save one of them alone", rivals.join(" and "));
+        }
+        if let Some(first) = self.not_finite.first() {
+            let more = match self.not_finite.len() - 1 {
+                0 => String::new(),
+                more => format!(", and {more} more tensors"),
+            };
+            bail!("'{path}' is damaged, or of a training that diverged: {first}{more}; use other weights");
+        }
+        Ok(())
     }
 }
 
@@ -72,8 +85,8 @@ impl fmt::Display for LoadReport {
 
 /// Copies the tensors of a file into the parameters of the same name, whatever the floating-point type of the file.
 ///
-/// A wrapper's prefix (`module.` ...) and a left-out `features.` are seen through. Nothing is judged here: ask
-/// [`LoadReport::check`].
+/// The prefix of a wrapper (`module.`, `module.backbone.` ...), a left-out `features.` and torchvision's old names are
+/// seen through. Nothing is judged here: ask [`LoadReport::check`].
 pub fn load(store: &mut VarStore, dict: &StateDict) -> LoadReport {
     load_variables(&store.variables().into_iter().collect::<Vec<_>>(), dict)
 }
@@ -82,13 +95,14 @@ pub fn load(store: &mut VarStore, dict: &StateDict) -> LoadReport {
 pub fn load_variables(variables: &[(String, Tensor)], dict: &StateDict) -> LoadReport {
     let shared = variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
     let mut parameters: BTreeMap<String, Tensor> = shared.collect();
-    let names: BTreeSet<&str> = parameters.keys().map(String::as_str).collect();
-    let renamed = best_renaming(dict, &names);
-    let mut report = LoadReport::default();
+    let wanted: BTreeSet<&str> = parameters.keys().map(String::as_str).collect();
+    let Reading { tensors, outside, rivals } = names::read(dict, &wanted);
+    let mut report = LoadReport { set_aside: outside, rivals, ..LoadReport::default() };
     let mut found = BTreeSet::new();
-    for (name, tensor) in renamed {
+    for (name, tensor) in tensors {
         match parameters.get_mut(&name) {
             Some(parameter) if parameter.size() == tensor.size() => {
+                report.not_finite.extend(not_finite(&name, tensor));
                 tch::no_grad(|| parameter.copy_(tensor));
                 report.matched.push(name.clone());
             }
@@ -100,48 +114,9 @@ pub fn load_variables(variables: &[(String, Tensor)], dict: &StateDict) -> LoadR
         }
         found.insert(name);
     }
+    report.set_aside.sort();
     report.missing = parameters.into_keys().filter(|name| !found.contains(name)).collect();
     report
-}
-
-fn is_of_no_use(name: &str) -> bool {
-    name.ends_with("num_batches_tracked") || HEADS.iter().any(|head| name.starts_with(head))
-}
-
-/// The tensors of the file under the renaming that meets most of `names`, in order.
-fn best_renaming<'a>(dict: &'a StateDict, names: &BTreeSet<&str>) -> BTreeMap<String, &'a tch::Tensor> {
-    let candidates = WRAPPERS.iter().flat_map(|wrapper| ["", FEATURES].map(|added| (*wrapper, added)));
-    let renamings = candidates.map(|(wrapper, added)| {
-        let rename = |name: &str| {
-            let name = densenet_name(name.strip_prefix(wrapper).unwrap_or(name));
-            let bare = format!("{added}{name}");
-            // A head stands beside `features.`, not below it.
-            if added.is_empty() || names.contains(bare.as_str()) || !is_of_no_use(&name) { bare } else { name }
-        };
-        dict.tensors.iter().map(|(name, tensor)| (rename(name), tensor)).collect::<BTreeMap<_, _>>()
-    });
-    let met = |renaming: &BTreeMap<String, _>| renaming.keys().filter(|name| names.contains(name.as_str())).count();
-    let mut best: Option<(usize, BTreeMap<String, &tch::Tensor>)> = None;
-    for renaming in renamings {
-        let count = met(&renaming);
-        if best.as_ref().is_none_or(|(most, _)| count > *most) {
-            best = Some((count, renaming));
-        }
-    }
-    best.map(|(_, renaming)| renaming).unwrap_or_default()
-}
-
-/// torchvision's published DenseNet files say `norm.1`, `conv.2` where its module says `norm1`, `conv2`.
-fn densenet_name(name: &str) -> String {
-    let mut name = name.to_owned();
-    if name.contains("denselayer") {
-        for (old, new) in
-            [(".norm.1.", ".norm1."), (".norm.2.", ".norm2."), (".conv.1.", ".conv1."), (".conv.2.", ".conv2.")]
-        {
-            name = name.replace(old, new);
-        }
-    }
-    name
 }
 
 #[cfg(test)]
@@ -184,7 +159,7 @@ mod tests {
 
     #[test]
     fn prefixes_are_seen_through_and_half_precision_becomes_float() {
-        for prefix in ["features.", "", "module.features.", "module.", "backbone.features."] {
+        for prefix in ["features.", "", "module.features.", "module.", "backbone.features.", "model.encoder.net."] {
             let (conv, a) = (format!("{prefix}conv.weight"), format!("{prefix}a_weight"));
             let mut store = store();
             let report = load(&mut store, &dict(&[(&conv, &[2, 3]), (&a, &[2])]));
@@ -195,11 +170,47 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_a_whole_network_is_set_aside() {
+        let file = dict(&[("net.conv.weight", &[2, 3]), ("net.a_weight", &[2]), ("queue", &[4, 4])]);
+        let report = load(&mut store(), &file);
+        report.check(&file.path).unwrap();
+        assert_eq!(report.set_aside, ["queue"]);
+    }
+
+    #[test]
+    fn a_file_with_the_network_twice_is_refused() {
+        let file = dict(&[
+            ("encoder_k.conv.weight", &[2, 3]),
+            ("encoder_k.a_weight", &[2]),
+            ("encoder_q.conv.weight", &[2, 3]),
+            ("encoder_q.a_weight", &[2]),
+        ]);
+        let message = load(&mut store(), &file).check(&file.path).unwrap_err().to_string();
+        assert!(message.contains("several times, under 'encoder_k.' and 'encoder_q.'"), "{message}");
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused_by_tensor_count_and_place() {
+        let mut file = dict(&[("conv.weight", &[2, 3]), ("a_weight", &[2])]);
+        let weight = Tensor::from_slice(&[1.0f32, 2.0, 3.0, 4.0, f32::NAN, f32::INFINITY]).view([2, 3]);
+        file.tensors.insert("conv.weight".into(), weight);
+        let message = load(&mut store(), &file).check(&file.path).unwrap_err().to_string();
+        assert!(
+            message
+                .contains("'features.conv.weight' has 2 of 6 values that are no finite numbers, the first at [1, 1]"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn names_of_published_densenet_files_are_understood() {
         assert_eq!(
-            densenet_name("features.denseblock1.denselayer1.norm.1.weight"),
+            names::modern("features.denseblock1.denselayer1.norm.1.weight"),
             "features.denseblock1.denselayer1.norm1.weight"
         );
-        assert_eq!(densenet_name("layer1.0.conv1.weight"), "layer1.0.conv1.weight");
+        assert_eq!(names::modern("layer1.0.conv1.weight"), "layer1.0.conv1.weight");
+        let file = dict(&[("module.features.denseblock1.denselayer1.conv.2.weight", &[2, 3])]);
+        assert_eq!(file.shape_of("features.denseblock1.denselayer1.conv2.weight"), Some(vec![2, 3]));
+        assert_eq!(file.shape_of("features.denseblock1.denselayer1.conv1.weight"), None);
     }
 }

@@ -135,6 +135,7 @@ impl Fake {
                     let x = f64::from(epoch);
                     let rise = base * (1.0 - (-x / 6.0).exp()) - (x - 20.0).abs() * 0.001;
                     CurveRecord {
+                        terms: Scores::default(),
                         epoch: epoch as usize,
                         loss: Some(2.5 * (-x / 9.0).exp() + 0.4 + request.seed as f64 * 0.02),
                         validation: Scores(vec![("ROUGE_L".into(), rise)]),

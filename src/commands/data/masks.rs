@@ -4,12 +4,11 @@ use super::super::ExitStatus;
 use super::super::sam::{find_weights, labels, load};
 use crate::cli::{GlobalArgs, MaskPicture, MasksArgs, SamArgs};
 use crate::data::image::decode_file;
-use crate::data::masks::{Finder, MaskMode, SegmenterRules, parse_records, records_text, segment, write_drawn};
-use crate::data::masks::{Labels, read};
+use crate::data::masks::{Finder, MaskMode, SegmenterRules, read, records_text, segment, write_drawn};
 use crate::data::{Dataset, is_image_name};
 use crate::models::sam::{GeneratorRules, Sam, generate};
 use crate::runtime::{self, Interrupt};
-use crate::util::fs::{read_text, write_atomic};
+use crate::util::fs::write_atomic;
 use crate::util::logging;
 use crate::util::walk;
 use anyhow::{Context, Result};
@@ -167,7 +166,8 @@ impl Job<'_> {
             self.finder.records_target(image).with_context(|| format!("'{}' is not a file name", image.display()))?;
         let pixels = decode_file(image)?;
         let labels = if records.is_file() && !self.args.overwrite {
-            from_records(&records, pixels.dimensions())?
+            let (width, height) = pixels.dimensions();
+            read(&records)?.resized(width, height)
         } else {
             let found = generate(&mut sam.predictor(), &pixels, rules)
                 .with_context(|| format!("cannot segment '{}'", image.display()))?;
@@ -180,16 +180,6 @@ impl Job<'_> {
 
     fn picture(&self, image: &Path) -> Result<PathBuf> {
         self.finder.target(image).with_context(|| format!("'{}' is not a file name", image.display()))
-    }
-}
-
-/// Labels of a file of records that a stopped run has left.
-fn from_records(path: &Path, (width, height): (u32, u32)) -> Result<Labels> {
-    match parse_records(&read_text(path)?) {
-        Ok(records) if records.is_empty() => {
-            Ok(Labels { width, height, ranks: vec![0; width as usize * height as usize] })
-        }
-        _ => read(path),
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! One file is usually one split and does not name it; a `split` key at an image is read where it is there.
 
+use super::values::{Id, Texts};
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with 'images' and 'annotations'")]
 struct Document {
     info: Option<Info>,
     images: Vec<Image>,
@@ -15,13 +17,15 @@ struct Document {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Info {
     dataset: Option<String>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an image with id and file_name")]
 struct Image {
-    id: u64,
+    id: Id,
     #[serde(alias = "filename")]
     file_name: String,
     #[serde(default, deserialize_with = "json::split_name")]
@@ -30,9 +34,10 @@ struct Image {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an annotation with image_id and caption")]
 struct Annotation {
-    image_id: u64,
-    caption: String,
+    image_id: Id,
+    caption: Texts,
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
@@ -40,11 +45,18 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
     let mut position = BTreeMap::new();
     let mut records = Vec::with_capacity(document.images.len());
     for image in document.images {
-        if position.insert(image.id, records.len()).is_some() {
-            bail!("two entries of 'images' have the id {}; ids must be unique", image.id);
+        let id = image.id.number().unwrap_or(records.len() as u64);
+        if let Some(at) = position.insert(image.id.clone(), records.len()) {
+            let Id(id) = image.id;
+            let first = records.get(at).map_or("", |record: &Record| record.file_name.as_str());
+            if first != image.file_name {
+                bail!("two entries of 'images' have the id {id}; ids must be unique");
+            }
+            position.insert(Id(id), at);
+            continue;
         }
         records.push(Record {
-            id: image.id,
+            id,
             file_name: image.file_name,
             split: image.split,
             class: image.class,
@@ -54,9 +66,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
     for (number, annotation) in document.annotations.into_iter().enumerate() {
         let record = position.get(&annotation.image_id).and_then(|&at| records.get_mut(at));
         let Some(record) = record else {
-            bail!("annotation {number} belongs to image_id {}, which 'images' does not have", annotation.image_id);
+            bail!("annotation {number} belongs to image_id {}, which 'images' does not have", annotation.image_id.0);
         };
-        record.sentences.push(Sentence { tokens: None, raw: Some(annotation.caption) });
+        let Texts(captions) = annotation.caption;
+        record.sentences.extend(captions.into_iter().map(|raw| Sentence { tokens: None, raw: Some(raw) }));
     }
     Ok(CaptionFile { format: Format::Coco, name: document.info.and_then(|info| info.dataset), records })
 }

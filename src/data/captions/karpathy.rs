@@ -1,22 +1,25 @@
 //! Karpathy-style JSON: `{"dataset": name, "images": [{"filename", "imgid", "split", "sentences": [{"tokens",
 //! "raw"}]}]}`.
 
+use super::values::Id;
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::Result;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with 'images'")]
 struct Document {
     dataset: Option<String>,
     images: Vec<Image>,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an image with filename and sentences")]
 struct Image {
     #[serde(alias = "file_name")]
     filename: String,
     #[serde(alias = "id")]
-    imgid: Option<u64>,
+    imgid: Option<Id>,
     /// Folder below the image folder (MS-COCO's copy of the format).
     filepath: Option<String>,
     #[serde(default, deserialize_with = "json::split_name")]
@@ -26,6 +29,7 @@ struct Image {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a sentence with tokens or raw")]
 struct Text {
     tokens: Option<Vec<String>>,
     raw: Option<String>,
@@ -38,7 +42,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
         .into_iter()
         .enumerate()
         .map(|(position, image)| Record {
-            id: image.imgid.unwrap_or(position as u64),
+            id: image.imgid.and_then(|id| id.number()).unwrap_or(position as u64),
             file_name: image.filename,
             folder: image.filepath.filter(|folder| !folder.is_empty()),
             split: image.split,

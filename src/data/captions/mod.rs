@@ -15,6 +15,7 @@ mod json;
 mod karpathy;
 mod nwpu;
 mod rows;
+mod values;
 
 use super::Split;
 use anyhow::{Result, anyhow, bail};
@@ -82,8 +83,23 @@ pub fn parse_captions(bytes: &[u8]) -> Result<CaptionFile> {
     parse(bytes).map_err(|error| anyhow!("{}", format!("{error:#}").replace(char::is_control, "\u{fffd}")))
 }
 
+/// Refuses what is not UTF-8, and names the place and what it seems to be.
+fn check_encoding(bytes: &[u8]) -> Result<()> {
+    // JSON and CSV begin with an ASCII character, which UTF-16 and UTF-32 fill up with a zero byte.
+    if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=127, ..] | [1..=127, 0, ..]) {
+        bail!("1:1: the file is not UTF-8 but UTF-16; save it as UTF-8");
+    }
+    let Err(error) = std::str::from_utf8(bytes) else { return Ok(()) };
+    let (before, rest) = bytes.split_at(error.valid_up_to());
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+    let byte = rest.first().copied().unwrap_or_default();
+    bail!("{line}:{column}: the file is not UTF-8 (byte 0x{byte:02X}), perhaps Latin-1; save it as UTF-8")
+}
+
 fn parse(bytes: &[u8]) -> Result<CaptionFile> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    check_encoding(bytes)?;
     let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
         bail!("the caption file is empty");
     };

@@ -1,6 +1,7 @@
 //! NWPU-Captions JSON: `{class: [{"filename", "imgid", "split", "raw", "raw_1", .. "raw_4"}]}`, images in one folder a
 //! class.
 
+use super::values::Id;
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::Result;
 use serde::Deserialize;
@@ -8,9 +9,10 @@ use serde::de::{MapAccess, Visitor};
 use std::fmt;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an image with filename and raw")]
 struct Image {
     filename: String,
-    imgid: Option<u64>,
+    imgid: Option<Id>,
     #[serde(default, deserialize_with = "json::split_name")]
     split: Option<Split>,
     raw: Option<String>,
@@ -56,7 +58,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
                 .map(|raw| Sentence { tokens: None, raw: Some(raw) })
                 .collect();
             records.push(Record {
-                id: image.imgid.unwrap_or(records.len() as u64),
+                id: image.imgid.and_then(|id| id.number()).unwrap_or(records.len() as u64),
                 file_name: image.filename,
                 folder: Some(class.clone()),
                 split: image.split,

@@ -1,8 +1,10 @@
 //! Rows of image and caption, for own data: CSV or TSV, JSONL, or a JSON list. Rows of the same image are gathered.
 //!
 //! Columns (or keys): `image`, `caption`, and if wanted `split` and `class`. A CSV file needs no header when its
-//! columns are image, caption and, third, split. A JSON row may have `captions`, a list, instead of `caption`.
+//! columns are image, caption and, third, split. In a JSON row `caption` (or
+//! `captions`) may be a list. Flickr8k's `NAME#NUMBER<TAB>CAPTION` is read, too.
 
+use super::values::Texts;
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
@@ -13,12 +15,15 @@ pub(super) const IMAGE_KEYS: [&str; 5] = ["image", "filename", "file_name", "fil
 const CAPTION_KEYS: [&str; 4] = ["caption", "sentence", "text", "raw"];
 
 #[derive(Deserialize)]
+#[serde(expecting = "a row with image and caption")]
 struct Row {
     #[serde(alias = "filename", alias = "file_name", alias = "file", alias = "path")]
     image: String,
     #[serde(alias = "sentence", alias = "text", alias = "raw")]
-    caption: Option<String>,
-    captions: Option<Vec<String>>,
+    #[serde(default)]
+    caption: Texts,
+    #[serde(default)]
+    captions: Texts,
     #[serde(default, deserialize_with = "json::split_name")]
     split: Option<Split>,
     class: Option<String>,
@@ -36,7 +41,7 @@ impl Gatherer {
         if row.image.trim().is_empty() {
             bail!("a row has an empty image name");
         }
-        let captions: Vec<String> = row.caption.into_iter().chain(row.captions.into_iter().flatten()).collect();
+        let captions: Vec<String> = row.caption.0.into_iter().chain(row.captions.0).collect();
         if captions.is_empty() {
             bail!("the row of '{}' has no caption", row.image);
         }
@@ -120,12 +125,17 @@ impl Columns {
 pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
     let first_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let delimiter = if first_line.contains(&b'\t') { b'\t' } else { b',' };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
+    let is_flickr = delimiter == b'\t' && without_number(first_line.split(|&byte| byte == b'\t').next()).is_some();
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .quoting(!is_flickr) // its captions hold single quotation marks
+        .from_reader(bytes);
     let mut gatherer = Gatherer::default();
     let mut columns = None;
     for row in reader.records() {
-        let row = row.map_err(|error| csv_fault(&error))?;
+        let row = row?;
         let line = row.position().map_or(0, csv::Position::line);
         let columns = match &columns {
             Some(columns) => columns,
@@ -149,14 +159,15 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
                 if row.len() == 1 { "" } else { "s" }
             );
         };
+        let image = if is_flickr { without_number(Some(image.as_bytes())).unwrap_or(image) } else { image };
         let split = cell(columns.split)
             .map(str::parse)
             .transpose()
             .map_err(|error| anyhow!("{line}: {error} (put captions that contain a comma in double quotes)"))?;
         let row = Row {
             image: image.to_owned(),
-            caption: Some(caption.to_owned()),
-            captions: None,
+            caption: Texts(vec![caption.to_owned()]),
+            captions: Texts::default(),
             split,
             class: cell(columns.class).map(str::to_owned),
         };
@@ -165,13 +176,10 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
     Ok(gatherer.finish(Format::Csv))
 }
 
-fn csv_fault(error: &csv::Error) -> anyhow::Error {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            anyhow!("{}: not a caption file (the text is not UTF-8)", pos.as_ref().map_or(0, csv::Position::line))
-        }
-        _ => anyhow!("{error}"),
-    }
+/// The image of Flickr8k's `NAME#NUMBER`, which numbers the captions of an image.
+fn without_number(cell: Option<&[u8]>) -> Option<&str> {
+    let (name, number) = std::str::from_utf8(cell?).ok()?.rsplit_once('#')?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
 #[cfg(test)]

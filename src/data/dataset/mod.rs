@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 mod files;
+mod twins;
 
 /// Captions and images of one dataset.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct Dataset {
     pub skipped: Vec<Skipped>,
     /// File name of each image once for every caption without a word (those captions are dropped).
     pub empty_captions: Vec<String>,
+    /// File name of each entry of the file whose image an earlier entry has: its captions count there.
+    pub repeated: Vec<String>,
     /// Whether the file names the splits; else they are drawn by `data.split`.
     pub splits_given: bool,
 }
@@ -127,6 +130,7 @@ impl Dataset {
     fn read(config: &DataConfig) -> Result<(Self, Vec<Record>)> {
         let files::Captions { paths, sha256, file } = files::read(config)?;
         let CaptionFile { name, mut records, .. } = file;
+        let repeated = twins::join(&mut records);
         let splits_given = settle_splits(&mut records, config, &paths)?;
         settle_ids(&mut records);
         let classes = classes(&records);
@@ -162,6 +166,7 @@ impl Dataset {
             images,
             skipped: Vec::new(),
             empty_captions,
+            repeated,
             splits_given,
         };
         Ok((dataset, records))

@@ -1,6 +1,6 @@
 //! TIFF, PNG and JPEG files to 8-bit RGB. The content decides the format, not the extension.
 
-use super::tiff;
+use super::{jpeg, tiff};
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use anyhow::{Error, Result, anyhow, bail};
 use std::fs;
@@ -38,7 +38,7 @@ fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
     let Some(format) = format(bytes) else {
         bail!("is not a TIFF, PNG or JPEG image");
     };
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         bail!("is truncated");
     }
     let image = match format {
@@ -87,13 +87,6 @@ pub(super) fn check_size(width: u32, height: u32, bytes: u64) -> Result<()> {
         bail!("is too large: {width}x{height} pixels (at most {MAX_SIDE} a side and {} MiB)", MAX_BYTES >> 20);
     }
     Ok(())
-}
-
-/// A JPEG whose data goes on to its end marker. Inside the data a marker cannot appear by chance, and an embedded
-/// preview ends before the image's own scans begin. Decoders fill what is missing with gray and say nothing.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    last(0xd9) > last(0xda)
 }
 
 fn fault(error: ImageError) -> Error {
@@ -148,6 +141,19 @@ mod tests {
         }
         let path = Path::new("/nonexistent/a.png");
         assert!(decode_file(path).unwrap_err().to_string().contains("a.png' does not exist"));
+    }
+
+    #[test]
+    fn what_follows_the_end_of_a_jpeg_is_not_looked_at() {
+        let whole = encoded(ImageFormat::Jpeg);
+        let pixels = decode(&whole).unwrap();
+        let video = [b"\0\0\0\x18ftypmp42".repeat(9), vec![0xff, 0xda, 0, 8, 1]].concat(); // a motion photo's
+        let padding = vec![0; 64];
+        for behind in [&padding, &video, &whole] {
+            assert_eq!(decode(&[&whole[..], behind].concat()).unwrap(), pixels);
+        }
+        // A second picture does not make up for the missing end of the first: Pillow refuses that, too.
+        assert_eq!(error(&whole[..whole.len() - 2]), "is truncated");
     }
 
     #[test]

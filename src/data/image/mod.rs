@@ -1,6 +1,7 @@
 //! Image files to pixels: decoded to 8-bit RGB, resized as Pillow does, normalised as torchvision does.
 
 mod decode;
+mod jpeg;
 mod resize;
 mod tiff;
 

@@ -34,7 +34,11 @@ impl Labels {
             areas[place].1 += 1;
         }
         if areas.len() > MOST {
-            bail!("it has {} regions, more than {MOST}; expected a label map or an image of flat colours", areas.len());
+            bail!(
+                "it has {} regions, more than {MOST}; expected a label map or an image of flat colours. If the model is \
+                 to look at this picture as it is, set model.s2cpnet.masks.mode=picture",
+                areas.len()
+            );
         }
         let mut order: Vec<usize> = (0..areas.len()).collect();
         order.sort_by_key(|&place| std::cmp::Reverse(areas[place].1));
@@ -54,8 +58,9 @@ impl Labels {
     }
 
     /// Of masks that may overlap: the smaller lies on the larger. Ranks by the whole area of a mask, hidden parts too.
+    /// No masks are background of any size, one pixel here.
     pub fn from_records(records: &[Record]) -> Result<Self> {
-        let Some(first) = records.first() else { bail!("it contains no masks and no image size") };
+        let Some(first) = records.first() else { return Ok(Self { width: 1, height: 1, ranks: vec![0] }) };
         let (width, height) = (first.mask.width, first.mask.height);
         if records.len() > MOST {
             bail!("it contains {} masks, more than {MOST}", records.len());
@@ -134,7 +139,8 @@ mod tests {
         assert_eq!(labels.ranks, [1, 2, 1, 2]);
         let other = Record { mask: Rle::new(1, 4, vec![0, 4]).unwrap() };
         assert!(Labels::from_records(&[record(vec![0, 4]), other]).unwrap_err().to_string().contains("differ in size"));
-        assert!(Labels::from_records(&[]).is_err());
+        let none = Labels::from_records(&[]).unwrap();
+        assert_eq!((none.objects(), none.resized(3, 2).ranks), (0, vec![0; 6]));
     }
 
     #[test]

@@ -50,21 +50,15 @@ pub struct Record {
     pub mask: Rle,
 }
 
-/// A list, as its automatic mask generator gives it, or the same under `annotations`, as in SA-1B.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum File {
-    Annotations { annotations: Vec<Entry> },
-    List(Vec<Entry>),
-}
-
 /// Areas, boxes and scores, which stand there too, are not needed.
 #[derive(Deserialize)]
+#[serde(expecting = "a record with 'segmentation'")]
 struct Entry {
     segmentation: Segmentation,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with 'size' and 'counts'")]
 struct Segmentation {
     /// Height, then width.
     size: [u32; 2],
@@ -72,29 +66,38 @@ struct Segmentation {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "'counts' are neither text nor a list of lengths")]
 enum Counts {
     Compressed(String),
     Plain(Vec<u32>),
 }
 
-/// Reads the text of a record file.
+/// Reads the text of a record file: a list, as Segment Anything's automatic mask generator gives it, or the same under
+/// `annotations`, as in SA-1B. An empty list is an image without objects.
 pub fn parse_records(text: &str) -> Result<Vec<Record>> {
-    let value: serde_json::Value = serde_json::from_str(text).context("it is not JSON")?;
-    let file = serde_json::from_value(value).context(
-        "it is not a list of Segment Anything records, each with `segmentation: {size: [height, width], counts: ..}`",
-    )?;
-    let (File::Annotations { annotations: entries } | File::List(entries)) = file;
-    let record = |(index, entry): (usize, Entry)| {
+    let entries = match serde_json::from_str(text).context("it is not JSON")? {
+        Value::Array(entries) => Some(entries),
+        Value::Object(mut file) => match file.remove("annotations") {
+            Some(Value::Array(entries)) => Some(entries),
+            _ => None,
+        },
+        _ => None,
+    };
+    let entries = entries.context(EXPECTED)?;
+    let record = |(number, entry): (usize, Value)| {
+        let entry: Entry = serde_json::from_value(entry).with_context(|| format!("{EXPECTED}; record {number}"))?;
         let Segmentation { size: [height, width], counts } = entry.segmentation;
         let mask = match counts {
             Counts::Compressed(text) => Rle::parse(height, width, &text),
             Counts::Plain(counts) => Rle::new(height, width, counts),
         };
-        Ok(Record { mask: mask.with_context(|| format!("in record {}", index + 1))? })
+        Ok(Record { mask: mask.with_context(|| format!("in record {number}"))? })
     };
-    entries.into_iter().enumerate().map(record).collect()
+    (1..).zip(entries).map(record).collect()
 }
+
+const EXPECTED: &str =
+    "it is not a list of Segment Anything records, each with `segmentation: {size: [height, width], counts: ..}`";
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +134,10 @@ mod tests {
         let error = |text: &str| format!("{:#}", parse_records(text).unwrap_err());
         assert!(error("[").contains("not JSON"));
         assert!(error("[{\"box\": 1}]").contains("Segment Anything"));
+        let odd = [r#"{"segmentation": 1}"#, "3", r#"[{"segmentation": {"size": [2, 2], "counts": 1}}]"#];
+        for text in odd.map(error) {
+            assert!(text.contains("Segment Anything") && !text.contains("struct") && !text.contains("enum"), "{text}");
+        }
         let wrong = r#"[{"segmentation": {"size": [2, 2], "counts": [1]}}]"#;
         assert!(error(wrong).contains("record 1") && error(wrong).contains("covers 1 pixels"));
     }

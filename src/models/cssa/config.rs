@@ -4,7 +4,7 @@ use super::Cssa;
 use crate::config::Checks;
 use crate::data::augment::AugmentConfig;
 use crate::eval::retrieval;
-use crate::models::first_stage::{Pretraining, PretrainingExamples};
+use crate::models::first_stage::{StageExamples, StageNeeds};
 use crate::models::{Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
 use tch::nn;
@@ -34,7 +34,7 @@ pub struct Config {
     pub exp_start: f64,
     /// Width between the two layers that turn a relative position into a bias (not given).
     pub geometry_hidden: usize,
-    /// The first stage; used where the experiment has `pretrain`.
+    /// The first stage; used where the experiment has `first_stage`.
     pub contrastive: ContrastiveConfig,
     /// Augmented images and captions of the first stage.
     pub augment: AugmentConfig,
@@ -142,8 +142,8 @@ impl ModelSettings for Config {
         format!("{}-{}", self.geometry.name(), if first_stage { "contrastive" } else { "plain" })
     }
 
-    fn pretraining(&self) -> Option<Pretraining<'_>> {
-        Some(Pretraining { examples: PretrainingExamples::Pairs(&self.augment), metrics: &retrieval::NAMES })
+    fn first_stage(&self) -> Option<StageNeeds<'_>> {
+        Some(StageNeeds { examples: StageExamples::Pairs(&self.augment), metrics: &retrieval::NAMES })
     }
 
     fn check(&self, _around: &Surroundings, checks: &mut Checks) {

@@ -23,8 +23,9 @@ impl Classifier {
         Self { layers, dropout }
     }
 
-    /// Image vectors `[I, D]` -> logits `[I, A]`.
+    /// Image vectors `[I, D]` -> logits `[I, A]`. What `train.parts` freezes evaluates.
     pub(super) fn forward(&self, xs: &Tensor, train: bool) -> Tensor {
+        let train = train && self.layers.iter().any(|layer| layer.ws.requires_grad());
         let [first, second, last] = &self.layers;
         let xs = dropout(&first.forward(xs).relu(), self.dropout, train);
         let xs = dropout(&second.forward(&xs).relu(), self.dropout, train);

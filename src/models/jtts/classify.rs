@@ -10,12 +10,22 @@ use tch::{Kind, Tensor};
 /// Scores of sampled attributes against those of the captions, over all images and attributes together.
 pub const ATTRIBUTE_SCORES: [&str; 3] = ["attribute_f1", "attribute_precision", "attribute_recall"];
 
-/// Counts of sampled attributes: right ones, all, and all that there are to find.
+/// All that is told of sampled attributes: the scores, how many an image has on average, and the share of images that
+/// have more than 20 of them. Where all probabilities are small, the operator samples nearly every attribute.
+pub const ATTRIBUTE_NUMBERS: [&str; 5] =
+    ["attribute_f1", "attribute_precision", "attribute_recall", "attributes_per_image", "images_above_20_attributes"];
+
+/// More attributes than this are many.
+const MANY: f64 = 20.0;
+
+/// Counts of sampled attributes: right ones, all, and all that there are to find; of images, and of those with many.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct Hits {
     right: f64,
     sampled: f64,
     wanted: f64,
+    images: f64,
+    with_many: f64,
 }
 
 impl Hits {
@@ -23,6 +33,9 @@ impl Hits {
     fn add(&mut self, sampled: &Tensor, wanted: &Tensor) {
         let sampled = sampled.ge(0.5).to_kind(Kind::Float);
         let sum = |t: Tensor| t.sum(Kind::Double).double_value(&[]);
+        let of_image = sampled.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
+        self.images += of_image.numel() as f64;
+        self.with_many += sum(of_image.gt(MANY));
         self.right += sum(&sampled * wanted);
         self.sampled += sum(sampled);
         self.wanted += sum(wanted.shallow_clone());
@@ -32,11 +45,12 @@ impl Hits {
         let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let (precision, recall) = (share(self.right, self.sampled), share(self.right, self.wanted));
         let f1 = share(2.0 * precision * recall, precision + recall);
-        Scores(ATTRIBUTE_SCORES.into_iter().map(str::to_owned).zip([f1, precision, recall]).collect())
+        let (each, many) = (share(self.sampled, self.images), share(self.with_many, self.images));
+        Scores(ATTRIBUTE_NUMBERS.map(str::to_owned).into_iter().zip([f1, precision, recall, each, many]).collect())
     }
 }
 
-/// Scores of the attributes that the model samples; `None` where it has none.
+/// Scores and numbers of the attributes that the model samples; `None` where it has none.
 pub(super) fn attribute_scores(
     model: &Jtts,
     batches: &mut dyn Iterator<Item = Result<Batch>>,
@@ -57,8 +71,11 @@ pub(super) fn attribute_scores(
 impl FirstStage for Jtts {
     /// Binary cross-entropy of the attributes.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
-        let terms = match (self.encode(&batch.features, train).attributes, &batch.attributes) {
-            (Some(logits), Some(targets)) => vec![("attributes", attribute_cross_entropy(&logits, targets))],
+        let logits = self.encode(&batch.features, train, train).attributes;
+        let terms = match (&self.semantics, logits, &batch.attributes) {
+            (Some(semantics), Some(logits), Some(targets)) => {
+                vec![("attributes", attribute_cross_entropy(&logits, targets, semantics.loss))]
+            }
             _ => Vec::new(),
         };
         Losses::new(terms)
@@ -86,9 +103,14 @@ mod tests {
             &Tensor::from_slice2(&[[1f32, 0.0, 1.0], [0.0, 1.0, 1.0]]),
         );
         let scores = hits.scores();
-        for (name, expected) in ATTRIBUTE_SCORES.into_iter().zip([4.0 / 7.0, 2.0 / 3.0, 0.5]) {
+        let names = ATTRIBUTE_NUMBERS;
+        assert_eq!(names[..3], ATTRIBUTE_SCORES);
+        for (name, expected) in names.into_iter().zip([4.0 / 7.0, 2.0 / 3.0, 0.5, 1.5, 0.0]) {
             assert!((scores.get(name).unwrap() - expected).abs() < 1e-12, "{name}");
         }
+        let ones = |count: i64| Tensor::ones([1, count], (Kind::Float, tch::Device::Cpu));
+        [20, 21].iter().for_each(|&count| hits.add(&ones(count), &ones(count)));
+        assert_eq!(hits.scores().get(names[4]), Some(0.25));
         assert_eq!(Hits::default().scores().get("attribute_f1"), Some(0.0));
     }
 }

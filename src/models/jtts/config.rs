@@ -4,7 +4,7 @@ use super::Sampler;
 use super::{ATTRIBUTE_EMBEDDING, ATTRIBUTE_SCORES, Jtts};
 use crate::config::Checks;
 use crate::data::attributes::Rules;
-use crate::models::first_stage::{Pretraining, PretrainingExamples};
+use crate::models::first_stage::{StageExamples, StageNeeds};
 use crate::models::{AttributeVectors, Captioner, Inputs, ModelSettings, Surroundings};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -20,6 +20,12 @@ pub struct Config {
     pub sampler: Sampler,
     /// The dynamic contrast loss L_d is a term of the loss.
     pub contrast: bool,
+    /// What Eq. (32) does over the attributes of an image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub attribute_loss: AttributeLoss,
+    /// Weights of the terms of the captioning stage's loss, and from which epochs they count.
+    #[serde(skip_serializing_if = "is_default")]
+    pub terms: Terms,
     /// Margin of L_d and of the sampler.
     pub margin: f64,
     /// Share of the margin within which attributes are sampled.
@@ -54,6 +60,8 @@ impl Default for Config {
             attributes: Source::Joint,
             sampler: Sampler::Mso,
             contrast: true,
+            attribute_loss: AttributeLoss::Mean,
+            terms: Terms::default(),
             margin: 0.2,
             lambda: 0.5,
             beta: 100.0,
@@ -71,6 +79,60 @@ impl Default for Config {
     }
 }
 
+/// What becomes of the cross-entropies of an image's attributes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttributeLoss {
+    /// Their mean, Eq. (32). Beside L_d at the published weights it hardly counts: each attribute by one part in their
+    /// number, so that L_d presses all probabilities down before any rises.
+    #[default]
+    Mean,
+    /// Their sum.
+    ///
+    /// Deviation: not the paper's loss, but one by which the sampled attributes are right from the first epochs on.
+    Sum,
+}
+
+/// The terms of the captioning stage's loss, by the names under which they are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Terms {
+    /// Of the words, L_cap.
+    pub cross_entropy: Term,
+    /// Eq. (32).
+    pub attributes: Term,
+    /// Eq. (31).
+    pub contrast: Term,
+}
+
+/// How a term counts.
+///
+/// Deviation: any but the defaults; the paper's terms count alike from the first epoch on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Term {
+    pub weight: f64,
+    /// The first epoch in which it counts, from 1.
+    pub from: usize,
+}
+
+impl Default for Term {
+    fn default() -> Self {
+        Self { weight: 1.0, from: 1 }
+    }
+}
+
+impl Term {
+    fn at(self, epoch: usize) -> f64 {
+        if epoch < self.from { 0.0 } else { self.weight }
+    }
+}
+
+/// What new settings are by default is not written, so that experiments keep their identity.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Where the decoder's attributes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,6 +143,30 @@ pub enum Source {
     Separate,
     /// A classifier trained with the decoder: `b.+sg`.
     Joint,
+}
+
+impl Terms {
+    fn named(&self) -> [(&'static str, Term); 3] {
+        [("cross_entropy", self.cross_entropy), ("attributes", self.attributes), ("contrast", self.contrast)]
+    }
+}
+
+impl Config {
+    /// Of the terms that the model has, one at least must count from the first epoch on: there is nothing to learn
+    /// without.
+    fn check_terms(&self, checks: &mut Checks) {
+        let (joint, path) = (self.attributes == Source::Joint, "model.jtts.terms");
+        for (name, Term { weight, from }) in self.terms.named() {
+            checks.at_least(&format!("{path}.{name}.from"), from, 1);
+            checks.require(weight >= 0.0, &format!("{path}.{name}.weight"), || {
+                format!("out of range (expected 0 or more, found {weight})")
+            });
+        }
+        let Terms { cross_entropy, attributes, contrast } = self.terms;
+        let counts = |has: bool, term: Term| has && term.at(1) > 0.0;
+        let any = counts(true, cross_entropy) || counts(joint, attributes) || counts(joint && self.contrast, contrast);
+        checks.require(any, path, || "no term of the loss counts in the first epoch (expected one at least)".into());
+    }
 }
 
 impl ModelSettings for Config {
@@ -95,11 +181,12 @@ impl ModelSettings for Config {
             Sampler::Logistic => "ls",
             Sampler::Threshold => "hard",
         };
+        let sum = if self.attribute_loss == AttributeLoss::Sum { "+sum" } else { "" };
         match (self.attributes, self.contrast) {
             (Source::None, _) => "b".into(),
-            (Source::Separate, _) => "sg_s".into(),
-            (Source::Joint, true) => format!("sg+{sampler}+ld"),
-            (Source::Joint, false) => format!("sg+{sampler}"),
+            (Source::Separate, _) => format!("sg_s{sum}"),
+            (Source::Joint, true) => format!("sg+{sampler}+ld{sum}"),
+            (Source::Joint, false) => format!("sg+{sampler}{sum}"),
         }
     }
 
@@ -115,9 +202,14 @@ impl ModelSettings for Config {
         })
     }
 
-    fn pretraining(&self) -> Option<Pretraining<'_>> {
+    fn first_stage(&self) -> Option<StageNeeds<'_>> {
         let separate = self.attributes == Source::Separate;
-        separate.then_some(Pretraining { examples: PretrainingExamples::Captions, metrics: &ATTRIBUTE_SCORES })
+        separate.then_some(StageNeeds { examples: StageExamples::Captions, metrics: &ATTRIBUTE_SCORES })
+    }
+
+    fn weight(&self, term: &str, epoch: usize) -> f64 {
+        let known = self.terms.named().into_iter().find(|(name, _)| *name == term);
+        known.map_or(1.0, |(_, term)| term.at(epoch))
     }
 
     fn check(&self, around: &Surroundings, checks: &mut Checks) {
@@ -137,9 +229,10 @@ impl ModelSettings for Config {
             checks.above_zero(&path(field), value);
         }
         checks.fraction(&path("dropout"), self.dropout);
+        self.check_terms(checks);
         let separate = self.attributes == Source::Separate;
         checks.require(!separate || around.first_stage, &path("attributes"), || {
-            "'separate' trains the classifier in a first stage (expected a 'pretrain' block)".into()
+            "'separate' trains the classifier in a first stage (expected a 'first_stage' block)".into()
         });
     }
 

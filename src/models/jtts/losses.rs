@@ -1,12 +1,17 @@
 //! Losses on the attributes: Eqs. (31) and (32).
 
+use super::AttributeLoss;
 use tch::{Kind, Reduction, Tensor};
 
-/// Binary cross-entropy of attribute logits against targets, both `[I, A]`, mean over attributes and images: Eq. (32).
+/// Binary cross-entropy of attribute logits against targets, both `[I, A]`, mean over the images: Eq. (32).
 ///
 /// Deviation: the equation lacks its minus sign.
-pub fn attribute_cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
-    logits.binary_cross_entropy_with_logits::<Tensor>(targets, None, None, Reduction::Mean)
+pub fn attribute_cross_entropy(logits: &Tensor, targets: &Tensor, over: AttributeLoss) -> Tensor {
+    let of = |reduction| logits.binary_cross_entropy_with_logits::<Tensor>(targets, None, None, reduction);
+    match over {
+        AttributeLoss::Mean => of(Reduction::Mean),
+        AttributeLoss::Sum => of(Reduction::Sum) / logits.size().first().copied().unwrap_or(1).max(1) as f64,
+    }
 }
 
 /// The dynamic contrast loss, Eq. (31): the mean probability of an image's attributes must exceed the greatest
@@ -50,9 +55,12 @@ mod tests {
     #[test]
     fn cross_entropy_equals_the_hand_computed_one() {
         let three = 3f32.ln();
-        let loss = attribute_cross_entropy(&table(&[[0.0, three, -three]]), &table(&[[1.0, 1.0, 1.0]]));
-        let expected = -(0.5f64.ln() + 0.75f64.ln() + 0.25f64.ln()) / 3.0;
-        assert!((loss.double_value(&[]) - expected).abs() < 1e-6);
+        let (logits, targets) = (table(&[[0.0, three, -three]; 2]), table(&[[1.0, 1.0, 1.0]; 2]));
+        let expected = -(0.5f64.ln() + 0.75f64.ln() + 0.25f64.ln());
+        for (over, parts) in [(AttributeLoss::Mean, 3.0), (AttributeLoss::Sum, 1.0)] {
+            let loss = attribute_cross_entropy(&logits, &targets, over).double_value(&[]);
+            assert!((loss - expected / parts).abs() < 1e-6, "{over:?}: {loss}");
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ mod losses;
 mod recurrence;
 mod sampler;
 
-pub use classify::ATTRIBUTE_SCORES;
-pub use config::{Config, Source};
+pub use classify::{ATTRIBUTE_NUMBERS, ATTRIBUTE_SCORES};
+pub use config::{AttributeLoss, Config, Source, Term, Terms};
 pub use losses::{attribute_cross_entropy, dynamic_contrast};
 pub use sampler::{Sampler, Sampling};
 
@@ -51,6 +51,7 @@ struct Semantics {
     /// The gate before the output; the other two are the decoder's.
     output: Gate,
     sampling: Sampling,
+    loss: AttributeLoss,
     contrast: Option<f64>,
 }
 
@@ -129,6 +130,7 @@ impl Jtts {
                 beta: config.beta,
                 reach: config.lambda * config.margin,
             },
+            loss: config.attribute_loss,
             contrast: (config.contrast && config.attributes == Source::Joint).then_some(config.margin),
         });
         Self {
@@ -153,8 +155,14 @@ impl Jtts {
         }
     }
 
-    /// Feature maps, `[I, C, H, W]` an encoder -> what the decoder and the losses need of the images.
-    fn encode(&self, features: &[Tensor], train: bool) -> Encoded {
+    /// Whether the classifier is trained with the decoder.
+    fn is_joint(&self) -> bool {
+        self.semantics.as_ref().is_some_and(|semantics| semantics.own_layer.is_none())
+    }
+
+    /// Feature maps, `[I, C, H, W]` an encoder -> what the decoder and the losses need of the images. `train` switches
+    /// dropout on, `classify` that of the classifier: one that is not trained evaluates.
+    fn encode(&self, features: &[Tensor], train: bool, classify: bool) -> Encoded {
         let pooled = |map: &Tensor| match self.grid {
             Some(side) => map.adaptive_avg_pool2d([side, side]),
             None => map.shallow_clone(),
@@ -170,9 +178,9 @@ impl Jtts {
         if let Some(semantics) = &self.semantics {
             let input = semantics.own_layer.as_ref().map_or_else(
                 || vector.shallow_clone(),
-                |own| dropout(&own.forward(&mean(&map)).relu(), self.dropout, train),
+                |own| dropout(&own.forward(&mean(&map)).relu(), self.dropout, classify),
             );
-            let logits = semantics.classifier.forward(&input, train);
+            let logits = semantics.classifier.forward(&input, classify);
             let sampled = semantics.sampling.sample(&logits.sigmoid());
             let total = sampled.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
             let fs = sampled.matmul(&semantics.embedding) / total;
@@ -206,8 +214,9 @@ impl Jtts {
 
     /// Losses on the attributes, in the order of the paper.
     fn attribute_losses(&self, logits: &Tensor, targets: &Tensor) -> Vec<(&'static str, Tensor)> {
-        let mut terms = vec![("attributes", attribute_cross_entropy(logits, targets))];
-        if let Some(margin) = self.semantics.as_ref().and_then(|semantics| semantics.contrast) {
+        let Some(semantics) = &self.semantics else { return Vec::new() };
+        let mut terms = vec![("attributes", attribute_cross_entropy(logits, targets, semantics.loss))];
+        if let Some(margin) = semantics.contrast {
             terms.push(("contrast", dynamic_contrast(&logits.sigmoid(), targets, margin)));
         }
         terms
@@ -220,7 +229,7 @@ impl Jtts {
 
     fn terms(&self, batch: &Batch, train: bool, splices: &mut Splices) -> Vec<(&'static str, Tensor)> {
         let captions = &batch.captions;
-        let encoded = self.encode(&batch.features, train).cut(splices);
+        let encoded = self.encode(&batch.features, train, train && self.is_joint()).cut(splices);
         let token_images = batch.image_rows.index_select(0, &captions.rows);
         let of_rows = |t: &Tensor| t.index_select(0, &batch.image_rows);
         let mut gates = encoded.gates;
@@ -235,8 +244,7 @@ impl Jtts {
         let h2 = recurrence::run(&self.decoder, known, &captions.batch_sizes, splices);
         let logits = self.predict(&h2, last.as_ref(), train);
         let mut terms = vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))];
-        let joint = self.semantics.as_ref().is_some_and(|semantics| semantics.own_layer.is_none());
-        if let (true, Some(logits), Some(targets)) = (joint, &encoded.attributes, &batch.attributes) {
+        if let (true, Some(logits), Some(targets)) = (self.is_joint(), &encoded.attributes, &batch.attributes) {
             terms.extend(self.attribute_losses(logits, targets));
         }
         terms
@@ -244,13 +252,13 @@ impl Jtts {
 }
 
 impl Captioner for Jtts {
-    /// Cross-entropy of the words, mean over the tokens; of the attributes; dynamic contrast: weights 1:1:1.
+    /// Cross-entropy of the words, mean over the tokens; of the attributes; dynamic contrast. Weights: [`Terms`].
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
         self.losses_by(Backward::Own, batch, train)
     }
 
     fn start(&self, features: &[Tensor]) -> State {
-        let Encoded { regions, grid: [height, width], vector, gates, .. } = self.encode(features, false);
+        let Encoded { regions, grid: [height, width], vector, gates, .. } = self.encode(features, false, false);
         let images = vector.size()[0];
         let options = (vector.kind(), vector.device());
         let zero = || Tensor::zeros([images, self.decoder.hidden], options);
@@ -303,7 +311,7 @@ impl Captioner for Jtts {
     }
 
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
-        self.encode(features, false).attributes.map(|logits| logits.sigmoid())
+        self.encode(features, false, false).attributes.map(|logits| logits.sigmoid())
     }
 }
 
@@ -364,7 +372,7 @@ mod tests {
 
     /// The loss word by word through [`Captioner::step`], whose backward pass is LibTorch's.
     fn stepwise(model: &Jtts, batch: &Batch) -> Tensor {
-        let encoded = model.encode(&batch.features, false);
+        let encoded = model.encode(&batch.features, false, false);
         let mut state = model.start(&batch.features);
         state.reorder(&batch.image_rows);
         let mut logits = Vec::new();
@@ -375,9 +383,7 @@ mod tests {
             at += rows;
         }
         let mut loss = Tensor::cat(&logits, 0).cross_entropy_for_logits(&batch.captions.targets);
-        if let (Some(logits), Some(targets), true) =
-            (&encoded.attributes, &batch.attributes, model.semantics.as_ref().is_some_and(|s| s.own_layer.is_none()))
-        {
+        if let (Some(logits), Some(targets), true) = (&encoded.attributes, &batch.attributes, model.is_joint()) {
             loss = model.attribute_losses(logits, targets).into_iter().fold(loss, |sum, (_, term)| sum + term);
         }
         loss
@@ -406,6 +412,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// With dropout in the classifier, two training images in three had other attributes in each epoch.
+    #[test]
+    fn a_classifier_that_is_not_trained_evaluates_while_the_rest_trains() {
+        let (_store, separate) = model(&Config { dropout: 0.5, ..small(Source::Separate) });
+        let batch = batch();
+        let logits = |encoded: Encoded| encoded.attributes.unwrap();
+        let (training, evaluating) = (
+            separate.encode(&batch.features, true, separate.is_joint()),
+            separate.encode(&batch.features, false, false),
+        );
+        assert_ne!(training.regions, evaluating.regions, "the decoder's own layers drop units out");
+        assert_eq!(logits(training), logits(evaluating));
+        let first_stage = || FirstStage::losses(&separate, &batch, true).total().double_value(&[]);
+        assert_ne!(first_stage(), first_stage(), "the classifier's own stage trains it");
+
+        let (store, joint) = model(&Config { dropout: 0.5, ..small(Source::Joint) });
+        let classifier = &joint.semantics.as_ref().unwrap().classifier;
+        let vectors = Tensor::randn([4, 6], (Kind::Float, Device::Cpu));
+        assert_ne!(classifier.forward(&vectors, true), classifier.forward(&vectors, true));
+        let frozen = |(name, _): &(String, Tensor)| name.starts_with("classifier.");
+        store.variables().into_iter().filter(frozen).for_each(|(_, variable)| drop(variable.set_requires_grad(false)));
+        assert_eq!(classifier.forward(&vectors, true), classifier.forward(&vectors, false), "frozen by train.parts");
     }
 
     #[test]

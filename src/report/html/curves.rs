@@ -3,9 +3,11 @@
 use super::chart::{self, Series};
 use super::{Curves, escape};
 use crate::eval::Scores;
+use crate::models::jtts::ATTRIBUTE_NUMBERS;
 use crate::runs::result::{CurveRecord, RunResult};
 
-/// Validation score and training loss by epoch, one pair of charts a run.
+/// Validation score and training loss by epoch, with the terms of the loss and what is known of attributes; the charts
+/// of one run are a figure.
 pub(super) fn section(curves: &[Curves]) -> String {
     let figures: String = curves.iter().map(figure).collect();
     if figures.is_empty() {
@@ -29,7 +31,7 @@ fn figure(curves: &Curves) -> String {
     let unmarked = |series: Vec<Series>| series.into_iter().map(|series| Series { marked: None, ..series }).collect();
     let before =
         |value: &dyn Fn(&CurveRecord) -> Option<f64>| unmarked(series(results, |r| &r.first_stage, |_, e| value(e)));
-    let charts: [(String, Vec<Series>); 4] = [
+    let mut charts: Vec<(String, Vec<Series>)> = vec![
         (format!("first stage: {first}"), before(&|epoch| epoch.validation.get(&first))),
         ("first stage: training loss".into(), before(&|epoch| epoch.loss)),
         (
@@ -38,16 +40,24 @@ fn figure(curves: &Curves) -> String {
         ),
         ("training loss".into(), unmarked(series(results, |r| &r.curve, |_, epoch| epoch.loss))),
     ];
+    let of_curve =
+        |value: &dyn Fn(&CurveRecord) -> Option<f64>| unmarked(series(results, |r| &r.curve, |_, e| value(e)));
+    let names = |of: fn(&CurveRecord) -> &Scores| -> Vec<&str> {
+        let first = results.iter().flat_map(|result| &result.curve).map(of).next();
+        first.map_or_else(Vec::new, |scores| scores.names().collect())
+    };
+    let terms = names(|epoch| &epoch.terms).into_iter();
+    charts.extend(terms.map(|name| (format!("training loss: {name}"), of_curve(&|epoch| epoch.terms.get(name)))));
+    let of_attributes = names(|epoch| &epoch.validation).into_iter().filter(|name| ATTRIBUTE_NUMBERS.contains(name));
+    charts.extend(
+        of_attributes.map(|name| (format!("validation {name}"), of_curve(&|epoch| epoch.validation.get(name)))),
+    );
     let name = escape(&curves.methods);
-    let charts = charts.map(|(title, series)| {
+    let draw = |(title, series): (String, Vec<Series>)| {
         let svg = chart::lines(&format!("{}: {title}", curves.methods), "epoch", &series);
-        (title, svg)
-    });
-    let drawn: String = charts
-        .iter()
-        .filter(|(_, svg)| !svg.is_empty())
-        .map(|(title, svg)| format!("<div><h4>{}</h4>{svg}</div>", escape(title)))
-        .collect();
+        if svg.is_empty() { svg } else { format!("<div><h4>{}</h4>{svg}</div>", escape(&title)) }
+    };
+    let drawn: String = charts.into_iter().map(draw).collect();
     if drawn.is_empty() {
         return String::new();
     }

@@ -36,6 +36,7 @@ fn of_epoch(record: &EpochRecord) -> Scalars {
         (format!("train/{unit}_per_second"), speed),
         ("train/memory_mib".to_owned(), record.memory.process as f64),
     ];
+    values.extend(record.terms.0.iter().map(|(name, term)| (format!("train/loss_{name}"), *term)));
     if let Some(cuda) = record.memory.cuda_peak {
         values.push(("train/cuda_peak_mib".to_owned(), cuda as f64));
     }

@@ -25,35 +25,53 @@ pub(super) enum Value {
     Sequence(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     /// A class or function, by module and name.
-    Global(&'static str),
+    Global(String),
     /// What a persistent id stands for: a storage.
     Persistent(Id),
     /// A call that was not made: function and arguments.
-    Call(&'static str, Id),
+    Call(String, Id),
 }
 
-/// Classes and functions of state dicts.
-const KNOWN: [&str; 19] = [
-    "collections.OrderedDict",
+/// Classes and functions of state dicts; beside them the classes of tensors and storages and the element types, which
+/// [`known`] adds.
+const KNOWN: [&str; 11] = [
+    ORDERED_DICT,
+    "torch._utils._rebuild_tensor",
     "torch._utils._rebuild_tensor_v2",
     "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch._tensor._rebuild_from_type_v2",
+    "torch.nn.parameter.Parameter",
+    "torch.Tensor",
     "torch.Size",
-    "torch.FloatStorage",
-    "torch.DoubleStorage",
-    "torch.HalfStorage",
-    "torch.BFloat16Storage",
-    "torch.LongStorage",
-    "torch.IntStorage",
-    "torch.ShortStorage",
-    "torch.CharStorage",
-    "torch.ByteStorage",
-    "torch.BoolStorage",
-    "torch.float32",
-    "torch.float16",
-    "torch.bfloat16",
-    "torch.int64",
     "torch.device",
+    "torch.serialization._get_layout",
 ];
+const ORDERED_DICT: &str = "collections.OrderedDict";
+
+/// Element types by their names in `torch.float32`, and in the classes `torch.FloatStorage` and `torch.FloatTensor`.
+const ELEMENTS: [(&str, &str); 10] = [
+    ("float32", "Float"),
+    ("float64", "Double"),
+    ("float16", "Half"),
+    ("bfloat16", "BFloat16"),
+    ("int64", "Long"),
+    ("int32", "Int"),
+    ("int16", "Short"),
+    ("int8", "Char"),
+    ("uint8", "Byte"),
+    ("bool", "Bool"),
+];
+
+/// Whether the class or function `full` is data to state dicts.
+fn known(full: &str) -> bool {
+    let Some(name) = full.strip_prefix("torch.").filter(|_| !KNOWN.contains(&full)) else {
+        return KNOWN.contains(&full);
+    };
+    let class = name.strip_prefix("cuda.").unwrap_or(name);
+    let class = class.strip_suffix("Storage").or(class.strip_suffix("Tensor"));
+    ELEMENTS.iter().any(|(element, upper)| name == *element || class == Some(*upper))
+}
 
 /// Everything that one pickle said.
 #[derive(Debug)]
@@ -236,9 +254,9 @@ impl Machine<'_> {
                     let (arguments, function) = (self.pop()?, self.pop()?);
                     self.call(function, arguments)?;
                 }
-                // The state of an object: the `_metadata` of a state dict, of no use here.
                 b'b' => {
-                    self.pop()?;
+                    let state = self.pop()?;
+                    self.build(state)?;
                 }
                 other => bail!("its pickle has the unsupported opcode 0x{other:02x}"),
             }
@@ -282,14 +300,14 @@ impl Machine<'_> {
 
     fn global(&mut self, module: &str, name: &str) -> Result<()> {
         let full = format!("{module}.{name}");
-        match KNOWN.iter().find(|known| **known == full) {
-            Some(known) => self.push(Value::Global(known)),
-            None => bail!(
+        if !known(&full) {
+            bail!(
                 "its pickle requires '{}', which weight files do not need and which is never executed; save only the \
                 state dict (torch.save(model.state_dict(), ...)) or convert the file where you trust it",
                 full.escape_debug().to_string().chars().take(80).collect::<String>()
-            ),
+            );
         }
+        self.push(Value::Global(full));
         Ok(())
     }
 
@@ -337,22 +355,53 @@ impl Machine<'_> {
         let Some(Value::Global(name)) = self.values.get(function) else {
             bail!("its pickle calls a value that is not a function");
         };
-        let value = match *name {
-            "collections.OrderedDict" => Value::Dict(Vec::new()),
+        let inner = match self.values.get(arguments) {
+            Some(Value::Sequence(items)) => items.first().copied(),
+            _ => None,
+        };
+        let value = match name.as_str() {
+            ORDERED_DICT => Value::Dict(self.pairs(inner)),
             // A size is the tuple that it is made of.
             "torch.Size" => {
-                let inner = match self.values.get(arguments) {
-                    Some(Value::Sequence(items)) => items.first().copied(),
-                    _ => None,
-                };
                 self.stack.push(inner.context("its pickle has an empty size")?);
                 return Ok(());
             }
-            name => Value::Call(name, arguments),
+            name => Value::Call(name.to_owned(), arguments),
         };
         self.push(value);
         Ok(())
     }
+
+    /// What Python 2 makes an ordered dict of: a list of lists of two. Later versions set its items.
+    fn pairs(&self, list: Option<Id>) -> Vec<(Id, Id)> {
+        let items = |id: Id| match self.values.get(id) {
+            Some(Value::Sequence(items)) => items.as_slice(),
+            _ => &[],
+        };
+        let pair = |id: &Id| match items(*id) {
+            [key, value] => Some((*key, *value)),
+            _ => None,
+        };
+        list.map(items).unwrap_or_default().iter().filter_map(pair).collect()
+    }
+
+    /// Sets the state of the object on top: all that a tensor of PyTorch 0.1 is made of, whose class ends so. Of no use
+    /// in others, such as the `_metadata` of a state dict.
+    fn build(&mut self, state: Id) -> Result<()> {
+        if let Value::Call(class, parts) = self.top()?
+            && class.ends_with("Tensor")
+        {
+            *parts = state;
+        }
+        Ok(())
+    }
+}
+
+/// The element type that a class of storages names, by its name in [`ELEMENTS`].
+pub(super) fn element(class: &str) -> Option<&'static str> {
+    let upper = class.strip_prefix("torch.")?.strip_suffix("Storage")?;
+    let upper = upper.strip_prefix("cuda.").unwrap_or(upper);
+    ELEMENTS.iter().find(|(_, known)| *known == upper).map(|(element, _)| *element)
 }
 
 fn long(bytes: &[u8]) -> Value {
@@ -388,6 +437,8 @@ mod tests {
     fn code_is_refused_by_name() {
         assert!(refusal(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.").contains("requires 'os.system'"));
         assert!(refusal(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").contains("requires 'builtins.eval'"));
+        assert!(refusal(b"\x80\x02ctorch\nload\n.").contains("requires 'torch.load'"));
+        assert!(known("torch.cuda.HalfTensor") && known("torch.bfloat16") && !known("torch.hub.Tensor"));
     }
 
     #[test]

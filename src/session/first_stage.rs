@@ -8,8 +8,8 @@ use crate::data::batch::Batch;
 use crate::eval::Scores;
 use crate::features::FeatureProgress;
 use crate::models::FirstStage;
-use crate::models::first_stage::PretrainingExamples;
-use crate::runs::{PRETRAIN, StageScores};
+use crate::models::first_stage::StageExamples;
+use crate::runs::{StageScores, first_stage_folder};
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
 use crate::train::{Done, Outcome, ProcessGroup, Run, TrainState, checkpoint};
@@ -19,9 +19,9 @@ use std::path::Path;
 use tch::Tensor;
 
 impl Session {
-    /// Runs the first stage in `<folder>/pretrain`, unless there is none or the captioning stage has begun, and leaves
+    /// Runs the first stage in `<folder>/first_stage`, unless there is none or the captioning stage has begun, and leaves
     /// the model as that stage is to find it. The scores before and after are written beside the checkpoints and shown.
-    pub(super) fn pretrain(
+    pub(super) fn train_first_stage(
         &self,
         folder: &Path,
         resume: bool,
@@ -30,12 +30,12 @@ impl Session {
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let none = || Ok((TrainState::default(), Outcome::Finished));
-        let Some(config) = &self.experiment.pretrain else { return none() };
+        let Some(config) = &self.experiment.first_stage else { return none() };
         if group.share(|| Ok(resume && checkpoint::exists(&folder.join("checkpoints/last"))))? {
             return none();
         }
         let Some(stage) = self.model.first_stage() else { return none() };
-        let pretraining = self.experiment.model.pretraining().context("the model has no first training stage")?;
+        let needs = self.experiment.model.first_stage().context("the model has no first training stage")?;
         if self.split(Split::Val).is_empty() {
             bail!("'{}' has no validation images, by which the best epoch is chosen", self.dataset.name);
         }
@@ -50,15 +50,15 @@ impl Session {
                 false => Ok(()),
             }
         };
-        let set: Box<dyn TrainingSet> = match pretraining.examples {
-            PretrainingExamples::Captions => Box::new(CaptionSet::new(self, &images, config.examples, config.seed)),
-            PretrainingExamples::Pairs(augment) => Box::new(PairSet::new(self, &images, augment, &mut progress)?),
+        let set: Box<dyn TrainingSet> = match needs.examples {
+            StageExamples::Captions => Box::new(CaptionSet::new(self, &images, config.examples, config.seed)),
+            StageExamples::Pairs(augment) => Box::new(PairSet::new(self, &images, augment, &mut progress)?),
         };
-        let path = folder.join(PRETRAIN);
+        let path = first_stage_folder(folder);
         tracing::info!("first stage: {} examples, {} epochs, in '{}'", set.len(), config.epochs, path.display());
         let objective = CaptionObjective {
             set: &*set,
-            losses: &|batch: &Batch| stage.losses(batch, true),
+            losses: &|batch: &Batch, _| stage.losses(batch, true),
             validate: &|| self.scores_of(stage, Split::Val),
             separable: !stage.compares_examples(),
         };
