@@ -16,6 +16,7 @@ mod references;
 pub mod retrieval;
 mod rouge;
 pub mod scores;
+mod signature;
 pub mod spice;
 pub mod tokenizer;
 
@@ -24,4 +25,5 @@ pub use metric_set::MetricSet;
 pub use protocol::Protocol;
 pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;
+pub use signature::Signature;
 pub use tokenizer::tokenize;

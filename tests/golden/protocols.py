@@ -7,7 +7,9 @@ trained sentence splitter; the tokenizer that it runs on each sentence is called
 """
 
 import json
+import math
 import re
+from collections import Counter
 from pathlib import Path
 
 from nltk.stem.porter import PorterStemmer
@@ -32,6 +34,31 @@ def mean(values):
 def bleu(hyps, refs, method):
     weights = [tuple([1 / n] * n) for n in range(1, 5)]
     return corpus_bleu(refs, hyps, weights, getattr(SmoothingFunction(), method))
+
+
+def cider_original(items):
+    """Vedantam et al., CVPR 2015, section 4, on coco's tokens without stemming: the mean cosine of tf-idf, times 10."""
+
+    def grams(text):
+        words = text.split()
+        return [Counter(zip(*(words[i:] for i in range(n)))) for n in range(1, 5)]
+
+    refs = [[grams(text) for text in item["refs_tok"]] for item in items]
+    seen = [Counter(gram for group in refs for gram in {g for ref in group for g in ref[n]}) for n in range(4)]
+
+    def weigh(counts):
+        return [{g: tf * (math.log(len(items)) - math.log(max(1, seen[n][g]))) for g, tf in counts[n].items()}
+                for n in range(4)]
+
+    def cosine(a, b):
+        norms = math.sqrt(sum(v * v for v in a.values())) * math.sqrt(sum(v * v for v in b.values()))
+        return sum(value * b.get(gram, 0.0) for gram, value in a.items()) / norms if norms else 0.0
+
+    def score(item, group):
+        ours = weigh(grams(item["hyp_tok"]))
+        return 10 * mean(mean(cosine(ours[n], theirs[n]) for n in range(4)) for theirs in map(weigh, group))
+
+    return mean(score(item, group) for item, group in zip(items, refs))
 
 
 def treebank(text):
@@ -64,6 +91,7 @@ def main():
              "fully carefully gracefully enjoy by say dry is as y toy at be owed owing ied died"]
     words += [word for line in stems for word in line.split()]
     golden = {
+        "cider_original": cider_original(items),
         "nltk": {
             "bleu": {method: bleu(split_hyps, split_refs, method) for method in methods},
             "few": {"hyps": few[0], "refs": few[1],

@@ -174,12 +174,7 @@ fn rouge(caption: &str, references: &[String], stemmed: bool, over: Over) -> [f6
     rouge_score::rouge(&words::rouge_score(caption, stemmed), &references, over)
 }
 
-fn meteor(
-    caption: &str,
-    references: &[String],
-    words: fn(&str) -> Vec<String>,
-    resources: Option<&Resources>,
-) -> f64 {
+fn meteor(caption: &str, references: &[String], words: fn(&str) -> Vec<String>, resources: Option<&Resources>) -> f64 {
     let prepared: Vec<Words> = references.iter().map(|text| Words::new(&words(text), resources)).collect();
     nltk_meteor::meteor(&Words::new(&words(caption), resources), &prepared)
 }

@@ -27,10 +27,8 @@ pub(super) fn rouge(hypothesis: &[String], references: &[Vec<String>], over: Ove
     for reference in references {
         let reference = numbered(reference);
         let lengths = (hypothesis.len(), reference.len());
-        let common = [
-            overlap(&hypothesis, &reference),
-            longest_common_subsequence(&hypothesis, &reference, &mut row) as usize,
-        ];
+        let common =
+            [overlap(&hypothesis, &reference), longest_common_subsequence(&hypothesis, &reference, &mut row) as usize];
         for (score, common) in scores.iter_mut().zip(common) {
             let value = f_measure(common, lengths);
             *score = match over {

@@ -41,8 +41,7 @@ fn corpus_bleu_with_each_smoothing_is_nltks() {
     let groups: Vec<Vec<String>> = few["refs"].as_array().unwrap().iter().map(strings).collect();
     for (method, values) in few["bleu"].as_object().unwrap() {
         let smoothing = method.parse().unwrap();
-        let scores =
-            score(Protocol::Nltk, &strings(&few["hyps"]), &groups, MetricSet::SM, smoothing, None).unwrap();
+        let scores = score(Protocol::Nltk, &strings(&few["hyps"]), &groups, MetricSet::SM, smoothing, None).unwrap();
         for (n, value) in (1..).zip(values.as_array().unwrap()) {
             close(scores.get(&format!("BLEU-{n}")), value);
         }
@@ -60,6 +59,17 @@ fn meteor_and_rouge_l_are_nltks_and_rouge_scores() {
     close(mean.get("ROUGE_1"), &golden["rouge_1"]);
     close(mean.get("ROUGE_L"), &golden["rouge_l"]);
     close(mean.get("METEOR"), &golden["meteor"]);
+}
+
+#[test]
+fn the_original_cider_is_the_mean_cosine_and_spider_lies_between_its_two() {
+    let (captions, groups) = captions();
+    let metrics = ["CIDEr-original", "SPIDEr"].map(|name| name.parse::<MetricSet>().unwrap());
+    let metrics = metrics[0].union(metrics[1]);
+    let scores = score(Protocol::Coco, &captions, &groups, metrics, Smoothing::default(), None).unwrap();
+    close(scores.get("CIDEr (original)"), &golden("protocols.json")["cider_original"]);
+    let [cider, spice, spider] = ["CIDEr", "SPICE (native, no synonyms)", "SPIDEr"].map(|name| scores.get(name).unwrap());
+    assert!((spider - (cider + spice) / 2.0).abs() < 1e-15);
 }
 
 #[test]
