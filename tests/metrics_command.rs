@@ -234,6 +234,46 @@ fn word_ids_are_scored_as_they_are() {
 }
 
 #[test]
+fn the_same_captions_are_scored_as_other_programs_do_and_side_by_side() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let output = folder.run(&["h.json", "r.json", "--protocol", "all", "--metrics", "BLEU,METEOR,ROUGE_L"]);
+    let table = text(&output.stdout);
+    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(columns, ["coco", "coco-no-ptb", "nltk", "mean-over-references"]);
+    assert!(table.contains("ROUGE_1") && table.contains("nltk: words between white space"), "{table}");
+    let nltk = ["h.json", "r.json", "--protocol", "nltk", "--smoothing", "method1", "--out", "o.json"];
+    let output = folder.run(&nltk);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let signature = folder.json("o.json")["signature"].as_str().unwrap().to_owned();
+    assert!(text(&output.stdout).contains(&signature) && signature.contains("|smoothing:method1"), "{signature}");
+    for arguments in [
+        &["h.json", "r.json", "--protocol", "nltk", "--bootstrap", "9"][..],
+        &["h.json", "r.json", "--smoothing", "method1"],
+        &["h.json", "r.json", "--protocol", "all", "--out", "o.json"],
+        &["h.json", "r.json", "--protocol", "bleu"],
+    ] {
+        let output = folder.run(arguments);
+        let message = text(&output.stderr);
+        assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{message}");
+    }
+}
+
+#[test]
+fn written_scores_are_verified_and_a_difference_is_exit_code_1() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    assert!(folder.run(&["h.json", "r.json", "--metrics", "BLEU,CIDEr", "--out", "o.json"]).status.success());
+    let verify = |file: &str| folder.run(&["h.json", "r.json", "--metrics", "BLEU,CIDEr", "--verify", file]);
+    assert!(verify("o.json").status.success());
+    let mut other = folder.json("o.json");
+    other["corpus"]["CIDEr"] = json!(0.25);
+    fs::write(folder.path("p.json"), other.to_string()).unwrap();
+    let output = verify("p.json");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("CIDEr 0.250000 there"), "{}", text(&output.stderr));
+    assert_eq!(verify("h.json").status.code(), Some(2));
+}
+
+#[test]
 fn intervals_and_a_comparison_are_printed_and_written_and_repeat() {
     let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
     let run = |threads: &str| {

@@ -11,15 +11,25 @@ pub struct ScoreArgs {
     #[arg(required = true)]
     pub references: Vec<PathBuf>,
     /// Comma-separated metrics: BLEU, METEOR, ROUGE_L, CIDEr, SPICE, Sm (mean of BLEU-4, METEOR, ROUGE_L and CIDEr)
-    /// (default: all).
+    /// (default: these), CIDEr-original, SPIDEr.
     #[arg(long, value_delimiter = ',')]
     pub metrics: Vec<String>,
     /// Write corpus and per-image scores to this JSON file.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Treat captions as space-separated word ids and skip tokenisation.
+    /// Program whose scores to compute: coco, coco-no-ptb, ids, nltk, mean-over-references, or all, side by side
+    /// (docs/scoring.md defines each).
+    #[arg(long, value_name = "NAME", default_value = "coco", conflicts_with = "ids")]
+    pub protocol: String,
+    /// BLEU smoothing of --protocol nltk: method0 (none) to method4.
+    #[arg(long, value_name = "METHOD", default_value = "method0")]
+    pub smoothing: String,
+    /// Treat captions as space-separated word ids and skip tokenisation (--protocol ids).
     #[arg(long)]
     pub ids: bool,
+    /// Compare with the scores and the signature in this file, which --out wrote; exit code 1 if they differ.
+    #[arg(long, value_name = "FILE")]
+    pub verify: Option<PathBuf>,
     /// Score only the captioned images, even if the references contain more.
     #[arg(long)]
     pub subset: bool,

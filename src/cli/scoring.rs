@@ -1,14 +1,13 @@
-//! `rsic score`: captions against references, as coco-caption scores them.
+//! `rsic score`: captions against references, as coco-caption or another program scores them.
+
+mod output;
+mod protocols;
 
 use super::{ExitStatus, GlobalArgs, ScoreArgs};
 use anyhow::{Context, Result, bail};
-use rayon::prelude::*;
-use rsic_metrics::bootstrap::{self, Difference, Interval};
+use output::{Output, differences_table, image_scores, statement, table, verify};
 use rsic_metrics::readers::{self, Captions, plain};
-use rsic_metrics::{MetricSet, References, Scores, Segment, tokenize_all};
-use rsic_util::fs::write_renamed_with;
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use rsic_metrics::{MetricSet, Protocol, References, Segment, Signature, bootstrap};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -32,10 +31,11 @@ struct Scored<'c> {
 }
 
 fn score(args: &ScoreArgs) -> Result<ExitStatus> {
+    let protocols = protocols::chosen(args)?;
     let mut metrics = chosen(&args.metrics)?;
     // Word ids have no parts of speech.
-    metrics.spice &= !args.ids;
-    if args.ids && metrics == MetricSet::NONE {
+    metrics.spice &= protocols != [Protocol::Ids];
+    if metrics == MetricSet::NONE {
         bail!("SPICE needs words, not word ids; omit --ids or choose other metrics");
     }
     if args.spice_details {
@@ -52,19 +52,30 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let (hypotheses, references) = (hypotheses?, references?);
     let groups = matched(&args.hypotheses, &hypotheses, &references, args.subset)?;
     let images: Vec<&Value> = hypotheses.items().iter().map(|item| &item.id).collect();
-    let other = args.compare.as_ref().map(|path| second_system(path, &images, &references, args)).transpose()?;
-    let prepared = prepare(&images, &groups, args.ids)?;
-    let scored = scored(&prepared, images, &hypotheses, metrics, args)?;
+    let status = match protocols.as_slice() {
+        [protocol] if protocol.is_coco() => coco(*protocol, args, metrics, images, &groups, &hypotheses, &references),
+        several => protocols::run(several, args, metrics, &images, &groups, &hypotheses),
+    };
+    // The process ends here; giving back thousands of captions one by one would take a tenth of its time.
+    std::mem::forget((hypotheses, references));
+    status
+}
+
+/// coco-caption's scorers, with all that is made from single images' scores.
+fn coco(
+    protocol: Protocol,
+    args: &ScoreArgs,
+    metrics: MetricSet,
+    images: Vec<&Value>,
+    groups: &[&[String]],
+    hypotheses: &Captions,
+    references: &Captions,
+) -> Result<ExitStatus> {
+    let other = args.compare.as_ref().map(|path| second_system(path, &images, references, args)).transpose()?;
+    let prepared = prepare(protocol, &images, groups)?;
+    let scored = scored(protocol, &prepared, images, hypotheses, metrics)?;
     let corpus = prepared.corpus(&scored.segments, metrics);
-    if scored.ids.len() == 1 && metrics.cider {
-        tracing::warn!("CIDEr of a single image is 0 (its weights are document frequencies over the images)");
-    }
-    if !metrics.meteor && prepared.spice_has_resources() == Some(false) {
-        tracing::info!("SPICE matches identical words only; 'make metrics-data' adds synonyms");
-    }
-    if prepared.meteor_has_resources() == Some(false) {
-        tracing::info!("METEOR uses exact and stem matches only; 'make metrics-data' adds synonyms and paraphrases");
-    }
+    notices(&prepared, scored.ids.len(), metrics);
 
     let mut out = std::io::stdout().lock();
     let resamples = args.bootstrap.unwrap_or(0);
@@ -74,25 +85,39 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let mut compare = None;
     if let (Some(other), Some(captions)) = (&args.compare, &other) {
         let resamples = args.bootstrap.unwrap_or(1000);
-        let second = self::scored(&prepared, scored.ids.clone(), captions, metrics, args)?;
+        let second = self::scored(protocol, &prepared, scored.ids.clone(), captions, metrics)?;
         let differences =
             bootstrap::compare(&prepared, &scored.segments, &second.segments, metrics, resamples, args.seed);
         differences_table(&mut out, &args.hypotheses, other, &differences, resamples)?;
         compare = Some(json!({"with": other, "resamples": resamples, "seed": args.seed, "differences": differences}));
     }
-    statement(&mut out, &prepared, &scored, metrics, args)?;
+    statement(&mut out, protocol, &prepared, &scored, metrics, args)?;
+    let ids = scored.ids.iter().map(|id| plain(id));
+    let smoothing = args.smoothing.parse()?;
+    let signature =
+        Signature::new(protocol, smoothing, metrics, ids.zip(groups.iter().copied()), Some(&prepared)).to_string();
+    writeln!(out, "{signature}")?;
     out.flush()?;
+    let status = args.verify.as_ref().map(|path| verify(path, &corpus, &signature)).transpose()?;
     if let Some(path) = &args.out {
         let images = image_scores(&prepared, &scored, metrics)?;
-        let output = Output { corpus: &corpus, images, bootstrap, compare };
-        write_renamed_with(path, |file| {
-            serde_json::to_writer_pretty(&mut *file, &output)?;
-            Ok(writeln!(file)?)
-        })?;
+        Output { signature: &signature, corpus: &corpus, images, bootstrap, compare }.write(path)?;
     }
-    // The process ends here; giving back thousands of captions one by one would take a tenth of its time.
-    std::mem::forget((hypotheses, references, prepared, other));
-    Ok(ExitStatus::Success)
+    std::mem::forget((prepared, other));
+    Ok(status.unwrap_or(ExitStatus::Success))
+}
+
+/// What a reader of the scores should know and a table does not show.
+fn notices(prepared: &References, images: usize, metrics: MetricSet) {
+    if images == 1 && metrics.cider {
+        tracing::warn!("CIDEr of a single image is 0 (its weights are document frequencies over the images)");
+    }
+    if !metrics.meteor && prepared.spice_has_resources() == Some(false) {
+        tracing::info!("SPICE matches identical words only; 'make metrics-data' adds synonyms");
+    }
+    if prepared.meteor_has_resources() == Some(false) {
+        tracing::info!("METEOR uses exact and stem matches only; 'make metrics-data' adds synonyms and paraphrases");
+    }
 }
 
 fn chosen(names: &[String]) -> Result<MetricSet> {
@@ -135,29 +160,32 @@ fn matched<'r>(
     Ok(groups)
 }
 
-fn prepare(images: &[&Value], groups: &[&[String]], ids: bool) -> Result<References> {
-    if !ids {
-        return Ok(References::new(groups));
+fn prepare(protocol: Protocol, images: &[&Value], groups: &[&[String]]) -> Result<References> {
+    if protocol == Protocol::Ids {
+        let captions =
+            images.iter().zip(groups).flat_map(|(id, group)| group.iter().map(move |caption| (*id, caption)));
+        only_ids(captions)?;
     }
-    let captions = images.iter().zip(groups).flat_map(|(id, group)| group.iter().map(move |caption| (*id, caption)));
-    only_ids(captions)?;
-    Ok(References::from_tokenized(groups))
+    Ok(protocol.references(groups))
+}
+
+/// The caption of each image.
+fn captions_of<'h>(images: &[&Value], hypotheses: &'h Captions) -> Vec<&'h String> {
+    images.iter().filter_map(|id| hypotheses.get(id).and_then(<[String]>::first)).collect()
 }
 
 fn scored<'c>(
+    protocol: Protocol,
     prepared: &References,
     images: Vec<&'c Value>,
     hypotheses: &Captions,
     metrics: MetricSet,
-    args: &ScoreArgs,
 ) -> Result<Scored<'c>> {
-    let captions: Vec<&String> =
-        images.iter().filter_map(|id| hypotheses.get(id).and_then(<[String]>::first)).collect();
-    if args.ids {
+    let captions = captions_of(&images, hypotheses);
+    if protocol == Protocol::Ids {
         only_ids(images.iter().copied().zip(captions.iter().copied()))?;
     }
-    let captions = if args.ids { captions.into_iter().cloned().collect() } else { tokenize_all(&captions) };
-    Ok(Scored { ids: images, segments: prepared.segments(&captions, metrics)? })
+    Ok(Scored { ids: images, segments: prepared.segments(&protocol.hypotheses(&captions), metrics)? })
 }
 
 /// With --ids a caption is numbers between spaces.
@@ -186,99 +214,4 @@ fn second_system(path: &Path, images: &[&Value], references: &Captions, args: &S
         );
     }
     Ok(captions)
-}
-
-/// What `--out` writes.
-#[derive(Serialize)]
-struct Output<'o> {
-    corpus: &'o Scores,
-    images: Vec<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bootstrap: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    compare: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct Image<'o> {
-    id: &'o Value,
-    #[serde(flatten)]
-    scores: Scores,
-}
-
-/// Each image's scores as JSON on one line, made in parallel.
-fn image_scores(prepared: &References, scored: &Scored<'_>, metrics: MetricSet) -> Result<Vec<Box<RawValue>>> {
-    let images = scored.ids.par_iter().zip(&scored.segments);
-    let json = images.map(|(id, segment)| to_raw_value(&Image { id, scores: prepared.named(segment, metrics) }));
-    Ok(json.collect::<Result<_, _>>()?)
-}
-
-fn table(out: &mut impl Write, corpus: &Scores, intervals: &[Interval]) -> Result<()> {
-    let width = corpus.names().map(str::len).max().unwrap_or(0);
-    for (name, value) in &corpus.0 {
-        write!(out, "{name:width$}  {value:.4}")?;
-        if let Some(interval) = intervals.iter().find(|interval| interval.metric == *name) {
-            write!(out, "  [{:.4}, {:.4}]", interval.low, interval.high)?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
-}
-
-fn differences_table(
-    out: &mut impl Write,
-    first: &Path,
-    second: &Path,
-    differences: &[Difference],
-    resamples: usize,
-) -> Result<()> {
-    writeln!(out, "\n{} minus {}, paired bootstrap of {resamples}:", first.display(), second.display())?;
-    let width = differences.iter().map(|difference| difference.metric.len()).max().unwrap_or(0);
-    for Difference { metric, difference, low, high, p } in differences {
-        writeln!(out, "{metric:width$}  {difference:+.4}  [{low:+.4}, {high:+.4}]  p = {p:.4}")?;
-    }
-    Ok(())
-}
-
-/// What the numbers are: how many captions, tokeniser, variants, scale.
-fn statement(
-    out: &mut impl Write,
-    prepared: &References,
-    scored: &Scored<'_>,
-    metrics: MetricSet,
-    args: &ScoreArgs,
-) -> Result<()> {
-    let counts = (0..prepared.len()).map(|image| prepared.captions(image).len());
-    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
-    let each = if least == most { least.to_string() } else { format!("{least} to {most}") };
-    writeln!(out, "\n{} captions, {each} references each", scored.ids.len())?;
-    if args.ids {
-        writeln!(out, "Word ids, not tokenised")?;
-    } else {
-        writeln!(out, "Tokens: PTB tokenizer, lower case, punctuation removed (as coco-caption)")?;
-    }
-    let mut variants = vec!["scale 0 to 1"];
-    if metrics.meteor {
-        variants.push(match prepared.meteor_has_resources() {
-            Some(true) => "METEOR 1.5 with exact, stem, synonym and paraphrase matches",
-            _ => "METEOR 1.5 with exact and stem matches",
-        });
-    }
-    if metrics.cider {
-        variants.push("CIDEr is CIDEr-D, scale 0 to 10");
-    }
-    if metrics.spice {
-        variants.push(match prepared.spice_has_resources() {
-            Some(true) => "SPICE uses rsic's own parser (docs/spice.md: agreement with the reference)",
-            _ => "SPICE uses rsic's own parser, without synonyms ('make metrics-data' adds them)",
-        });
-    }
-    if metrics.has_sm() {
-        variants.push("Sm is the mean of BLEU-4, METEOR, ROUGE_L and CIDEr");
-    }
-    writeln!(out, "{}", variants.join("; "))?;
-    if args.bootstrap.unwrap_or(0) > 0 {
-        writeln!(out, "Brackets: 95 % bootstrap confidence intervals (seed {})", args.seed)?;
-    }
-    Ok(())
 }

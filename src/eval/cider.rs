@@ -1,5 +1,6 @@
 //! CIDEr as coco-caption computes it, which is CIDEr-D (Vedantam et al., CVPR 2015, section 5): counts clipped at the
-//! reference's, a Gaussian penalty on the difference in length, and a factor of 10. No stemming.
+//! reference's, a Gaussian penalty on the difference in length, and a factor of 10. No stemming. The original CIDEr
+//! (section 4, as the authors' program has it) is beside it: the same without clipping and penalty.
 //!
 //! An n-gram is weighted by how few images have it among their references, so a score depends on the set of images it
 //! was computed with, and is 0 where there is only one.
@@ -8,6 +9,13 @@ use super::ngrams::{Counts, HypothesisCounts, MAX_N, NgramIndex, shared};
 
 const SIGMA: f64 = 6.0;
 const SCALE: f64 = 10.0;
+
+/// Which of the two CIDErs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    D,
+    Original,
+}
 
 /// Document frequencies of the references' n-grams, as logarithms, and the norms of the references.
 #[derive(Debug)]
@@ -43,8 +51,14 @@ impl CiderWeights {
         made
     }
 
-    /// CIDEr-D of one caption against the references at `group`.
-    pub(crate) fn score(&self, hypothesis: &HypothesisCounts, captions: &[Counts], group: &[usize]) -> f64 {
+    /// CIDEr of one caption against the references at `group`.
+    pub(crate) fn score(
+        &self,
+        hypothesis: &HypothesisCounts,
+        captions: &[Counts],
+        group: &[usize],
+        variant: Variant,
+    ) -> f64 {
         let norms = self.norm(&hypothesis.known, Some(&hypothesis.unknown));
         let bigrams = |len: usize| len.saturating_sub(1) as f64;
         let references = group.len() as f64;
@@ -52,13 +66,16 @@ impl CiderWeights {
         for &caption in group {
             let (counts, reference_norms) = (&captions[caption], &self.norms[caption]);
             let difference = bigrams(hypothesis.known.len) - bigrams(counts.len);
-            let penalty = std::f64::consts::E.powf(-(difference * difference) / (2.0 * SIGMA * SIGMA));
+            let penalty = match variant {
+                Variant::D => std::f64::consts::E.powf(-(difference * difference) / (2.0 * SIGMA * SIGMA)),
+                Variant::Original => 1.0,
+            };
             for n in 0..MAX_N {
                 let mut value = 0.0;
                 shared(hypothesis.known.of(n + 1), counts.of(n + 1), |number, ours, theirs| {
                     let weight = self.weights[n][number as usize];
                     let (ours, theirs) = (f64::from(ours) * weight, f64::from(theirs) * weight);
-                    value += ours.min(theirs) * theirs;
+                    value += if variant == Variant::D { ours.min(theirs) } else { ours } * theirs;
                 });
                 if norms[n] != 0.0 && reference_norms[n] != 0.0 {
                     value /= norms[n] * reference_norms[n];

@@ -11,7 +11,11 @@ pub struct MetricSet {
     pub meteor: bool,
     pub rouge_l: bool,
     pub cider: bool,
+    /// CIDEr as first defined, without clipping and without the penalty on length.
+    pub cider_original: bool,
     pub spice: bool,
+    /// The mean of CIDEr-D and SPICE (Liu et al., ICCV 2017).
+    pub spider: bool,
     /// SPICE of each kind of tuples.
     pub spice_details: bool,
 }
@@ -20,13 +24,21 @@ impl MetricSet {
     /// The four that Sm is the mean of: what training validates with.
     pub const SM: Self = Self { bleu: true, meteor: true, rouge_l: true, cider: true, ..Self::NONE };
     pub const ALL: Self = Self { spice: true, ..Self::SM };
-    pub const NONE: Self =
-        Self { bleu: false, meteor: false, rouge_l: false, cider: false, spice: false, spice_details: false };
+    pub const NONE: Self = Self {
+        bleu: false,
+        meteor: false,
+        rouge_l: false,
+        cider: false,
+        cider_original: false,
+        spice: false,
+        spider: false,
+        spice_details: false,
+    };
     pub const SPICE: Self = Self { spice: true, ..Self::NONE };
     /// What needs neither resources nor a corpus: enough to stop training early.
     pub const ROUGE_L: Self = Self { rouge_l: true, ..Self::NONE };
     /// What a single caption can be scored with.
-    pub const SENTENCE: Self = Self { cider: false, ..Self::SM };
+    pub const SENTENCE: Self = Self { cider: false, cider_original: false, ..Self::SM };
 
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -34,7 +46,9 @@ impl MetricSet {
             meteor: self.meteor || other.meteor,
             rouge_l: self.rouge_l || other.rouge_l,
             cider: self.cider || other.cider,
+            cider_original: self.cider_original || other.cider_original,
             spice: self.spice || other.spice,
+            spider: self.spider || other.spider,
             spice_details: self.spice_details || other.spice_details,
         }
     }
@@ -61,10 +75,14 @@ impl FromStr for MetricSet {
             "meteor" => Self { meteor: true, ..Self::NONE },
             "rouge_l" | "rouge-l" => Self::ROUGE_L,
             "cider" | "cider-d" => Self { cider: true, ..Self::NONE },
+            "cider-original" => Self { cider_original: true, ..Self::NONE },
             "spice" => Self::SPICE,
+            "spider" => Self { cider: true, spice: true, spider: true, ..Self::NONE },
             "sm" => Self::SM,
             "all" => Self::ALL,
-            _ => bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, SPICE, Sm"),
+            _ => {
+                bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, CIDEr-original, SPICE, SPIDEr, Sm")
+            }
         })
     }
 }

@@ -1,7 +1,7 @@
 //! References prepared once, and hypotheses scored against them.
 
 use super::bleu::BleuStats;
-use super::cider::CiderWeights;
+use super::cider::{CiderWeights, Variant};
 use super::distinct::{Distinct, different, tokenize_all, tokenize_different};
 use super::meteor::{MeteorReferences, MeteorStats, Resources};
 use super::metric_set::MetricSet;
@@ -89,10 +89,11 @@ fn splits_alike(text: &str) -> bool {
 /// One hypothesis's part of each metric. Corpus scores are made from these, over all images or a resample.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Segment {
-    bleu: BleuStats,
+    pub(crate) bleu: BleuStats,
     meteor: MeteorStats,
     rouge_l: f64,
     cider: f64,
+    cider_original: f64,
     spice: SpiceStats,
 }
 
@@ -220,7 +221,7 @@ impl References {
     /// # Errors
     /// An image that there is not; damaged METEOR resources.
     pub fn score_sentence(&self, hypothesis: &str, images: &[usize], metrics: MetricSet) -> Result<Scores> {
-        let metrics = MetricSet { cider: false, ..metrics };
+        let metrics = MetricSet { cider: false, cider_original: false, spider: false, ..metrics };
         self.prepare(metrics)?;
         let mut groups = Vec::with_capacity(images.len());
         for &image in images {
@@ -242,9 +243,9 @@ impl References {
     fn prepare(&self, metrics: MetricSet) -> Result<()> {
         let (counted, aligned) = rayon::join(
             || {
-                if metrics.bleu || metrics.cider {
+                if metrics.bleu || metrics.cider || metrics.cider_original {
                     let (index, counts) = self.counts();
-                    if metrics.cider {
+                    if metrics.cider || metrics.cider_original {
                         self.cider.get_or_init(|| CiderWeights::new(index, counts, &self.groups));
                     }
                 }
@@ -292,15 +293,20 @@ impl References {
         if metrics.rouge_l {
             segment.rouge_l = rouge_l(words.single(), captions().map(|caption| self.words[caption].single()));
         }
-        if metrics.bleu || metrics.cider {
+        if metrics.bleu || metrics.cider || metrics.cider_original {
             let (index, counts) = self.counts();
             let hypothesis: HypothesisCounts = index.count(&words.unicode);
             if metrics.bleu {
                 let references: Vec<&Counts> = captions().map(|caption| &counts[caption]).collect();
                 segment.bleu = BleuStats::new(&hypothesis, &references);
             }
-            if let (true, Some(cider), [group]) = (metrics.cider, self.cider.get(), groups) {
-                segment.cider = cider.score(&hypothesis, counts, group);
+            if let (Some(cider), [group]) = (self.cider.get(), groups) {
+                if metrics.cider {
+                    segment.cider = cider.score(&hypothesis, counts, group, Variant::D);
+                }
+                if metrics.cider_original {
+                    segment.cider_original = cider.score(&hypothesis, counts, group, Variant::Original);
+                }
             }
         }
         if metrics.meteor
@@ -338,12 +344,18 @@ impl References {
         if metrics.cider {
             push("CIDEr", segment.cider);
         }
+        if metrics.cider_original {
+            push("CIDEr (original)", segment.cider_original);
+        }
         if metrics.spice {
             let synonyms = if self.spice_has_resources() == Some(false) { ", no synonyms" } else { "" };
             push(&format!("SPICE (native{synonyms})"), segment.spice.mean(0));
             for (kind, name) in KINDS.iter().enumerate().skip(1).filter(|_| metrics.spice_details) {
                 push(&format!("SPICE {name} (native{synonyms})"), segment.spice.mean(kind));
             }
+        }
+        if metrics.spider {
+            push("SPIDEr", (segment.cider + segment.spice.mean(0)) / 2.0);
         }
         if metrics.has_sm() {
             push(&format!("Sm{suffix}"), (bleu[3] + meteor + segment.rouge_l + segment.cider) / 4.0);
@@ -361,9 +373,11 @@ fn total<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Segment {
         total.meteor.add(&segment.meteor);
         total.rouge_l += segment.rouge_l;
         total.cider += segment.cider;
+        total.cider_original += segment.cider_original;
         total.spice.add(&segment.spice);
     }
     total.rouge_l /= f64::from(images.max(1));
     total.cider /= f64::from(images.max(1));
+    total.cider_original /= f64::from(images.max(1));
     total
 }

@@ -18,7 +18,7 @@ pub(crate) fn rouge_l<'r>(hypothesis: &[u32], references: impl IntoIterator<Item
     ((1.0 + BETA * BETA) * precision * recall) / (recall + BETA * BETA * precision)
 }
 
-fn longest_common_subsequence(a: &[u32], b: &[u32], row: &mut Vec<u32>) -> u32 {
+pub(crate) fn longest_common_subsequence(a: &[u32], b: &[u32], row: &mut Vec<u32>) -> u32 {
     row.clear();
     row.resize(b.len(), 0);
     for word in a {
