@@ -139,3 +139,17 @@ fn absent_weights_are_one_sentence() {
     let expected = "weights of the encoder 'resnet50' (see weights/README.md for downloads): cannot read 'nowhere/";
     assert!(message.starts_with(expected), "{message}");
 }
+
+#[test]
+fn rows_gathered_from_several_sets_are_those_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = pictures(folder.path(), 3);
+    let cache = folder.path().join("cache");
+    let whole = load(Kind::Grid, 64, &images, &cache);
+    let same = [load(Kind::Grid, 64, &images[1..], &cache), load(Kind::Grid, 64, &images[..2], &cache)];
+    let gathered = FeatureSet::gather(&same, 0, &[(1, 0), (0, 1), (1, 1)]).unwrap();
+    assert_eq!(gathered, whole.rows(0, &[0, 2, 1]).unwrap());
+    let error = |choice| format!("{:#}", FeatureSet::gather(&same, 0, &[choice]).unwrap_err());
+    assert!(error((0, 2)).contains("no features for image 2"), "{}", error((0, 2)));
+    assert!(error((2, 0)).contains("no feature set number 2"), "{}", error((2, 0)));
+}

@@ -46,15 +46,10 @@ impl PackedCaptions {
                 places.push((row * longest + time) as i64);
             }
         }
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        Self {
-            inputs: tensor(&inputs),
-            targets: tensor(&targets),
-            batch_sizes,
-            rows: tensor(&rows),
-            places: tensor(&places),
-            order,
-        }
+        // One copy to the device.
+        let all = Tensor::from_slice(&[inputs, targets, rows, places].concat()).to_device(device);
+        let part = |index: i64| all.narrow(0, index * total as i64, total as i64);
+        Self { inputs: part(0), targets: part(1), batch_sizes, rows: part(2), places: part(3), order }
     }
 
     /// The same captions: tensors are shared.

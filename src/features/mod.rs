@@ -19,8 +19,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::slice;
 use store::{ImageHash, Key, Rows, Writer};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 use view::View;
 
 /// Changes whenever an encoder computes other numbers from the same pixels.
@@ -65,6 +66,43 @@ struct Features {
 impl Features {
     fn of_pixels(pixels: Pixels, counts: Counts) -> Self {
         Self { counts, hashes: Vec::new(), rows: None, resident: None, pixels: Some(pixels) }
+    }
+
+    /// Shape and kind of an image's row on the host.
+    fn layout(&self) -> Result<(Vec<i64>, Kind)> {
+        match (&self.pixels, &self.rows) {
+            (Some(pixels), _) => Ok((pixels.shape().to_vec(), Kind::Uint8)),
+            (None, Some(rows)) => Ok((rows.shape.clone(), Kind::Float)),
+            (None, None) => bail!("no image could be read"),
+        }
+    }
+
+    /// Where the row of an image is.
+    fn source(&self, image: usize) -> Result<Source<'_>> {
+        if let Some(pixels) = &self.pixels {
+            return Ok(Source::Pixels(pixels, image));
+        }
+        let hash = self.hashes.get(image).and_then(Option::as_ref).context("not among the images that can be read")?;
+        Ok(Source::Stored(self.rows.as_ref().context("no image could be read")?, hash))
+    }
+}
+
+/// Where the row of an image is, for any thread to read.
+enum Source<'a> {
+    Pixels(&'a Pixels, usize),
+    Stored(&'a Rows, &'a ImageHash),
+}
+
+impl Source<'_> {
+    /// Writes the row to `row`, whose length is that of [`Features::layout`].
+    fn read(&self, row: &mut [u8]) -> Result<()> {
+        match self {
+            Self::Pixels(pixels, image) => {
+                row.copy_from_slice(&pixels.row(*image)?);
+                Ok(())
+            }
+            Self::Stored(rows, hash) => rows.read(hash, row),
+        }
     }
 }
 
@@ -171,7 +209,7 @@ impl FeatureSet {
         if let Some(all) = all {
             let places: Vec<i64> = usable.iter().map(|&image| image as i64).collect();
             let places = Tensor::from_slice(&places).to_device(self.device);
-            let resident = Tensor::zeros([images as i64, all.size()[1]], (tch::Kind::Float, self.device));
+            let resident = Tensor::zeros([images as i64, all.size()[1]], (Kind::Float, self.device));
             features.resident = Some(resident.index_copy(0, &places, &all));
         }
         Ok(())
@@ -211,7 +249,7 @@ impl FeatureSet {
     ///
     /// An error for an image that is not in the set or could not be read.
     pub fn rows(&self, encoder: usize, images: &[usize]) -> Result<Tensor> {
-        let features = self.encoders.get(encoder).context("no such encoder in the feature set")?;
+        let features = self.features(encoder)?;
         if let Some((image, why)) = images.iter().find_map(|image| self.failures.get_key_value(image)) {
             bail!("no features for image {image}: {why}");
         }
@@ -226,14 +264,31 @@ impl FeatureSet {
             let places: Vec<i64> = images.iter().map(|&image| image as i64).collect();
             return Ok(resident.index_select(0, &Tensor::from_slice(&places).to_device(self.device)));
         }
-        let rows = features.rows.as_ref().context("no features: no image could be read")?;
-        let mut bytes = Vec::new();
-        for &image in images {
-            let row = features.hashes.get(image).and_then(|hash| rows.row(hash.as_ref()?));
-            bytes.extend_from_slice(row.with_context(|| format!("no features for image {image}"))?);
+        let choices: Vec<(usize, usize)> = images.iter().map(|&image| (0, image)).collect();
+        Self::gather(slice::from_ref(self), encoder, &choices)
+    }
+
+    /// The features by one encoder of image `i` of set `s` for each `(s, i)` of `choices`, as [`Self::rows`] gives them;
+    /// the sets have the same encoders. One copy to the device, whatever the number of sets.
+    pub fn gather(sets: &[Self], encoder: usize, choices: &[(usize, usize)]) -> Result<Tensor> {
+        let first = sets.first().context("no feature set to choose from")?;
+        let (shape, kind) = first.features(encoder)?.layout()?;
+        let length = shape.iter().product::<i64>() as usize * kind.elt_size_in_bytes();
+        let mut sources = Vec::with_capacity(choices.len());
+        for &(set, image) in choices {
+            let set = sets.get(set).with_context(|| format!("there is no feature set number {set}"))?;
+            let source = set.features(encoder)?.source(image);
+            sources.push(source.with_context(|| format!("no features for image {image}"))?);
         }
-        let shape: Vec<i64> = std::iter::once(images.len() as i64).chain(rows.shape.iter().copied()).collect();
-        Ok(Tensor::f_from_data_size(&bytes, &shape, tch::Kind::Float)?.to_device(self.device))
+        let mut bytes = vec![0; choices.len() * length];
+        let rows = bytes.par_chunks_exact_mut(length.max(1)).zip(&sources);
+        rows.try_for_each(|(row, source)| source.read(row))?;
+        let shape: Vec<i64> = std::iter::once(choices.len() as i64).chain(shape).collect();
+        Ok(Tensor::f_from_data_size(&bytes, &shape, kind)?.to_device(first.device))
+    }
+
+    fn features(&self, encoder: usize) -> Result<&Features> {
+        self.encoders.get(encoder).context("no such encoder in the feature set")
     }
 }
 

@@ -98,9 +98,14 @@ impl Pixels {
         let decoded = self.decoded(images);
         let row = |image: &usize| decoded.get(image).map_or_else(|| self.row(*image), |pixels| Ok(pixels.clone()));
         let rows: Vec<Vec<u8>> = images.par_iter().map(row).collect::<Result<_>>()?;
+        let shape = [&[images.len() as i64][..], &self.shape()].concat();
+        Ok(Tensor::f_from_data_size(&rows.concat(), &shape, tch::Kind::Uint8)?.to_device(device))
+    }
+
+    /// Of one image: height, width, colours.
+    pub(super) fn shape(&self) -> [i64; 3] {
         let side = i64::from(self.decoder.size);
-        Ok(Tensor::f_from_data_size(&rows.concat(), &[images.len() as i64, side, side, 3], tch::Kind::Uint8)?
-            .to_device(device))
+        [side, side, 3]
     }
 
     /// Decodes an image and keeps it where there is room: tells whether it can be read.
@@ -108,7 +113,8 @@ impl Pixels {
         self.row(image).map(|_| ())
     }
 
-    fn row(&self, image: usize) -> Result<Vec<u8>> {
+    /// The bytes of one image.
+    pub(super) fn row(&self, image: usize) -> Result<Vec<u8>> {
         let path = self.paths.get(image).ok_or_else(|| anyhow!("there is no image number {image}"))?;
         match self.kept.get(image) {
             Some(kept) => match kept.get() {

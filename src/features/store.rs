@@ -5,11 +5,11 @@
 //! by a kill or a full disk fails its checksum or is too short, and is never served.
 
 use anyhow::{Context, Result, bail};
-use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"rsicfea1";
@@ -17,6 +17,8 @@ const MAGIC: &[u8; 8] = b"rsicfea1";
 const HEADER: usize = 1024;
 /// Bytes of a record before its row.
 const PREFIX: usize = 40;
+/// Bytes that are read at a time where records are looked through.
+const READ_AHEAD: usize = 64 << 10;
 
 /// SHA-256 of an image file.
 pub(super) type ImageHash = [u8; 32];
@@ -41,12 +43,15 @@ struct Header {
     shape: Vec<i64>,
 }
 
-/// The rows of a file, ready to read.
+/// The rows of a file, ready to read. They stay on the disk, and what of it is in memory is the system's to keep: the
+/// views of a large dataset would fill it.
 #[derive(Debug)]
 pub(super) struct Rows {
-    map: Mmap,
+    file: File,
+    path: PathBuf,
     pub shape: Vec<i64>,
-    places: BTreeMap<ImageHash, usize>,
+    /// Where each row begins.
+    places: BTreeMap<ImageHash, u64>,
 }
 
 impl Rows {
@@ -54,14 +59,16 @@ impl Rows {
         self.places.contains_key(hash)
     }
 
-    /// The row of an image, as bytes.
-    pub(super) fn row(&self, hash: &ImageHash) -> Option<&[u8]> {
-        let start = *self.places.get(hash)? + PREFIX;
-        self.map.get(start..start + row_bytes(&self.shape))
+    /// Reads the row of an image into `row`, which is [`row_bytes`] long.
+    pub(super) fn read(&self, hash: &ImageHash, row: &mut [u8]) -> Result<()> {
+        let start = self.places.get(hash).context("not in the feature cache")?;
+        let context = || format!("cannot read the feature cache '{}'", self.path.display());
+        self.file.read_exact_at(row, *start).with_context(context)
     }
 }
 
-fn row_bytes(shape: &[i64]) -> usize {
+/// Length of a row of that shape.
+pub(super) fn row_bytes(shape: &[i64]) -> usize {
     shape.iter().product::<i64>().max(0) as usize * size_of::<f32>()
 }
 
@@ -104,22 +111,39 @@ pub(super) fn read(path: &Path, key: &Key, wanted: &BTreeSet<ImageHash>) -> Resu
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.with_context(context)?,
     };
-    if file.metadata().with_context(context)?.len() < HEADER as u64 {
-        return Ok(None);
-    }
-    // SAFETY: records are appended and never changed; only a torn tail, of which nothing is served, is ever cut off.
-    let map = unsafe { Mmap::map(&file) }.with_context(context)?;
-    let Some(shape) = read_header(&map, key) else { return Ok(None) };
-    let mut places = BTreeMap::new();
-    for (index, record) in map[HEADER..].chunks_exact(stride(&shape)).enumerate() {
-        let (prefix, row) = record.split_at(PREFIX);
-        let (hash, rest) = prefix.split_at(size_of::<ImageHash>());
-        let Ok(hash) = ImageHash::try_from(hash) else { continue };
-        if wanted.contains(&hash) && !places.contains_key(&hash) && rest.starts_with(&checksum(&hash, row)) {
-            places.insert(hash, HEADER + index * stride(&shape));
+    let length = file.metadata().with_context(context)?.len();
+    let mut reader = BufReader::with_capacity(READ_AHEAD, &file);
+    let mut start = Vec::new();
+    reader.by_ref().take(HEADER as u64).read_to_end(&mut start).with_context(context)?;
+    let Some(shape) = read_header(&start, key) else { return Ok(None) };
+    let places = sound(&mut reader, length, &shape, wanted).with_context(context)?;
+    Ok(Some(Rows { file, path: path.to_owned(), shape, places }))
+}
+
+/// Where the rows of the sound records of `wanted` images begin; the reader stands behind the header.
+fn sound(
+    reader: &mut BufReader<&File>,
+    length: u64,
+    shape: &[i64],
+    wanted: &BTreeSet<ImageHash>,
+) -> std::io::Result<BTreeMap<ImageHash, u64>> {
+    let (mut places, mut row) = (BTreeMap::new(), vec![0; row_bytes(shape)]);
+    let stride = stride(shape) as u64;
+    let records = length.saturating_sub(HEADER as u64) / stride;
+    for index in 0..records {
+        let (mut hash, mut rest) = (ImageHash::default(), [0; PREFIX - size_of::<ImageHash>()]);
+        reader.read_exact(&mut hash)?;
+        reader.read_exact(&mut rest)?;
+        if !wanted.contains(&hash) || places.contains_key(&hash) {
+            reader.seek_relative(row.len() as i64)?;
+            continue;
+        }
+        reader.read_exact(&mut row)?;
+        if rest.starts_with(&checksum(&hash, &row)) {
+            places.insert(hash, HEADER as u64 + index * stride + PREFIX as u64);
         }
     }
-    Ok(Some(Rows { map, shape, places }))
+    Ok(places)
 }
 
 /// The only process that may append to a file, while this value lives.
@@ -223,7 +247,9 @@ mod tests {
     }
 
     fn first(rows: &Rows, hash: u8) -> Option<f32> {
-        rows.row(&[hash; 32]).map(|row| f32::from_le_bytes(row[..4].try_into().unwrap()))
+        let mut row = vec![0; row_bytes(&rows.shape)];
+        rows.read(&[hash; 32], &mut row).ok()?;
+        Some(f32::from_le_bytes(row[..4].try_into().unwrap()))
     }
 
     #[test]
