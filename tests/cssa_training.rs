@@ -47,7 +47,9 @@ fn weights(place: &Path, checkpoint: &str) -> BTreeMap<String, Tensor> {
 fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_bit() {
     let place = workplace();
     let last = |run: &str| fs::read(place.join(run).join("checkpoints/last/model.safetensors")).unwrap();
-    succeeds(&rsic(place, &["train", "small.yaml", "--output", "whole"]));
+    let counted_on = "train.schedule={noam: {warmup: 100, d_model: 64, continued: true}}";
+    let train = |run: &'static str| ["train", "small.yaml", counted_on, "--output", run];
+    succeeds(&rsic(place, &train("whole")));
     let scores = |run: &str| fs::read_to_string(place.join(run).join("first_stage/scores.json")).unwrap();
     let parsed: serde_json::Value = serde_json::from_str(&scores("whole")).unwrap();
     for split in ["val", "test"] {
@@ -56,19 +58,15 @@ fn a_run_cut_in_either_stage_continues_and_equals_an_uninterrupted_one_bit_for_b
         }
     }
     for (run, until) in [("cut1", "first_stage/checkpoints/last"), ("cut2", "checkpoints/last")] {
-        let mut child = command(place, &["train", "small.yaml", "--output", run])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = command(place, &train(run)).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         while !place.join(run).join(until).exists() && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let refused = rsic(place, &["train", "small.yaml", "--output", run]);
+        let refused = rsic(place, &train(run));
         assert!(text(&refused.stderr).contains("--resume"), "{}", text(&refused.stderr));
-        succeeds(&rsic(place, &["train", "small.yaml", "--output", run, "--resume"]));
+        succeeds(&rsic(place, &[&train(run)[..], &["--resume"]].concat()));
         assert!(last("whole") == last(run), "{run} differs");
         assert_eq!(scores("whole"), scores(run));
     }
@@ -100,11 +98,11 @@ fn a_run_made_under_the_old_name_of_the_first_stage_resumes_with_one_warning() {
 
     let other = rsic(place, &[&train[..], &["train.epochs=2", "--resume"]].concat());
     assert!(text(&other.stderr).contains("other settings"), "{}", text(&other.stderr));
-    let resume = ["train", "small.yaml", "--output", "old", "pretrain.epochs=1", "train.epochs=1", "--resume"];
+    let resume = ["train", "small.yaml", "--output", "old", "first_stage.epochs=1", "train.epochs=1", "--resume"];
     let resumed = rsic(place, &resume);
     succeeds(&resumed);
     let said = text(&resumed.stderr);
-    let warning = "in override 'pretrain.epochs=1': 'pretrain' is now called 'first_stage'";
+    let warning = "in override 'first_stage.epochs=1': 'pretrain' is now called 'first_stage'";
     assert!(said.contains(warning) && said.matches("is now called").count() == 1, "{said}");
     assert!(!run.join("first_stage").exists());
     assert_eq!(fs::read_to_string(run.join("config.yaml")).unwrap(), config);
@@ -142,6 +140,31 @@ fn the_captioning_stage_begins_with_what_the_first_stage_hands_on() {
     }
 }
 
+/// Rates and steps as the records tell them.
+#[test]
+fn one_counter_runs_over_both_stages_where_asked_and_an_epoch_sees_one_caption_or_all() {
+    let place = workplace();
+    let noam = "schedule={noam: {warmup: 1000, d_model: 1";
+    let (first, on) = (format!("first_stage.{noam}}}}}"), format!("train.{noam}, continued: true}}}}"));
+    let anew = format!("train.{noam}}}}}");
+    let train = |run: &str, more: &[&str]| {
+        let all = ["train", "small.yaml", "--output", run, "first_stage.epochs=1", &first, "train.log_steps=1"];
+        succeeds(&rsic(place, &[&all[..], &["first_stage.log_steps=1", "train.epochs=2"], more].concat()));
+        let rates = |file: &str| -> Vec<f64> {
+            let text = fs::read_to_string(place.join(run).join(file)).unwrap();
+            let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["lr"].as_f64().unwrap();
+            text.lines().map(|text| (line(text) * 1000f64.powf(1.5)).round()).collect()
+        };
+        (rates("first_stage/steps.jsonl"), rates("steps.jsonl"))
+    };
+    let (one, alone) = train("counted_anew", &["first_stage.examples=one_caption", &anew]);
+    let (all, on) = train("counted_on", &[&on]);
+    assert!(all.len() > 3 * one.len(), "five captions an image: {} steps and {}", all.len(), one.len());
+    assert_eq!(on[0], all.len() as f64 + 1.0);
+    assert_eq!((one[0], *on.last().unwrap()), (1.0, (all.len() + on.len()) as f64));
+    assert_eq!((alone[0], alone.len()), (1.0, on.len()));
+}
+
 #[test]
 fn a_first_stage_is_refused_where_the_model_has_none_and_its_metric_is_checked() {
     let place = workplace();
@@ -153,6 +176,8 @@ fn a_first_stage_is_refused_where_the_model_has_none_and_its_metric_is_checked()
     says(&["first_stage.early_stop.metric=CIDEr"], "R_mean");
     says(&["model={fe_lws: {}}"], "no first training stage");
     says(&["model.cssa.heads=5"], "divisor");
+    says(&["first_stage.examples=images"], "captions or one_caption");
+    says(&["first_stage.schedule={noam: {warmup: 9, d_model: 4, continued: true}}"], "none before it");
 }
 
 #[test]

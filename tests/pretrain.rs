@@ -157,6 +157,7 @@ fn memory_that_runs_out_on_images_is_a_sentence_that_names_what_fits() {
         objective: &Greedy(SceneObjective::new(&encoder, &scenes, &config, &|_, _, _| {})),
         store: &store,
         config: &TrainConfig { batch_size: 12, ..TrainConfig::default() },
+        steps_before: 0,
         folder: folder.path(),
         companions: &[],
         interrupt: &Interrupt::never(),

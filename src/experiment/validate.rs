@@ -5,8 +5,9 @@
 use super::Experiment;
 use crate::config::{Checks, Invalid};
 use crate::decode::DecodeMethod;
+use crate::models::first_stage::{StageExamples, StageNeeds};
 use crate::models::{FeatureKind, Surroundings};
-use crate::train::METRICS;
+use crate::train::{Examples, METRICS, TrainConfig};
 
 /// Everything wrong with an experiment, by dotted path.
 pub(super) fn validate(experiment: &Experiment) -> Vec<Invalid> {
@@ -25,11 +26,24 @@ pub(super) fn validate(experiment: &Experiment) -> Vec<Invalid> {
         checks.require(needs.is_some(), "first_stage", || {
             "not for this model, which has no first training stage (expected nothing here)".into()
         });
+        first_stage(stage, needs.as_ref(), &mut checks);
         stage.check("first_stage", needs.map_or(&METRICS, |needs| needs.metrics), &mut checks);
     }
     experiment.train.check("train", &METRICS, &mut checks);
     experiment.decode.check(&mut checks);
     checks.into_faults()
+}
+
+/// What a first stage has no use for.
+fn first_stage(stage: &TrainConfig, needs: Option<&StageNeeds>, checks: &mut Checks) {
+    checks.require(!stage.is_continued(), "first_stage.schedule.noam.continued", || {
+        "not for the first stage, which has none before it (expected nothing here)".into()
+    });
+    let pairs = needs.is_some_and(|needs| matches!(needs.examples, StageExamples::Pairs(_)));
+    checks.require(!(pairs && stage.examples == Examples::Images), "first_stage.examples", || {
+        "not for this model, whose first stage learns from pairs (expected captions or one_caption, found images)"
+            .into()
+    });
 }
 
 /// The name becomes a folder below `runs/`.

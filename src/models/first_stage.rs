@@ -44,6 +44,7 @@ pub struct StageNeeds<'a> {
 pub enum StageExamples<'a> {
     /// Those of the captioning stage, by `first_stage.examples`.
     Captions,
-    /// An image and one of its captions, drawn anew each epoch, with an augmented form of each: [`Batch::augmented`].
+    /// An image and one of its captions, with an augmented form of each: [`Batch::augmented`]. By `first_stage.examples`
+    /// an epoch sees all captions of an image, or one that is drawn anew.
     Pairs(&'a AugmentConfig),
 }

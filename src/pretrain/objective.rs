@@ -78,6 +78,7 @@ impl<'a> SceneObjective<'a> {
             objective: self,
             store,
             config: &self.config.train.engine(),
+            steps_before: 0,
             folder,
             companions,
             interrupt,

@@ -52,7 +52,9 @@ impl Session {
         };
         let set: Box<dyn TrainingSet> = match needs.examples {
             StageExamples::Captions => Box::new(CaptionSet::new(self, &images, config.examples, config.seed)),
-            StageExamples::Pairs(augment) => Box::new(PairSet::new(self, &images, augment, &mut progress)?),
+            StageExamples::Pairs(augment) => {
+                Box::new(PairSet::new(self, &images, config.examples, augment, &mut progress)?)
+            }
         };
         let path = first_stage_folder(folder);
         tracing::info!("first stage: {} examples, {} epochs, in '{}'", set.len(), config.epochs, path.display());
@@ -66,6 +68,7 @@ impl Session {
             objective: &objective,
             store: &self.store,
             config: &config,
+            steps_before: 0,
             folder: &path,
             companions: &self.companions()?,
             interrupt,

@@ -163,11 +163,13 @@ impl Session {
         if validation.is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
-        if let (state, Outcome::Interrupted) = self.train_first_stage(folder, resume, interrupt, group, on_step)? {
-            return Ok((state, Outcome::Interrupted));
+        let (first, ended) = self.train_first_stage(folder, resume, interrupt, group, on_step)?;
+        if ended == Outcome::Interrupted {
+            return Ok((first, ended));
         }
         let references = self.references(&validation);
         let train = &self.experiment.train;
+        let steps_before = if train.is_continued() { first.updates } else { 0 };
         let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
         // SPICE is for the final scores, unless training stops by it.
         let by_spice = train.early_stop.metric.starts_with("SPICE");
@@ -188,6 +190,7 @@ impl Session {
             objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &self.store,
             config: &self.experiment.train,
+            steps_before,
             folder,
             companions: &self.companions()?,
             interrupt,

@@ -6,31 +6,59 @@ use crate::data::augment::{AugmentConfig, Synonyms, TextAugmenter};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::view::View;
 use crate::features::{FeatureProgress, FeatureSet};
+use crate::train::Examples;
 use crate::util::rng::Rng;
 use anyhow::Result;
 use tch::Tensor;
 
-/// Every image once; an epoch draws one of its captions, one of its views and new words for the caption.
+/// Images with a caption each; an epoch draws one of an image's views and new words for the caption.
+///
+/// The other pairs of a batch are wrong answers to the contrastive loss, also where they show the same image or say the
+/// same; with [`Examples::OneCaption`] no batch has an image twice.
 pub(super) struct PairSet<'a> {
     session: &'a Session,
     /// Places in the dataset.
     images: Vec<usize>,
     /// Captions as words, of each of `images`.
     captions: Vec<Vec<&'a [String]>>,
+    examples: Vec<Pair>,
     /// Features of each view of `images`, in this order.
     views: Vec<FeatureSet>,
     text: TextAugmenter,
     seed: u64,
 }
 
+/// One example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    /// Index of [`PairSet::images`].
+    image: usize,
+    /// Which of its captions; none: drawn anew each epoch.
+    caption: Option<usize>,
+}
+
+/// The pairs of an epoch over images with so many captions each.
+fn pairs(captions: &[usize], unit: Examples) -> Vec<Pair> {
+    let images = captions.iter().enumerate();
+    match unit {
+        Examples::Captions | Examples::Images => {
+            let of_image = |(image, &count)| (0..count).map(move |caption| Pair { image, caption: Some(caption) });
+            images.flat_map(of_image).collect()
+        }
+        Examples::OneCaption => images.map(|(image, _)| Pair { image, caption: None }).collect(),
+    }
+}
+
 /// Stream of random numbers that draw pairs.
 const PAIR: u64 = 4;
 
 impl<'a> PairSet<'a> {
-    /// Takes the images' views through the frozen encoders, or from the cache; of tuned ones the pixels.
+    /// `unit`: whether an epoch sees all captions of an image or one. Takes the images' views through the frozen
+    /// encoders, or from the cache; of tuned ones the pixels.
     pub(super) fn new(
         session: &'a Session,
         images: &[usize],
+        unit: Examples,
         augment: &AugmentConfig,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
@@ -52,7 +80,8 @@ impl<'a> PairSet<'a> {
             false => Synonyms::new(),
         };
         let text = TextAugmenter::new(&augment.text, synonyms)?;
-        Ok(Self { session, images, captions, views, text, seed: experiment.train.seed })
+        let examples = pairs(&captions.iter().map(Vec::len).collect::<Vec<_>>(), unit);
+        Ok(Self { session, images, captions, examples, views, text, seed: experiment.train.seed })
     }
 
     /// Packs caption `i` of the list to image `i`.
@@ -66,32 +95,33 @@ impl<'a> PairSet<'a> {
 
 impl TrainingSet for PairSet<'_> {
     fn len(&self) -> usize {
-        self.images.len()
+        self.examples.len()
     }
 
     fn captions(&self) -> usize {
-        self.images.len()
+        self.examples.len()
     }
 
     fn batch(&self, chosen: &[usize], epoch: usize) -> Result<Batch> {
-        let (mut originals, mut rewritten, mut views) = (Vec::new(), Vec::new(), Vec::new());
-        for &index in chosen {
-            let captions = &self.captions[index];
-            let mut rng = Rng::new(&[self.seed, PAIR, epoch as u64, index as u64]);
-            let caption = rng.below(captions.len());
-            views.push((rng.below(self.views.len()), index));
+        let (mut places, mut originals, mut rewritten, mut views) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for &example in chosen {
+            let Pair { image, caption } = self.examples[example];
+            let captions = &self.captions[image];
+            let mut rng = Rng::new(&[self.seed, PAIR, epoch as u64, example as u64]);
+            // Drawn whatever is used, so that the setting does not move the other numbers.
+            let drawn = rng.below(captions.len());
+            let caption = caption.unwrap_or(drawn);
+            views.push((rng.below(self.views.len()), image));
+            places.push(self.images[image]);
             originals.push(self.session.vocabulary.encode(captions[caption]));
             rewritten.push(self.session.vocabulary.encode(&self.text.rewrite(captions, caption, &mut rng)));
         }
-        let places: Vec<usize> = chosen.iter().map(|&index| self.images[index]).collect();
-        let (mut features, mut changed) = (Vec::new(), Vec::new());
-        for encoder in 0..self.session.features.encoders() {
-            features.push(self.session.features.rows(encoder, &places)?);
-            if !self.views.is_empty() {
-                let rows = views.iter().map(|&(view, index)| self.views[view].rows(encoder, &[index]));
-                changed.push(Tensor::cat(&rows.collect::<Result<Vec<_>>>()?, 0));
-            }
-        }
+        let encoders = || 0..self.session.features.encoders();
+        let features = encoders().map(|e| self.session.features.rows(e, &places)).collect::<Result<_>>()?;
+        let changed = match self.views.is_empty() {
+            true => Vec::new(),
+            false => encoders().map(|e| FeatureSet::gather(&self.views, e, &views)).collect::<Result<_>>()?,
+        };
         let (captions, image_rows) = self.pack(&rewritten);
         let augmented = Some(Box::new(Batch {
             captions,
@@ -106,7 +136,21 @@ impl TrainingSet for PairSet<'_> {
     }
 
     fn describe(&self, example: usize) -> String {
-        let image = self.images.get(example).and_then(|&place| self.session.dataset.images.get(place));
+        let place = self.examples.get(example).and_then(|pair| self.images.get(pair.image));
+        let image = place.and_then(|&place| self.session.dataset.images.get(place));
         image.map_or_else(String::new, |image| image.file_name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_of_pairs_sees_every_caption_or_one_of_each_image() {
+        let pair = |image, caption| Pair { image, caption };
+        let all = [pair(0, Some(0)), pair(0, Some(1)), pair(1, Some(0))];
+        assert_eq!(pairs(&[2, 1], Examples::Captions), all);
+        assert_eq!(pairs(&[2, 1], Examples::OneCaption), [pair(0, None), pair(1, None)]);
     }
 }

@@ -26,6 +26,8 @@ pub struct Run<'a> {
     /// Its parameters.
     pub store: &'a VarStore,
     pub config: &'a TrainConfig,
+    /// Steps of an earlier stage on which the schedule of a new run counts on; a continued run knows its own.
+    pub steps_before: u64,
     pub folder: &'a Path,
     pub companions: &'a [Companion],
     pub interrupt: &'a Interrupt,
@@ -77,7 +79,7 @@ impl Run<'_> {
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
         let mut state = match resume {
             true => self.continued(&checkpoints, &mut optimizer)?,
-            false => TrainState::default(),
+            false => self.beginning(),
         };
         state.processes = self.group.size();
         self.broadcast_weights()?;
@@ -119,6 +121,10 @@ impl Run<'_> {
         Ok((state, Outcome::Finished))
     }
 
+    fn beginning(&self) -> TrainState {
+        TrainState { steps_before: self.steps_before, ..TrainState::default() }
+    }
+
     /// Where the newest checkpoint stands, with its weights and optimiser; the beginning where there is none.
     fn continued(&self, checkpoints: &Checkpoints, optimizer: &mut Optimizer) -> Result<TrainState> {
         let state = self.group.share(|| {
@@ -140,7 +146,7 @@ impl Run<'_> {
             sinks.steps(&saved.state.curve)?;
             Ok(Some(saved.state))
         })?;
-        let Some(state) = state else { return Ok(TrainState::default()) };
+        let Some(state) = state else { return Ok(self.beginning()) };
         if !self.group.is_solo() {
             let mut moments = optimizer.state();
             moments.iter_mut().try_for_each(|(_, tensor)| self.group.broadcast(tensor))?;
@@ -174,7 +180,8 @@ impl Run<'_> {
         while let Some(examples) = steps.get(state.step) {
             let update = state.updates + 1;
             let of = (self.config.epochs * steps.len()) as u64;
-            optimizer.lr = schedule::of_step(self.config, (update, of), state.epoch, &scores);
+            let counted = (state.steps_before + update, state.steps_before + of);
+            optimizer.lr = schedule::of_step(self.config, counted, state.epoch, &scores);
             let next = steps.get(state.step + 1).map_or(&[][..], Vec::as_slice);
             let stop = self.step(examples, next, state, optimizer, spent)?;
             state.step += 1;

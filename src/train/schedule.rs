@@ -21,7 +21,7 @@ pub fn rate(schedule: &ScheduleConfig, base: f64, (step, of): (u64, u64), epochs
             let part = ((step - 1) as f64 / of.max(1) as f64).min(1.0);
             base * 0.5 * (1.0 + (std::f64::consts::PI * part).cos())
         }
-        ScheduleConfig::Noam(NoamConfig { warmup, d_model, factor }) => {
+        ScheduleConfig::Noam(NoamConfig { warmup, d_model, factor, .. }) => {
             let (step, warmup) = (step.max(1) as f64, *warmup as f64);
             factor * (*d_model as f64).powf(-0.5) * step.powf(-0.5).min(step * warmup.powf(-1.5))
         }
@@ -67,14 +67,13 @@ mod tests {
 
     #[test]
     fn noam_rises_for_the_warm_up_and_falls_with_the_root_of_the_step() {
-        let noam = ScheduleConfig::Noam(NoamConfig { warmup: 20_000, d_model: 512, factor: 1.0 });
-        let at = |step| rate(&noam, 1.0, (step, 0), 0, &[]);
+        let noam = |factor| ScheduleConfig::Noam(NoamConfig { warmup: 20_000, d_model: 512, factor, continued: false });
+        let at = |step| rate(&noam(1.0), 1.0, (step, 0), 0, &[]);
         close(at(1), 512f64.powf(-0.5) * 20_000f64.powf(-1.5));
         close(at(1500), 1500.0 * at(1));
         close(at(20_000), 512f64.powf(-0.5) * 20_000f64.powf(-0.5));
         close(at(80_000), at(20_000) / 2.0);
-        let doubled = ScheduleConfig::Noam(NoamConfig { warmup: 20_000, d_model: 512, factor: 2.0 });
-        close(rate(&doubled, 1.0, (7, 0), 3, &[]), 2.0 * at(7));
+        close(rate(&noam(2.0), 1.0, (7, 0), 3, &[]), 2.0 * at(7));
     }
 
     #[test]

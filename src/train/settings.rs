@@ -150,6 +150,9 @@ pub struct NoamConfig {
     pub d_model: usize,
     #[serde(default = "one")]
     pub factor: f64,
+    /// The steps of the first stage count, too, where there was one: one rise and fall over both stages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub continued: bool,
 }
 
 /// Multiplies the rate by `factor` after every so many epochs.
@@ -264,6 +267,11 @@ impl Default for EarlyStopConfig {
 pub const METRICS: [&str; 8] = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE_L", "CIDEr", "SPICE (native)"];
 
 impl TrainConfig {
+    /// Whether the schedule counts on from the steps of an earlier stage.
+    pub fn is_continued(&self) -> bool {
+        matches!(&self.schedule, ScheduleConfig::Noam(noam) if noam.continued)
+    }
+
     /// Adds what is wrong with these settings, which stand under `stage`, to `checks`; `metrics`: what training can be
     /// stopped by.
     pub fn check(&self, stage: &str, metrics: &[&str], checks: &mut Checks) {

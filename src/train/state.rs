@@ -16,6 +16,9 @@ pub struct TrainState {
     /// Steps done in the whole run.
     #[serde(default)]
     pub updates: u64,
+    /// Steps of an earlier stage, where the schedule counts them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub steps_before: u64,
     /// Processes that share a step; 0 in files from before it was written, which one made.
     #[serde(default)]
     pub processes: usize,
