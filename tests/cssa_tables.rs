@@ -61,12 +61,28 @@ fn published_numbers_equal_the_papers_digit_for_digit() {
 #[test]
 fn equal_rows_of_different_tables_are_one_run() {
     let planned = plan(all());
-    // Per dataset four of Table 4, five more decays and the half cosine, two more branches; and Fig. 9's six on UCM.
-    assert_eq!(planned.runs.len(), 3 * (4 + 5 + 1 + 2) + 6);
+    // Per dataset four of Table 4, five more decays and the half cosine, two more branches, and Fig. 9's six.
+    assert_eq!(planned.runs.len(), 3 * (4 + 5 + 1 + 2 + 6));
     let plain = planned.runs.iter().filter(|run| run.experiment.first_stage.is_none()).count();
     assert_eq!(plain, 3 * (1 + 7));
     let folders: std::collections::BTreeSet<_> = planned.runs.iter().map(|run| &run.folder).collect();
     assert_eq!(folders.len(), planned.runs.len());
+}
+
+/// The captioning stage of each row is that of every other one.
+#[test]
+fn the_sensitivity_study_changes_the_contrastive_stage_alone() {
+    let tables: Vec<Found> = all().into_iter().filter(|found| found.table.table == "fig9").collect();
+    assert_eq!(tables.len(), 3);
+    let planned = plan(tables);
+    assert_eq!(planned.runs.len(), 3 * 7);
+    let (first, others) = planned.runs.split_first().unwrap();
+    for run in others {
+        assert_eq!(run.experiment.train, first.experiment.train, "{}", run.id);
+    }
+    let batches: std::collections::BTreeSet<usize> =
+        planned.runs.iter().filter_map(|run| Some(run.experiment.first_stage.as_ref()?.batch_size)).collect();
+    assert_eq!(batches.into_iter().collect::<Vec<_>>(), [32, 64]);
 }
 
 #[test]

@@ -268,8 +268,8 @@ impl FeatureSet {
         Self::gather(slice::from_ref(self), encoder, &choices)
     }
 
-    /// The features by one encoder of image `i` of set `s` for each `(s, i)` of `choices`, as [`Self::rows`] gives them;
-    /// the sets have the same encoders. One copy to the device, whatever the number of sets.
+    /// The features by one encoder of image `i` of set `s` for each `(s, i)` of `choices`, as [`Self::rows`] gives
+    /// them; the sets have the same encoders. One copy to the device, whatever the number of sets.
     pub fn gather(sets: &[Self], encoder: usize, choices: &[(usize, usize)]) -> Result<Tensor> {
         let first = sets.first().context("no feature set to choose from")?;
         let (shape, kind) = first.features(encoder)?.layout()?;

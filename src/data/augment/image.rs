@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How far an image may be changed; every amount is drawn uniformly from `-x..x` or as said. All zero changes nothing.
 ///
-/// CSSA (section 3.3) names the kinds of change and no amounts: these are usual ones.
+/// CSSA (section 3.4.1) names the kinds of change and no amounts: these are usual ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageAugment {

@@ -26,7 +26,9 @@ pub struct Config {
     pub dropout: f64,
     /// Side of the grid that the image features are pooled to (default: the encoder's own).
     pub grid: Option<usize>,
-    /// Rectification, dropout and norm after the projection of the image features, as in other grid transformers.
+    /// Rectification, dropout and norm after the projection of the image features.
+    ///
+    /// Deviation: the paper has the projection alone; other grid transformers (RSTNet) have all of them.
     pub project_norm: bool,
     /// The geometry bias of the image encoder and how it falls from layer to layer (Table 5).
     pub geometry: Geometry,
@@ -92,7 +94,7 @@ impl Geometry {
     }
 }
 
-/// Settings of the contrastive losses (section 3.3).
+/// Settings of the contrastive losses (MCCL, section 3.4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContrastiveConfig {

@@ -1,4 +1,4 @@
-//! The dynamic geometry bias of the DG-former (section 3.2 of the paper).
+//! The dynamic geometry bias of the DG-former (DGP in the paper).
 
 use super::config::{Config, Geometry};
 use crate::models::layers::linear;
@@ -6,7 +6,10 @@ use std::f64::consts::PI;
 use tch::nn::{self, Module};
 use tch::{Device, Kind, Tensor};
 
-/// Least distance in cells before its logarithm: the same row or column would give `log 0`.
+/// Least distance in cells before its logarithm.
+///
+/// Deviation: cells of the same row or column give the paper's equation `log 0`; it does not say what is done. Programs
+/// of this family clamp to the same value.
 const LEAST: f64 = 1e-3;
 
 /// `Omega^l = G d(l)` with `G_ij = ReLU(W_lo ReLU(W_hi r_ij + b) + c)`, one number a head, shared by the layers.
@@ -72,8 +75,8 @@ pub fn decay(form: Geometry, s: f64, layer: usize, layers: usize) -> f64 {
 
 /// `r = (log(|dx| / w), log(|dy| / h))` in cells, for every `(|dy|, |dx|)` of a grid: `[H * W, 2]`.
 ///
-/// Deviation: distances are divided by the cell's own size; programs of this family divide by a box size of
-/// `max - min + 1`, twice the cell.
+/// Distances are divided by the cell's own size, as the paper says; programs of this family divide by `max - min + 1`,
+/// twice the cell.
 pub fn relations(height: i64, width: i64, device: Device) -> Tensor {
     let logarithm = |cells: i64| (cells as f64).max(LEAST).ln() as f32;
     let values: Vec<f32> =

@@ -1,8 +1,9 @@
 //! CSSA: a grid Transformer with a geometry bias that decays from layer to layer, trained first to tell pairs of images
 //! and captions apart, then to caption.
 //!
-//! Paper: "A Multimodal Contrastive Learning Approach for Remote Sensing Image Captioning" with dynamic geometry
-//! (DG-former, MCCL, RSIC); Tables 1-5, Figs. 4, 7, 9. No public code is known.
+//! Paper: Han, Wu, Li, Zhang, Wang and Hou, "CSSA: A Cross-Modal Spatial-Semantic Alignment Framework for Remote
+//! Sensing Image Captioning", Remote Sensing 2026, 18, 522 (DG-former, MCCL, RSIC); Tables 1-5, Figs. 4, 7, 9. No public
+//! code is known.
 //!
 //! The text encoder of the first stage is the decoder without its attention to the image: the same parameters, so that
 //! "initialised with the parameters of the previous stage" is no copying; what is new in the second stage, the
@@ -87,7 +88,9 @@ impl Cssa {
 }
 
 impl Captioner for Cssa {
-    /// Cross-entropy, mean over the tokens (section 3.4).
+    /// `L_cap`, cross-entropy.
+    ///
+    /// Deviation: the mean over the tokens of a batch, where the paper sums over those of a caption.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
         let memory = self.image_encoder.forward(&batch.features, train);
         let layout = PackedLayout::new(&batch.captions.batch_sizes, memory.device());
