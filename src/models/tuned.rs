@@ -119,6 +119,10 @@ impl Captioner for Tuned {
         tch::no_grad(|| self.inner.attention(&self.look(features, false), tokens))
     }
 
+    fn encoder_attention(&self, features: &[Tensor]) -> Option<Tensor> {
+        tch::no_grad(|| self.inner.encoder_attention(&self.look(features, false)))
+    }
+
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
         tch::no_grad(|| self.inner.attributes(&self.look(features, false)))
     }

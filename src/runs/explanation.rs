@@ -8,6 +8,9 @@ pub struct Explanation {
     /// Attribute words and their probabilities, the likeliest first; equal ones in the order of the attributes.
     pub attributes: Vec<(String, f64)>,
     pub attention: Vec<Look>,
+    /// Where each layer of the model's image encoder looked: weights of the grid, row by row from the top.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoder: Vec<Vec<Vec<f32>>>,
 }
 
 /// Where a model looked when it said a word.
@@ -22,7 +25,7 @@ pub struct Look {
 impl Explanation {
     /// Whether the model has nothing to show.
     pub fn is_empty(&self) -> bool {
-        self.attributes.is_empty() && self.attention.is_empty()
+        self.attributes.is_empty() && self.attention.is_empty() && self.encoder.is_empty()
     }
 
     /// The attributes of a probability of one half or more.

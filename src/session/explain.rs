@@ -24,20 +24,21 @@ fn explain(
         likely.sort_by(|a, b| b.1.total_cmp(&a.1)); // stable
         let words: Vec<&str> = caption.split_whitespace().collect();
         let tokens: Vec<i64> = words.iter().map(|word| vocabulary.id(word)).collect();
-        let mut attention = Vec::new();
-        if let Some(weights) = model.attention(features, &tokens) {
-            let width = weights.size().last().copied().unwrap_or(1).max(1) as usize;
-            let places = (weights.numel() / (words.len() + 1)).max(1);
-            let all = numbers(&weights);
-            for (word, weights) in words.into_iter().chain(["<end>"]).zip(all.chunks(places)) {
-                // Four digits are plenty for display, and keep files small.
-                let rounded: Vec<f32> = weights.iter().map(|w| (w * 1e4).round() / 1e4).collect();
-                let weights = rounded.chunks(width).map(<[f32]>::to_vec).collect();
-                attention.push(Look { word: word.to_owned(), weights });
-            }
-        }
-        Explanation { attributes: likely, attention }
+        let looks = model.attention(features, &tokens).map_or_else(Vec::new, |weights| maps(&weights));
+        let said = words.into_iter().chain(["<end>"]);
+        let attention = said.zip(looks).map(|(word, weights)| Look { word: word.to_owned(), weights }).collect();
+        let encoder = model.encoder_attention(features).map_or_else(Vec::new, |weights| maps(&weights));
+        Explanation { attributes: likely, attention, encoder }
     })
+}
+
+/// Weights `[N, H, W]`, map by map.
+fn maps(weights: &Tensor) -> Vec<Vec<Vec<f32>>> {
+    let (height, width) = weights.size3().map_or((1, 1), |(_, height, width)| (height.max(1), width.max(1)));
+    // Four digits are plenty for display, and keep files small.
+    let rounded: Vec<f32> = numbers(weights).iter().map(|w| (w * 1e4).round() / 1e4).collect();
+    let map = |map: &[f32]| map.chunks(width as usize).map(<[f32]>::to_vec).collect();
+    rounded.chunks((height * width) as usize).map(map).collect()
 }
 
 fn numbers(tensor: &Tensor) -> Vec<f32> {

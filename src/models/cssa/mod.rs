@@ -114,6 +114,10 @@ impl Captioner for Cssa {
         Some(self.decoder.looks(&memory, tokens).view([-1, height, width]))
     }
 
+    fn encoder_attention(&self, features: &[Tensor]) -> Option<Tensor> {
+        Some(self.image_encoder.looks(features))
+    }
+
     fn first_stage(&self) -> Option<&dyn FirstStage> {
         Some(self)
     }
@@ -177,5 +181,31 @@ impl FirstStage for Cssa {
 
     fn transfers(&self, parameter: &str) -> bool {
         self.transfer_text || !parameter.starts_with("decoder.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, nn::VarStore};
+
+    fn model(geometry: Geometry) -> Cssa {
+        tch::manual_seed(1);
+        let config = Config { width: 8, heads: 2, inner: 8, encoder_layers: 3, geometry, ..Config::default() };
+        let inputs = Inputs { features: vec![4], vocabulary: 9, attributes: 0 };
+        Cssa::new(&VarStore::new(Device::Cpu).root(), &config, &inputs)
+    }
+
+    #[test]
+    fn every_layer_of_the_encoder_shows_where_its_cells_look() {
+        let features = [Tensor::randn([1, 4, 2, 3], (Kind::Float, Device::Cpu))];
+        for geometry in [Geometry::Exp, Geometry::None] {
+            let looks = tch::no_grad(|| model(geometry).encoder_attention(&features)).unwrap();
+            assert_eq!(looks.size(), [3, 2, 3]);
+            let sums = Vec::<f32>::try_from(looks.sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Float)).unwrap();
+            assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{sums:?}");
+        }
+        let plain = |geometry| tch::no_grad(|| model(geometry).encoder_attention(&features)).unwrap().get(0);
+        assert_ne!(plain(Geometry::Exp), plain(Geometry::None), "the geometry bias counts");
     }
 }

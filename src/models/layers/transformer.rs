@@ -76,6 +76,14 @@ impl EncoderLayer {
         let xs = add_and_norm(&self.norm1, xs, &attended, self.dropout, train);
         add_and_norm(&self.norm2, &xs, &self.feed_forward.forward(&xs, train), self.dropout, train)
     }
+
+    /// How much each place of one sequence, `[1, T, D]`, looks at each other, mean over the heads, `[T, T]`; and the
+    /// layer's output. For display.
+    pub fn looks(&self, xs: &Tensor, mask: Mask) -> (Tensor, Tensor) {
+        let (queries, memory) = self.self_attn.queries_keys_values(xs);
+        let looks = super::attention::probabilities(&queries, &memory.keys, mask);
+        (looks.mean_dim([0i64, 1].as_slice(), false, Kind::Float), self.forward(xs, mask, false))
+    }
 }
 
 /// Masked self-attention, attention to a memory, feed-forward network: PyTorch's `TransformerDecoderLayer`.

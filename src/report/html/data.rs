@@ -2,7 +2,6 @@
 
 use super::{Shown, thumbnail};
 use crate::data::pos::Tagger;
-use crate::runs::Look;
 use crate::runs::result::{CaptionRecord, ImageRecord};
 use base64::Engine;
 use rayon::prelude::*;
@@ -72,9 +71,13 @@ fn caption(record: &CaptionRecord, tagger: Option<&Tagger>) -> Value {
             .attention
             .iter()
             .zip(parts)
-            .map(|(look, part)| json!({ "word": look.word, "part": part, "weights": bytes(look) }));
+            .map(|(look, part)| json!({ "word": look.word, "part": part, "weights": bytes(&look.weights) }));
         value["grid"] = json!([first.weights.len(), first.weights.first().map_or(0, Vec::len)]);
         value["attention"] = looks.collect();
+    }
+    if let Some(first) = record.shown.encoder.first() {
+        value["encoder_grid"] = json!([first.len(), first.first().map_or(0, Vec::len)]);
+        value["encoder"] = record.shown.encoder.iter().map(|weights| bytes(weights)).collect();
     }
     value
 }
@@ -94,9 +97,9 @@ fn parts(words: &[&str], tagger: Option<&Tagger>) -> Vec<&'static str> {
 }
 
 /// Weights as bytes, the greatest 255, in base64: enough for the eye, in a tenth of the space of decimals.
-fn bytes(look: &Look) -> String {
-    let most = look.weights.iter().flatten().copied().fold(1e-9, f32::max);
-    let bytes: Vec<u8> = look.weights.iter().flatten().map(|weight| (weight / most * 255.0).round() as u8).collect();
+fn bytes(weights: &[Vec<f32>]) -> String {
+    let most = weights.iter().flatten().copied().fold(1e-9, f32::max);
+    let bytes: Vec<u8> = weights.iter().flatten().map(|weight| (weight / most * 255.0).round() as u8).collect();
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn what_a_model_does_not_show_is_absent_and_of_the_rest_little_is_lost() {
         use crate::eval::Scores;
-        use crate::runs::Explanation;
+        use crate::runs::{Explanation, Look};
         let plain = CaptionRecord {
             caption: "a road".into(),
             scores: Scores(vec![("CIDEr".into(), 1.234_56)]),
@@ -125,16 +128,18 @@ mod tests {
         assert_eq!(caption(&plain, None), json!({"text": "a road", "scores": {"CIDEr": 1.2346}}));
         let attributes: Vec<(String, f64)> = (0..20).map(|n| (format!("w{n}"), 0.9 - 0.05 * f64::from(n))).collect();
         let attention = vec![Look { word: "<end>".into(), weights: vec![vec![0.5, 0.5]] }];
-        let shown = Explanation { attributes, attention };
+        let encoder = vec![vec![vec![0.25], vec![0.75]]];
+        let shown = Explanation { attributes, attention, encoder };
         let full = caption(&CaptionRecord { nouns: vec!["road".into()], shown, ..plain }, None);
         assert_eq!((&full["nouns"], &full["grid"]), (&json!(["road"]), &json!([1, 2])));
         assert_eq!(full["attributes"].as_array().unwrap().len(), 9, "those of one half and more");
         assert_eq!(full["attention"][0], json!({"word": "<end>", "part": "", "weights": "//8="}));
+        assert_eq!((&full["encoder_grid"], &full["encoder"]), (&json!([2, 1]), &json!(["Vf8="])));
     }
 
     #[test]
     fn the_greatest_weight_is_255() {
-        let look = Look { word: "x".into(), weights: vec![vec![0.0, 0.25], vec![0.5, 0.25]] };
-        assert_eq!(base64::engine::general_purpose::STANDARD.decode(bytes(&look)).unwrap(), [0, 128, 255, 128]);
+        let weights = [vec![0.0, 0.25], vec![0.5, 0.25]];
+        assert_eq!(base64::engine::general_purpose::STANDARD.decode(bytes(&weights)).unwrap(), [0, 128, 255, 128]);
     }
 }

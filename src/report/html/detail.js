@@ -49,15 +49,24 @@ const detail = (() => {
 
   // A strip of small pictures, as papers print them: the means over nouns and prepositions, then one a word.
   const strip = (image, caption) => {
+    const all = looks(caption);
+    const shown = [...all.filter((one) => one.group), ...all.filter((one) => !one.group)];
+    return pictures(image, "Attention by word", caption.grid, shown);
+  };
+
+  // Likewise of the layers of a model's image encoder.
+  const layers = (image, caption) => pictures(image, "Attention by layer", caption.encoder_grid,
+    caption.encoder.map((weights, layer) => ({ word: `layer ${layer + 1}`, weights: decoded(weights) })));
+
+  const pictures = (image, label, grid, shown) => {
     const made = node("div", "strip");
     made.tabIndex = 0;
     made.setAttribute("role", "region");
-    made.setAttribute("aria-label", "Attention by word");
-    const all = looks(caption);
-    for (const look of [...all.filter((one) => one.group), ...all.filter((one) => !one.group)]) {
+    made.setAttribute("aria-label", label);
+    for (const look of shown) {
       const one = node("figure", look.group ? "group" : "");
       const [picture, canvas] = frame(image, image.picture);
-      shade(canvas, caption.grid, look.weights);
+      shade(canvas, grid, look.weights);
       one.append(picture, node("figcaption", look.part, look.word === "<end>" ? "end" : look.word));
       made.append(one);
     }
@@ -86,12 +95,12 @@ const detail = (() => {
     bar.append(title, turns);
 
     const [picture, canvas] = frame(image, image.picture);
-    const pictures = node("div", "pictures");
-    pictures.append(picture);
+    const shown = node("div", "pictures");
+    shown.append(picture);
     if (image.mask) {
       const figure = node("figure");
       figure.append(frame(image, image.mask)[0], node("figcaption", "muted", "mask"));
-      pictures.append(figure);
+      shown.append(figure);
     }
 
     const text = node("div", "text");
@@ -114,12 +123,16 @@ const detail = (() => {
     }
 
     const body = node("div", "body");
-    body.append(pictures, text);
+    body.append(shown, text);
     const strips = captions.filter(({ caption }) => caption.attention).flatMap(({ label, caption }) => [
       node("h3", "", captions.length > 1 ? `Where it looked: ${label}` : "Where it looked, word by word"),
       strip(image, caption),
     ]);
-    dialog.replaceChildren(bar, body, ...strips, node("h3", "", "Scores"), scores(captions));
+    const encoders = captions.filter(({ caption }) => caption.encoder).flatMap(({ label, caption }) => [
+      node("h3", "", captions.length > 1 ? `Where the encoder looked: ${label}` : "Where the encoder looked, layer by layer"),
+      layers(image, caption),
+    ]);
+    dialog.replaceChildren(bar, body, ...strips, ...encoders, node("h3", "", "Scores"), scores(captions));
     dialog.scrollTop = 0;
   };
 
