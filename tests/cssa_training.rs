@@ -98,11 +98,11 @@ fn a_run_made_under_the_old_name_of_the_first_stage_resumes_with_one_warning() {
 
     let other = rsic(place, &[&train[..], &["train.epochs=2", "--resume"]].concat());
     assert!(text(&other.stderr).contains("other settings"), "{}", text(&other.stderr));
-    let resume = ["train", "small.yaml", "--output", "old", "first_stage.epochs=1", "train.epochs=1", "--resume"];
+    let resume = ["train", "small.yaml", "--output", "old", "pretrain.epochs=1", "train.epochs=1", "--resume"];
     let resumed = rsic(place, &resume);
     succeeds(&resumed);
     let said = text(&resumed.stderr);
-    let warning = "in override 'first_stage.epochs=1': 'pretrain' is now called 'first_stage'";
+    let warning = "in override 'pretrain.epochs=1': 'pretrain' is now called 'first_stage'";
     assert!(said.contains(warning) && said.matches("is now called").count() == 1, "{said}");
     assert!(!run.join("first_stage").exists());
     assert_eq!(fs::read_to_string(run.join("config.yaml")).unwrap(), config);

@@ -2,8 +2,8 @@
 //! and captions apart, then to caption.
 //!
 //! Paper: Han, Wu, Li, Zhang, Wang and Hou, "CSSA: A Cross-Modal Spatial-Semantic Alignment Framework for Remote
-//! Sensing Image Captioning", Remote Sensing 2026, 18, 522 (DG-former, MCCL, RSIC); Tables 1-5, Figs. 4, 7, 9. No public
-//! code is known.
+//! Sensing Image Captioning", Remote Sensing 2026, 18, 522 (DG-former, MCCL, RSIC); Tables 1-5, Figs. 4, 7, 9. No
+//! public code is known.
 //!
 //! The text encoder of the first stage is the decoder without its attention to the image: the same parameters, so that
 //! "initialised with the parameters of the previous stage" is no copying; what is new in the second stage, the
