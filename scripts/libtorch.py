@@ -3,19 +3,21 @@
 
 A LIBTORCH set by the user always wins. Otherwise the public `torch` wheel is
 unpacked once into the user's cache: only the CPU libraries and headers where
-there is no NVIDIA GPU (450 MB), the CUDA set with its dependencies where there
-is one. `.cargo/config.toml` is written so that a plain `cargo build` finds it.
+there is no NVIDIA GPU (450 MB), the CUDA libraries with them where there is
+one: those of CUDA 13, or of CUDA 12 where the driver asks for it.
+`.cargo/config.toml` is written so that a plain `cargo build` finds it.
 
 Environment:
   LIBTORCH     use this LibTorch and obtain nothing
   RSIC_CACHE   the cache folder (default: $XDG_CACHE_HOME/rsic or ~/.cache/rsic)
-  RSIC_TORCH   cpu | cuda: override the detection of a GPU
+  RSIC_TORCH   cpu | cuda | cuda12: override the detection of a GPU and its driver
 """
 
 import fcntl
 import glob
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +27,12 @@ import zipfile
 TORCH = "2.11.0"
 # libtorch_cpu of this wheel is linked against these two small CUDA libraries, GPU or not.
 CUDA_STUBS = [("nvidia-cuda-runtime==13.0.96", "libcudart.so.13"), ("nvidia-cuda-cupti==13.0.85", "libcupti.so.13")]
+# Least driver of each CUDA: https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
+DRIVERS = {"cuda": 580, "cuda12": 525}
+CUDA12_INDEX = "https://download.pytorch.org/whl/cu126"
+DRIVER_FILE = "/proc/driver/nvidia/version"
+# What only torch's Python needs of the things that it asks for, triton above all.
+PYTHON_ONLY = re.compile(r"(triton|sympy|networkx|jinja2|fsspec|filelock|setuptools|typing.extensions|cuda.bindings)\b")
 CPU_LIBRARIES = ["libtorch_cpu.so", "libc10.so", "libgomp.so.1"]
 
 
@@ -47,10 +55,25 @@ def cache_dir():
 def variant():
     chosen = os.environ.get("RSIC_TORCH")
     if chosen:
-        if chosen not in ("cpu", "cuda"):
-            fail(f"RSIC_TORCH is '{chosen}'; it must be cpu or cuda")
+        if chosen not in ("cpu", *DRIVERS):
+            fail(f"RSIC_TORCH is '{chosen}'; it must be cpu, cuda or cuda12")
         return chosen
-    return "cuda" if glob.glob("/proc/driver/nvidia/version") or glob.glob("/dev/nvidia[0-9]*") else "cpu"
+    if not (os.path.exists(DRIVER_FILE) or glob.glob("/dev/nvidia[0-9]*")):
+        return "cpu"
+    return for_driver(open(DRIVER_FILE).read() if os.path.exists(DRIVER_FILE) else "")
+
+
+def for_driver(text):
+    """The LibTorch for a driver by what it says of itself; the newest where it says nothing."""
+    found = re.search(r"Module.*?\s(\d+)\.\d+", text)
+    driver = int(found.group(1)) if found else DRIVERS["cuda"]
+    for kind, least in DRIVERS.items():
+        if driver >= least:
+            if kind != "cuda":
+                say(f"NVIDIA driver {driver} is too old for CUDA 13 (needs {DRIVERS['cuda']}): taking CUDA 12")
+            return kind
+    return fail(f"NVIDIA driver {driver} is too old: CUDA 12 needs {DRIVERS['cuda12']}, CUDA 13 {DRIVERS['cuda']}; "
+                "update the driver, or set RSIC_TORCH=cpu")
 
 
 def pip(*arguments):
@@ -113,10 +136,24 @@ def install_cpu(target, scratch):
             "apt-get install g++)")
 
 
-def install_cuda(target, scratch):
-    say(f"an NVIDIA GPU is present: installing torch {TORCH} with its CUDA libraries (3 GB, once)")
+def libraries(metadata):
+    """The requirements in a wheel's metadata that hold libraries."""
+    lines = re.findall(r"^Requires-Dist: (.*)$", metadata, re.MULTILINE)
+    return [line for line in lines if "extra ==" not in line and not PYTHON_ONLY.match(line)]
+
+
+def install_cuda(kind, target):
+    say(f"an NVIDIA GPU is present: downloading torch {TORCH} with its CUDA libraries (several GB, once)")
     site = os.path.join(target, "site")
-    pip("install", "-q", "--target", site, f"torch=={TORCH}")
+    index = ["--index-url", CUDA12_INDEX] if kind == "cuda12" else []
+    pip("install", "--target", site, "--no-deps", *index, f"torch=={TORCH}")
+    metadata = glob.glob(os.path.join(site, "torch-*.dist-info", "METADATA"))
+    if not metadata:
+        fail(f"the wheel of torch {TORCH} does not say what it needs; set LIBTORCH to an unpacked LibTorch {TORCH}")
+    with open(metadata[0], encoding="utf-8") as file:
+        pip("install", "--target", site, *index, *libraries(file.read()))
+    size = sum(os.lstat(os.path.join(at, name)).st_size for at, _, names in os.walk(site) for name in names)
+    say(f"{size / 1e9:.1f} GB on disk")
     # The libraries find their CUDA companions by paths relative to the wheel's layout, so they stay in it.
     for folder in ("lib", "include"):
         os.symlink(os.path.join("site", "torch", folder), os.path.join(target, folder))
@@ -156,7 +193,10 @@ def main():
         with tempfile.TemporaryDirectory(dir=home, prefix="libtorch-") as scratch:
             staged = os.path.join(scratch, "staged")
             os.makedirs(staged)
-            (install_cuda if kind == "cuda" else install_cpu)(staged, scratch)
+            if kind == "cpu":
+                install_cpu(staged, scratch)
+            else:
+                install_cuda(kind, staged)
             with open(os.path.join(staged, "build-version"), "w") as file:
                 file.write(TORCH)
             os.rename(staged, final)
