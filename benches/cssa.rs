@@ -66,7 +66,7 @@ impl Bench {
             }
             _ => {
                 let features = self.grid(count);
-                let options = BeamOptions { width: 3, max_length: 12, length_penalty: 0.0, suppress_unk: true };
+                let options = BeamOptions { width: 3, max_length: 12, ..BeamOptions::default() };
                 let start = Instant::now();
                 for first in (0..count).step_by(64) {
                     let length = 64.min(count - first) as i64;

@@ -102,7 +102,7 @@ impl Captioner for Replayed<'_> {
 /// both of 12 words, about what captions of UCM have.
 fn beam(model: &Jtts, inputs: &Inputs) {
     let features = Tensor::randn([210, inputs.features[0], 7, 7], CPU).relu();
-    let options = BeamOptions { width: 3, max_length: 12, length_penalty: 0.0, suppress_unk: true };
+    let options = BeamOptions { width: 3, max_length: 12, ..BeamOptions::default() };
     let ours = || {
         let start = Instant::now();
         let batches = [(0, 64), (64, 64), (128, 64), (192, 18)];

@@ -89,7 +89,7 @@ fn main() {
         let mut peer = std::process::Command::new(python);
         assert!(peer.args([script, program, &steps, &images]).status().unwrap().success());
     }
-    let options = BeamOptions { width: 3, max_length: 26, length_penalty: 0.0, suppress_unk: false };
+    let options = BeamOptions { width: 3, max_length: 26, suppress_unk: false, ..BeamOptions::default() };
     let start = Instant::now();
     tch::no_grad(|| {
         for _ in (0..images).step_by(4) {

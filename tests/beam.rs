@@ -42,7 +42,7 @@ fn images(ids: &[f32]) -> Vec<Tensor> {
 }
 
 fn options(width: usize) -> BeamOptions {
-    BeamOptions { width, max_length: 6, length_penalty: 0.0, suppress_unk: true }
+    BeamOptions { width, max_length: 6, ..BeamOptions::default() }
 }
 
 #[test]
@@ -104,6 +104,67 @@ fn every_place_is_filled_and_the_order_is_by_rank() {
         assert_eq!(found.len(), 5);
         assert!(found.windows(2).all(|pair| pair[0].log_prob >= pair[1].log_prob));
         assert!(found.iter().all(|h| h.tokens.iter().all(|t| ![PAD, START, END, UNK].contains(t))));
+    }
+}
+
+#[test]
+fn hypotheses_that_have_not_ended_can_be_left_out_also_where_none_is_left() {
+    let model = Table::new(6);
+    let ids: Vec<f32> = (0..30).map(|i| i as f32).collect();
+    let ranked = beam_search(&model, &images(&ids), &options(3));
+    let dropped = beam_search(&model, &images(&ids), &BeamOptions { finished_only: true, ..options(3) });
+    for (ranked, dropped) in ranked.iter().zip(&dropped) {
+        let ended: Vec<_> = ranked.iter().filter(|found| found.finished).cloned().collect();
+        assert_eq!(*dropped, ended);
+    }
+    assert!(dropped.iter().any(Vec::is_empty) && dropped.iter().any(|found| !found.is_empty()));
+}
+
+#[test]
+fn specials_are_chosen_where_nothing_forbids_it() {
+    let open = BeamOptions { suppress_specials: false, suppress_unk: false, ..options(1) };
+    let chosen = |options: &BeamOptions| -> Vec<i64> {
+        let found = beam_search(&Table::new(7), &images(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), options);
+        found.into_iter().flatten().flat_map(|hypothesis| hypothesis.tokens).collect()
+    };
+    assert!([PAD, START, UNK].iter().all(|special| chosen(&open).contains(special)));
+    assert!([PAD, START, UNK].iter().all(|special| !chosen(&options(1)).contains(special)));
+}
+
+/// The published program's search of nouns, written down anew: at each step the best row alone, its best words fill the
+/// places that are left.
+#[test]
+fn only_the_best_row_goes_on_where_the_fault_is_asked_for() {
+    let model = Table::new(8);
+    for image in 0..20 {
+        let features = images(&[image as f32]);
+        let found = beam_search(&model, &features, &BeamOptions { best_only: true, ..options(3) }).remove(0);
+        let (mut rows, mut done): (Vec<(Vec<i64>, f64)>, Vec<(Vec<i64>, f64)>) = (vec![(vec![], 0.0)], vec![]);
+        for _ in 0..6 {
+            let Some((words, score)) = rows.first().cloned() else { break };
+            let mut state = model.start(&features);
+            let mut logits = model.step(&Tensor::from_slice(&[START]), &mut state);
+            for &word in &words {
+                logits = model.step(&Tensor::from_slice(&[word]), &mut state);
+            }
+            let scores = Vec::<f32>::try_from(logits.log_softmax(-1, None).view([-1])).unwrap();
+            let mut order: Vec<i64> = (0..VOCABULARY).filter(|id| ![PAD, START, UNK].contains(id)).collect();
+            order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+            rows.clear();
+            for &word in &order[..3 - done.len()] {
+                let score = score + f64::from(scores[word as usize]);
+                match word {
+                    END => done.push((words.clone(), score)),
+                    _ => rows.push(([words.as_slice(), &[word]].concat(), score)),
+                }
+            }
+        }
+        let mut expected: Vec<Vec<i64>> = done.iter().map(|(words, _)| words.clone()).collect();
+        let ended = found.iter().filter(|hypothesis| hypothesis.finished);
+        let mut ended: Vec<Vec<i64>> = ended.map(|hypothesis| hypothesis.tokens.clone()).collect();
+        expected.sort();
+        ended.sort();
+        assert_eq!(ended, expected, "image {image}");
     }
 }
 

@@ -97,7 +97,7 @@ fn overfit(store: &VarStore, model: &dyn Captioner, steps: usize) -> f64 {
 }
 
 fn options(width: usize) -> BeamOptions {
-    BeamOptions { width, max_length: 8, length_penalty: 0.0, suppress_unk: true }
+    BeamOptions { width, max_length: 8, ..BeamOptions::default() }
 }
 
 fn best(model: &dyn Captioner, features: &[Tensor], width: usize) -> Vec<Vec<i64>> {

@@ -126,6 +126,20 @@ fn bfloat16_features_are_near_those_of_float() {
 }
 
 #[test]
+fn a_batch_gives_the_same_bits_whatever_sizes_came_before() {
+    let images = images();
+    let one = images.narrow(0, 0, 1);
+    for name in ["resnet50", "densenet121"] {
+        let encoder = || encoders::build(name, "random", Device::Cpu).unwrap();
+        let (fresh, used) = (encoder(), encoder());
+        let (three, single) = (fresh.forward(&images), encoder().forward(&one));
+        assert_eq!(used.forward(&one), single, "{name}");
+        assert_eq!(used.forward(&images), three, "{name}");
+        assert_eq!(used.forward(&one), single, "{name}");
+    }
+}
+
+#[test]
 fn gradients_reach_every_parameter_in_training_mode() {
     for spec in &spec::SPECS {
         let store = VarStore::new(Device::Cpu);

@@ -15,6 +15,7 @@ fn encoder(image_size: u32) -> EncoderConfig {
         name: "resnet50".into(),
         weights: "random".into(),
         image_size,
+        resize: Default::default(),
         precision: Precision::Float32,
         tune: None,
     }
@@ -131,6 +132,7 @@ fn absent_weights_are_one_sentence() {
         name: "resnet50".into(),
         weights: "nowhere/w.safetensors".into(),
         image_size: 64,
+        resize: Default::default(),
         precision: Precision::Float32,
         tune: None,
     };

@@ -402,7 +402,7 @@ fn it_learns_eight_images_by_heart() {
         optimizer.step();
     }
     for width in [1, 3] {
-        let options = BeamOptions { width, max_length: 8, length_penalty: 0.0, suppress_unk: true };
+        let options = BeamOptions { width, max_length: 8, ..BeamOptions::default() };
         for (found, caption) in beam_search(&model, &batch.features, &options).iter().zip(&captions) {
             assert_eq!(found[0].tokens, caption[1..caption.len() - 1], "beam {width}, loss {loss}");
         }

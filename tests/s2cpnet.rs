@@ -145,7 +145,7 @@ fn a_beam_of_one_is_greedy_search_for_words_and_nouns_and_prepared_features_chan
         let prepared = tch::no_grad(|| model.prepare(&features));
         let nouns = model.nouns().unwrap();
         for captioner in [&model as &dyn Captioner, &*nouns] {
-            let options = |width| BeamOptions { width, max_length: 6, length_penalty: 0.0, suppress_unk: true };
+            let options = |width| BeamOptions { width, max_length: 6, ..BeamOptions::default() };
             let found = beam_search(captioner, &features, &options(1));
             assert_eq!(found, beam_search(captioner, &prepared, &options(1)));
             for (image, hypotheses) in found.iter().enumerate() {
@@ -226,6 +226,26 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading() {
         let printed: serde_json::Value = serde_json::from_str(printed).unwrap();
         assert_eq!((&printed["caption"], &printed["nouns"]), (&line["caption"], &line["nouns"]));
     }
+    // As text and CSV, with nouns where they are asked for.
+    let listed = |line: &serde_json::Value| {
+        let nouns = line["nouns"].as_array().into_iter().flatten();
+        nouns.map(|noun| noun.as_str().unwrap()).collect::<Vec<_>>().join(", ")
+    };
+    let mut with_format = |format: &str, nouns: bool| {
+        arguments[4] = format.to_owned();
+        let nouns = nouns.then_some("--nouns");
+        let captioned = rsic(place, &arguments.iter().map(String::as_str).chain(nouns).collect::<Vec<_>>());
+        succeeds(&captioned);
+        text(&captioned.stdout)
+    };
+    assert!(with_format("text", false).lines().all(|printed| printed.split('\t').count() == 2));
+    for (printed, line) in with_format("text", true).lines().zip(&lines) {
+        assert_eq!(printed.split('\t').nth(2), Some(listed(line).as_str()));
+    }
+    let csv = with_format("csv", true);
+    assert!(csv.starts_with("file,caption,log_prob,attributes,nouns\n"), "{csv}");
+    let first = listed(&lines[0]);
+    assert!(csv.lines().nth(1).unwrap().trim_end_matches('"').ends_with(&first), "{csv}");
 }
 
 /// The encoder's last stage learns within the model, by the published program's schedule.
@@ -242,12 +262,20 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
         "train.schedule={plateau: {factor: 0.8, every: 5}}",
         "train.parts=[{prefix: decoder, clip_value: 5.0}, {prefix: encoder, clip_value: 5.0}, {prefix: encoder_feat, \
         decay: false}]",
-        "train.early_stop={metric: ROUGE_L, split: test, score: ids, beam: 3}",
+        "train.early_stop={metric: ROUGE_L, split: test, beside: val, score: ids, beam: 3}",
+        "train.keep_best=[val ROUGE_L]",
+        "train.share_images=false",
+        "decode.unfinished=drop",
+        "decode.suppress_specials=false",
         "--output",
         "tuned",
     ];
     succeeds(&rsic(place, &train));
+    assert!(place.join("tuned/checkpoints/best-val ROUGE_L").is_dir());
+    let chosen = fs::read_to_string(place.join("tuned/best-val ROUGE_L/predictions/test-beam-3.scores.json"));
+    assert!(chosen.unwrap().contains("CIDEr"));
     let history = fs::read_to_string(place.join("tuned/metrics.jsonl")).unwrap();
+    assert!(history.contains("\"val ROUGE_L\"") && history.contains("\"ROUGE_L\""), "{history}");
     let losses: Vec<f64> = history
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["train_loss"].as_f64().unwrap())

@@ -1,4 +1,5 @@
-//! The `author_code` preset against the published program: `tests/golden/s2cpnet.py` tells how its numbers were made.
+//! The `author_code` preset against the published program, and `paper` against its equations written down in numpy:
+//! `tests/golden/s2cpnet.py` and `s2cpnet_paper.py` tell how their numbers were made.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use rsic::data::batch::{Batch, NounBatch, PackedCaptions};
@@ -177,6 +178,27 @@ fn every_stage_and_several_gradients_are_those_of_the_published_program() {
     }
     assert!(compared >= 25);
     agrees("running_mean", &variables["encoder_feat.resblock.1.left.1.running_mean"], &golden()["running_mean"]);
+}
+
+#[test]
+fn the_preset_paper_computes_the_equations_of_the_text() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/s2cpnet_paper.json");
+    let expected: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let store = VarStore::new(Device::Cpu);
+    let config = Config { width: 16, heads: 2, grid: 4, dropout: 0.0, word_dropout: 0.0, ..Config::default() };
+    let inputs = Inputs { features: vec![64], vocabulary: golden()["vocabulary"].as_i64().unwrap(), attributes: 0 };
+    let model = S2cpNet::new(&store.root(), &config, &inputs);
+    randomise(&store);
+    let features = |name: &str| Tensor::from_slice(&random_values(name, 2 * 64 * 16)).view([2, 64, 4, 4]).relu();
+    let batch = batch(vec![features("image"), features("mask")]);
+    tch::no_grad(|| {
+        agrees("memory", &model.encoder.stages(&batch.features, false, None), &expected["memory"]);
+        let (words, nouns) = model.logits(&batch, false);
+        agrees("logits", &by_caption(&batch.captions, &words), &expected["logits"]);
+        let nouns = by_caption(&batch.nouns.as_ref().unwrap().words, &nouns.unwrap());
+        agrees("noun_logits", &nouns, &expected["noun_logits"]);
+        losses_agree(&model.losses(&batch, false).terms(), &expected["losses"]);
+    });
 }
 
 fn losses_agree(found: &[(&'static str, Tensor)], expected: &Value) {

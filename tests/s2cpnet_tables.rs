@@ -4,6 +4,8 @@
 mod common;
 
 use common::{digits, shared};
+use rsic::data::{Dataset, Vocabulary};
+use rsic::decode::Unfinished;
 use rsic::experiment::{self, Experiment};
 use rsic::experiments::catalog::of_paper;
 use rsic::models::ModelSettings;
@@ -39,12 +41,26 @@ fn experiments_have_the_settings_of_paper_and_program() {
         assert_eq!(author.train.early_stop.score, ScoredAs::Ids);
         assert_eq!(author.data.vocabulary.splits, ["train", "val", "test"]);
         let ScheduleConfig::Plateau(plateau) = &author.train.schedule else { panic!("{dataset}: another schedule") };
-        assert_eq!((plateau.factor, author.train.optimizer.lr), (0.8, lr));
+        assert_eq!((plateau.factor, author.train.optimizer.lr), (0.8, 1e-4));
+        assert!(!author.data.vocabulary.lowercase);
+        let decode = &author.decode;
+        assert_eq!((decode.max_length, decode.unfinished), (Some(26), Unfinished::Drop));
+        assert!(!decode.suppress_unk && !decode.suppress_specials);
         let parts: Vec<(&str, bool, Option<f64>)> =
             author.train.parts.iter().map(|part| (part.prefix.as_str(), part.decay, part.clip_value)).collect();
         let expected = [("decoder", true, Some(5.0)), ("encoder", true, Some(5.0)), ("encoder_feat", false, None)];
         assert_eq!(parts, expected);
     }
+}
+
+/// The program counts words over five in all splits as they are written.
+#[test]
+fn the_programs_words_keep_their_case() {
+    let Some(ucm) = shared("datasets/ucm") else { return };
+    let (experiment, _) = load("ucm_author", &[&format!("data.root={}", ucm.display())].map(|s| s.to_owned()));
+    let dataset = Dataset::load_captions(&experiment.data).unwrap();
+    let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary).unwrap();
+    assert_eq!(vocabulary.len() - 4, 297);
 }
 
 #[test]
@@ -62,8 +78,8 @@ fn rows_of_the_tables_are_valid_runs_and_different_models() {
             }
         }
     }
-    // Baseline1, Baseline2 (Model1), Model2, 2-A, 2-B, Model3, 4-A, 4-B, the whole, and the program.
-    assert_eq!(of_ucm.len(), 10, "{of_ucm:?}");
+    // Baseline1, Baseline2 (Model1), Model2, 2-A, 2-B, Model3, 4-A, 4-B and the whole, of the paper and of the program.
+    assert_eq!(of_ucm.len(), 18, "{of_ucm:?}");
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct NounsArgs {
     /// Print the nouns of each caption, one caption per line.
     #[arg(long)]
     pub captions: bool,
+    /// Print the nouns that the stop list leaves out instead.
+    #[arg(long, conflicts_with = "captions")]
+    pub stopped: bool,
 }
 
 #[derive(Debug, Args)]

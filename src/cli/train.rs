@@ -64,6 +64,9 @@ pub struct CaptionArgs {
     /// Include each image's predicted attributes with their probabilities and, in jsonl, the attention of each word.
     #[arg(long)]
     pub attributes: bool,
+    /// Include the nouns that the model predicts of each image (jsonl has them anyway).
+    #[arg(long)]
+    pub nouns: bool,
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

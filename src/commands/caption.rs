@@ -44,12 +44,12 @@ pub(super) fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus>
     if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
         bail!("'{}' does not predict attributes; omit --attributes", args.model.display());
     }
+    if args.nouns && trained.experiment.model.nouns().is_none() {
+        bail!("'{}' does not predict nouns; omit --nouns", args.model.display());
+    }
     if !usable.is_empty() {
-        let explain = args.attributes;
-        for (&image, (decoded, why)) in usable.iter().zip(decode(trained, &features, &usable, explain, &mut progress)?)
-        {
-            let why = explain.then_some(&why);
-            records.insert(name(&todo[image]), record(&todo[image], &decoded, why, args.format)?);
+        for (&image, (decoded, why)) in usable.iter().zip(decode(trained, &features, &usable, args, &mut progress)?) {
+            records.insert(name(&todo[image]), record(&todo[image], &decoded, &why, args)?);
         }
     }
     output::write(&images, &records, args)?;
@@ -65,25 +65,29 @@ fn decode(
     trained: Trained,
     features: &FeatureSet,
     usable: &[usize],
-    explain: bool,
+    args: &CaptionArgs,
     progress: &mut FeatureBar,
 ) -> Result<Vec<(Decoded, Explanation)>> {
     let explained = |decoded: Vec<Decoded>, of: &dyn Fn(&[Tensor], &str) -> Explanation| {
         let one = |(&image, decoded): (&usize, Decoded)| {
             let row = (0..features.encoders()).map(|encoder| features.rows(encoder, &[image]));
-            let why =
-                if explain { of(&row.collect::<Result<Vec<_>>>()?, &decoded.caption) } else { Explanation::default() };
+            let why = if args.attributes {
+                of(&row.collect::<Result<Vec<_>>>()?, &decoded.caption)
+            } else {
+                Explanation::default()
+            };
             Ok((decoded, why))
         };
         usable.iter().zip(decoded).map(one).collect()
     };
+    let nouns = args.nouns || args.format == CaptionFormat::Jsonl;
     let decode = trained.experiment.decode.clone();
     let batches: Vec<Vec<Tensor>> = usable
         .chunks(decode.batch_size.max(1))
         .map(|batch| (0..features.encoders()).map(|encoder| features.rows(encoder, batch)).collect())
         .collect::<Result<_>>()?;
     if decode.method != DecodeMethod::Comparison {
-        return explained(decode_all(&trained, &batches, &decode)?, &|f, c| trained.explain(f, c));
+        return explained(decode_all(&trained, &batches, &decode, nouns)?, &|f, c| trained.explain(f, c));
     }
     let root = trained.experiment.data.root.clone();
     if !root.exists() {
@@ -93,16 +97,16 @@ fn decode(
             root.display()
         );
         let decode = DecodeConfig { method: DecodeMethod::Beam, ..decode };
-        return explained(decode_all(&trained, &batches, &decode)?, &|f, c| trained.explain(f, c));
+        return explained(decode_all(&trained, &batches, &decode, nouns)?, &|f, c| trained.explain(f, c));
     }
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
     explained(session.decode_features(&batches, &decode)?, &|f, c| session.explain(f, c))
 }
 
-fn decode_all(trained: &Trained, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+fn decode_all(trained: &Trained, batches: &[Vec<Tensor>], decode: &DecodeConfig, nouns: bool) -> Result<Vec<Decoded>> {
     let mut decoded = Vec::new();
     for batch in batches {
-        decoded.extend(trained.decode(batch, decode)?);
+        decoded.extend(trained.decode(batch, decode, nouns)?);
     }
     Ok(decoded)
 }

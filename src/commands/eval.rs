@@ -63,6 +63,7 @@ pub(super) fn evaluate_and_write(
         "split": split.name(),
         "decoding": decode.label(),
         "images": result.images.len(),
+        "unfinished": result.unfinished,
         "seconds": result.seconds,
         "corpus": result.evaluation.corpus,
         "corpus_on_ids": result.on_ids,
@@ -82,6 +83,9 @@ pub(super) fn evaluate_and_write(
     let skipped = session.skipped(split);
     if !skipped.is_empty() {
         writeln!(out, "{} images of the split are missing or unreadable and were not scored", skipped.len())?;
+    }
+    if result.unfinished > 0 {
+        writeln!(out, "{} images have no caption that ended and were not scored", result.unfinished)?;
     }
     writeln!(out, "captions: {}", captions.display())?;
     Ok(())

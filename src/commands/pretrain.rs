@@ -119,8 +119,14 @@ fn linear_probe(
 ) -> Result<ExitStatus> {
     let pretrain::EncoderConfig { name, weights, image_size, .. } = &config.encoder;
     let precision = Precision::default();
-    let encoder =
-        EncoderConfig { name: name.clone(), weights: weights.clone(), image_size: *image_size, precision, tune: None };
+    let encoder = EncoderConfig {
+        name: name.clone(),
+        weights: weights.clone(),
+        image_size: *image_size,
+        resize: Default::default(),
+        precision,
+        tune: None,
+    };
     let mut shown = FeatureBar::new(interrupt);
     let probe = pretrain::probe(scenes, &encoder, device, &cache_dir()?, &mut |progress| shown.update(progress))?;
     drop(shown);

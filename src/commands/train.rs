@@ -10,7 +10,7 @@ use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt};
 use crate::session::Session;
 use crate::train::parallel::Launch;
-use crate::train::{Done, Outcome, ProcessGroup, TrainState};
+use crate::train::{Checkpoints, Done, Outcome, ProcessGroup, TrainConfig, TrainState};
 use crate::util::logging;
 use crate::util::shell::{continuing, quoted, this_command};
 use anyhow::Result;
@@ -43,7 +43,7 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     };
     let folder = RunFolder { resume: group.share(open)?, path };
     let _log = group.leads().then(|| logging::attach_run(&folder.path)).transpose()?;
-    let (session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
+    let (mut session, state, outcome) = train_in(experiment, &folder, device, &interrupt, &group)?;
     if outcome == Outcome::Interrupted {
         if group.leads() {
             tracing::warn!("interrupted; continue with: {}", continuing(this_command()));
@@ -55,11 +55,24 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
         let decode = session.experiment.decode.clone();
         let path = &folder.path;
         super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
+        for metric in chosen_beside(&session.experiment.train) {
+            let name = Checkpoints::best_by(&metric);
+            session.take_weights(&Checkpoints::of_run(path).path(&name))?;
+            writeln!(std::io::stdout().lock(), "of the epoch with the best {metric}:")?;
+            super::eval::evaluate_and_write(&session, Split::Test, &decode, &path.join(name), None)?;
+        }
         writeln!(std::io::stdout().lock(), "for an HTML page: rsic report {}", quoted(&path.to_string_lossy()))?;
     }
     drop(lock);
     group.finish();
     Ok(ExitStatus::Success)
+}
+
+/// Scores of a further split by which checkpoints are kept: each is a choice of its own, and its test scores belong
+/// beside those of the first.
+fn chosen_beside(train: &TrainConfig) -> Vec<String> {
+    let of_split = |metric: &&String| train.early_stop.beside.is_some_and(|split| split.metric(metric).is_some());
+    train.keep_best.iter().filter(of_split).cloned().collect()
 }
 
 /// Trains in an opened folder, with its status and descriptions kept, and a bar a run's epoch. Every process of the

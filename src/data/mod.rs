@@ -20,6 +20,7 @@ pub mod published;
 mod settings;
 mod split;
 pub mod stats;
+pub mod stop_words;
 pub mod verify;
 mod vocabulary;
 pub mod words;

@@ -4,7 +4,7 @@
 //! that made the authors' lists is not published; what the paper leaves open is a setting here.
 
 use super::pos::Tagger;
-use super::{Dataset, Split};
+use super::{Dataset, Split, stop_words};
 use anyhow::{Context, Result, bail};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,9 @@ pub struct NounRules {
     pub min_count: usize,
     /// Splits whose captions are counted.
     pub splits: Vec<String>,
-    /// Nouns that say nothing of an image.
-    pub stop: Vec<String>,
+    /// Nouns that say nothing of an image (default: the reviewed list of the dataset).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Vec<String>>,
     /// Most nouns of a caption: the first ones.
     pub max: usize,
     /// Keep a noun that comes again in the same caption.
@@ -31,18 +32,7 @@ pub struct NounRules {
 
 impl Default for NounRules {
     fn default() -> Self {
-        let stop = [
-            "one", "size", "piece", "pieces", "part", "parts", "lot", "lots", "side", "sides", "number", "kind",
-            "kinds", "middle", "way", "row", "rows", "many", "some", "shape",
-        ];
-        Self {
-            min_count: 5,
-            splits: vec!["train".into()],
-            stop: stop.map(String::from).into(),
-            max: 12,
-            repeats: false,
-            tagger: None,
-        }
+        Self { min_count: 5, splits: vec!["train".into()], stop: None, max: 12, repeats: false, tagger: None }
     }
 }
 
@@ -54,6 +44,8 @@ pub struct Nouns {
     repeats: bool,
     /// The nouns that are kept, with their counts.
     kept: BTreeMap<String, usize>,
+    /// Those that the stop list leaves out.
+    stopped: BTreeMap<String, usize>,
 }
 
 impl Nouns {
@@ -79,9 +71,14 @@ impl Nouns {
         if captions == 0 {
             bail!("nouns are counted in {}, which have no captions in '{}'", rules.splits.join(", "), dataset.name);
         }
-        let stop: BTreeSet<&str> = rules.stop.iter().map(String::as_str).collect();
-        counts.retain(|noun, count| *count >= rules.min_count && !stop.contains(noun.as_str()));
-        Ok(Self { tagger, max: rules.max, repeats: rules.repeats, kept: counts })
+        let stop: BTreeSet<&str> = match &rules.stop {
+            Some(given) => given.iter().map(String::as_str).collect(),
+            None => stop_words::of(dataset).collect(),
+        };
+        let (stopped, mut kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            counts.into_iter().partition(|(noun, _)| stop.contains(noun.as_str()));
+        kept.retain(|_, count| *count >= rules.min_count);
+        Ok(Self { tagger, max: rules.max, repeats: rules.repeats, kept, stopped })
     }
 
     /// The nouns of a caption in the order of its words.
@@ -97,9 +94,12 @@ impl Nouns {
 
     /// Every noun that is kept, by falling count, equal counts alphabetically.
     pub fn counts(&self) -> Vec<(&str, usize)> {
-        let mut counts: Vec<(&str, usize)> = self.kept.iter().map(|(noun, count)| (noun.as_str(), *count)).collect();
-        counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-        counts
+        falling(&self.kept)
+    }
+
+    /// Every noun that the stop list leaves out, in the same order.
+    pub fn stopped(&self) -> Vec<(&str, usize)> {
+        falling(&self.stopped)
     }
 
     /// The nouns of every caption of every image, in the order of the dataset. Captions that come again are tagged
@@ -118,6 +118,12 @@ impl Nouns {
         }
         all
     }
+}
+
+fn falling(counts: &BTreeMap<String, usize>) -> Vec<(&str, usize)> {
+    let mut counts: Vec<(&str, usize)> = counts.iter().map(|(noun, count)| (noun.as_str(), *count)).collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    counts
 }
 
 /// The common nouns of a caption: tags NN and NNS. Proper nouns are left out: in captions they are first words with a
@@ -174,6 +180,36 @@ mod tests {
         );
         let repeats = NounRules { repeats: true, max: 2, ..rules };
         assert_eq!(nouns(&repeats)[0][1], ["trees", "trees"]);
+    }
+
+    /// The nouns of Fig. 2, of captions in the datasets' words that hold them.
+    #[test]
+    fn the_papers_three_examples_come_out_as_its_figure_has_them() {
+        let examples = [
+            ("sydney", "there are some green bushes and orange houses beside the meadow", "bushes houses meadow"),
+            ("ucm", "many houses with lawn surrounded in the medium residential area", "houses lawn medium area"),
+            (
+                "sydney",
+                "two different sizes of airplanes parked on the airport with a building beside",
+                "airplanes airport building",
+            ),
+        ];
+        for (name, caption, expected) in examples {
+            let dataset = Dataset { name: name.into(), ..dataset(&[caption]) };
+            let nouns = Nouns::build(&dataset, &NounRules { min_count: 1, ..NounRules::default() }).unwrap();
+            assert_eq!(nouns.of(&dataset.images[0].captions[0].words).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_stop_list_leaves_out_can_be_told_and_a_list_of_ones_own_takes_its_place() {
+        let dataset = dataset(&["a row of orange houses beside trees"]);
+        let rules = NounRules { min_count: 1, ..NounRules::default() };
+        let stopped = |rules: &NounRules| -> Vec<String> {
+            Nouns::build(&dataset, rules).unwrap().stopped().iter().map(|(noun, _)| (*noun).to_owned()).collect()
+        };
+        assert!(stopped(&rules).contains(&"row".to_owned()));
+        assert_eq!(stopped(&NounRules { stop: Some(vec!["trees".into()]), ..rules }), ["trees"]);
     }
 
     #[test]

@@ -15,6 +15,28 @@ pub struct BeamOptions {
     pub length_penalty: f64,
     /// Never choose `<unk>`.
     pub suppress_unk: bool,
+    /// Never choose `<pad>` and `<start>`.
+    pub suppress_specials: bool,
+    /// Hypotheses that have not ended at the greatest length are left out: an image may then have none.
+    pub finished_only: bool,
+    /// After a step only the best hypothesis of an image goes on, into as many as there are places: a fault of
+    /// S2CPNet's published program, in its search of nouns.
+    pub best_only: bool,
+}
+
+impl Default for BeamOptions {
+    /// Greedy search of up to 20 words.
+    fn default() -> Self {
+        Self {
+            width: 1,
+            max_length: 20,
+            length_penalty: 0.0,
+            suppress_unk: true,
+            suppress_specials: true,
+            finished_only: false,
+            best_only: false,
+        }
+    }
 }
 
 /// A caption found by a search.
@@ -34,7 +56,8 @@ impl Hypothesis {
     }
 }
 
-/// For every image its hypotheses, best first, `width` of them (fewer only where the vocabulary is smaller).
+/// For every image its hypotheses, best first, `width` of them (fewer only where the vocabulary is smaller, or where
+/// those that have not ended are left out).
 ///
 /// Each image keeps `width` hypotheses until they end; one that ends leaves the search and its place is closed, so
 /// that a beam of one is greedy search exactly. All live hypotheses of all images go through the model in one step.
@@ -76,7 +99,8 @@ impl<'a> Search<'a> {
             }
             self.advance();
         }
-        for Live { image, tokens, log_prob } in std::mem::take(&mut self.live) {
+        let unfinished = if self.options.finished_only { Vec::new() } else { std::mem::take(&mut self.live) };
+        for Live { image, tokens, log_prob } in unfinished {
             self.finished[image].push(Hypothesis { tokens, log_prob, finished: false });
         }
         let penalty = self.options.length_penalty;
@@ -100,7 +124,9 @@ impl<'a> Search<'a> {
             let image = self.live[row].image;
             let rows = self.live[row..].iter().take_while(|live| live.image == image).count();
             let mut pool: Vec<(f64, usize, i64)> = Vec::with_capacity(rows * candidates);
-            for parent in row..row + rows {
+            // Rows of an image are in the order of their rank.
+            let asked = if self.options.best_only { 1 } else { rows };
+            for parent in row..row + asked {
                 for column in parent * candidates..(parent + 1) * candidates {
                     pool.push((self.live[parent].log_prob + f64::from(log_probs[column]), parent, words[column]));
                 }
@@ -129,7 +155,7 @@ impl<'a> Search<'a> {
     /// The best words of every row: log-probabilities and ids, row-major, and how many a row.
     fn candidates(&self, logits: &Tensor) -> (Vec<f32>, Vec<i64>, usize) {
         let log_probs = logits.to_kind(Kind::Float).log_softmax(-1, None);
-        let mut banned = vec![PAD, START];
+        let mut banned = if self.options.suppress_specials { vec![PAD, START] } else { Vec::new() };
         if self.options.suppress_unk {
             banned.push(UNK);
         }

@@ -17,6 +17,12 @@ pub struct DecodeConfig {
     pub length_penalty: f64,
     /// Never choose `<unk>`.
     pub suppress_unk: bool,
+    /// Never choose `<pad>` and `<start>`, which are no words.
+    #[serde(skip_serializing_if = "is_true")]
+    pub suppress_specials: bool,
+    /// What becomes of hypotheses that have not ended at the greatest length.
+    #[serde(skip_serializing_if = "Unfinished::is_ranked")]
+    pub unfinished: Unfinished,
     pub comparison: ComparisonConfig,
 }
 
@@ -29,6 +35,8 @@ impl Default for DecodeConfig {
             batch_size: 64,
             length_penalty: 0.0,
             suppress_unk: true,
+            suppress_specials: true,
+            unfinished: Unfinished::Rank,
             comparison: ComparisonConfig::default(),
         }
     }
@@ -41,6 +49,27 @@ pub enum DecodeMethod {
     Beam,
     /// Comparison-based beam search (FE-LWS): beam candidates ranked by likeness to captions of similar images.
     Comparison,
+}
+
+/// Hypotheses that have not ended when the search does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfinished {
+    /// Ranked among the others.
+    Rank,
+    /// Never captions. An image for which no hypothesis has ended has none, and is not scored.
+    Drop,
+}
+
+impl Unfinished {
+    fn is_ranked(&self) -> bool {
+        *self == Self::Rank
+    }
+}
+
+/// What new settings are by default is not written, so that experiments keep their identity.
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +138,10 @@ impl DecodeConfig {
         let penalty = self.length_penalty;
         checks.require(penalty >= 0.0, "decode.length_penalty", || {
             format!("out of range (expected 0 or more, found {penalty})")
+        });
+        let compares = self.method == DecodeMethod::Comparison;
+        checks.require(!(compares && self.unfinished == Unfinished::Drop), "decode.unfinished", || {
+            "not 'drop' with decode.method comparison, which needs a caption of every image (expected rank)".into()
         });
         checks.at_least("decode.comparison.neighbours", self.comparison.neighbours, 1);
     }

@@ -5,6 +5,7 @@
 use super::Experiment;
 use crate::config::{Checks, Invalid};
 use crate::decode::DecodeMethod;
+use crate::models::encoders::Resize;
 use crate::models::first_stage::{StageExamples, StageNeeds};
 use crate::models::{FeatureKind, Surroundings};
 use crate::train::{Examples, METRICS, TrainConfig};
@@ -76,6 +77,9 @@ fn encoders(experiment: &Experiment, checks: &mut Checks) {
                 "not with decode.method comparison, which compares cached features (expected nothing here)".into()
             });
         }
+        checks.require(encoder.resize == Resize::Antialias || encoder.tune.is_some(), &path("resize"), || {
+            "only for encoders that are trained with the model (expected antialias, or 'tune')".into()
+        });
         let size = encoder.image_size;
         checks.require((32..=4096).contains(&size), &path("image_size"), || {
             format!("out of range (expected 32 to 4096 pixels, found {size})")

@@ -85,7 +85,9 @@ impl Sources {
             // Stages have other names in another encoder: a substitute stays frozen.
             let tune = configured.and_then(|encoder| encoder.tune.clone());
             let precision = configured.or(base.first()).map_or_else(Default::default, |encoder| encoder.precision);
-            encoders.push(EncoderConfig { name: name.into(), weights, image_size, precision, tune });
+            let resize =
+                if tune.is_some() { configured.map(|encoder| encoder.resize) } else { None }.unwrap_or_default();
+            encoders.push(EncoderConfig { name: name.into(), weights, image_size, resize, precision, tune });
         }
         Ok((encoders, missing))
     }
@@ -192,6 +194,7 @@ mod tests {
                 name: "resnet101".into(),
                 weights: weights.into(),
                 image_size: 224,
+                resize: Default::default(),
                 precision,
                 tune: None,
             };

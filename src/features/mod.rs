@@ -159,15 +159,15 @@ impl FeatureSet {
         Ok(set)
     }
 
-    /// The pixels of `images` at this size, in place of an encoder's features: [`Self::rows`] gives bytes `[B, H, W,
-    /// 3]`.
+    /// The pixels of `images` as this encoder, which is trained, takes them, in place of its features: [`Self::rows`]
+    /// gives bytes `[B, H, W, 3]`.
     pub fn of_pixels(
         images: &[PathBuf],
-        image_size: u32,
+        encoder: &EncoderConfig,
         device: Device,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
-        let pixels = Pixels::new(images.to_vec(), image_size);
+        let pixels = Pixels::new(images.to_vec(), encoder);
         let mut failures = BTreeMap::new();
         let places: Vec<usize> = (0..images.len()).collect();
         for (batch, places) in places.chunks(256).enumerate() {

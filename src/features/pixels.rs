@@ -3,6 +3,7 @@
 use super::content;
 use super::view::View;
 use crate::data::image;
+use crate::models::encoders::{EncoderConfig, Resize};
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -28,12 +29,16 @@ pub(super) struct Pixels {
 #[derive(Debug, Clone)]
 struct Decoder {
     size: u32,
+    resize: Resize,
     view: Option<View>,
 }
 
 impl Decoder {
     fn decode(&self, path: &Path) -> Result<Vec<u8>> {
-        let pixels = image::load(path, self.size)?;
+        let pixels = match self.resize {
+            Resize::Antialias => image::load(path, self.size)?,
+            Resize::Opencv256 => image::load_linear(path, self.size)?,
+        };
         match &self.view {
             Some(view) => Ok(view.settings.apply_all(&pixels, self.size, &[view.seed(&content(path)?)])),
             None => Ok(pixels),
@@ -49,14 +54,15 @@ struct Ahead {
 }
 
 impl Pixels {
-    /// Of images resized to `size` x `size`.
-    pub(super) fn new(paths: Vec<PathBuf>, size: u32) -> Self {
-        Self::keeping(paths, Decoder { size, view: None }, KEPT)
+    /// Of images resized as the encoder takes them.
+    pub(super) fn new(paths: Vec<PathBuf>, encoder: &EncoderConfig) -> Self {
+        let decoder = Decoder { size: encoder.stored_size(), resize: encoder.resize, view: None };
+        Self::keeping(paths, decoder, KEPT)
     }
 
     /// Of an augmented view of each image, made at each use: all views of all images would take too much memory.
     pub(super) fn of_view(paths: Vec<PathBuf>, size: u32, view: View) -> Self {
-        Self::keeping(paths, Decoder { size, view: Some(view) }, 0)
+        Self::keeping(paths, Decoder { size, resize: Resize::Antialias, view: Some(view) }, 0)
     }
 
     fn keeping(paths: Vec<PathBuf>, decoder: Decoder, most: usize) -> Self {
@@ -145,7 +151,8 @@ mod tests {
             anyhow::Ok(Vec::<i64>::try_from(rows.select(1, 0).select(1, 0).select(1, 0).to_kind(tch::Kind::Int64))?)
         };
         for most in [0, KEPT] {
-            let pixels = Pixels::keeping(paths.clone(), Decoder { size: 5, view: None }, most);
+            let pixels =
+                Pixels::keeping(paths.clone(), Decoder { size: 5, resize: Resize::Antialias, view: None }, most);
             pixels.prefetch(&[3, 1, 6]);
             assert_eq!(values(&pixels, &[3, 1]).unwrap(), [3, 1]);
             pixels.prefetch(&[2]);

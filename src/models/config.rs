@@ -56,6 +56,15 @@ pub struct Surroundings {
     pub max_length: Option<usize>,
 }
 
+/// How the nouns of an image are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NounSearch {
+    /// Steps of the search, the end among them.
+    pub steps: usize,
+    /// Only the best hypothesis of each step goes on.
+    pub best_only: bool,
+}
+
 /// Word vectors from which an embedding of attributes starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttributeVectors<'a> {
@@ -101,6 +110,11 @@ pub trait ModelSettings: Any + fmt::Debug + Send + Sync + erased_serde::Serializ
     /// Which words of a caption are the nouns that the model predicts, where it does.
     fn nouns(&self) -> Option<&NounRules> {
         None
+    }
+
+    /// How the model's nouns are searched, where it predicts them.
+    fn noun_search(&self) -> Option<NounSearch> {
+        self.nouns().map(|rules| NounSearch { steps: rules.max + 1, best_only: false })
     }
 
     /// What the model's first training stage needs; `None` where it has no such stage.

@@ -18,7 +18,9 @@ pub mod sam;
 pub mod tuned;
 
 pub use captioner::{Captioner, State};
-pub use config::{AttributeVectors, FeatureKind, ModelConfig, ModelKind, ModelSettings, Surroundings, register};
+pub use config::{
+    AttributeVectors, FeatureKind, ModelConfig, ModelKind, ModelSettings, NounSearch, Surroundings, register,
+};
 pub use first_stage::FirstStage;
 pub use losses::Losses;
 pub use tuned::{Start, assemble};

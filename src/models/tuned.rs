@@ -36,7 +36,7 @@ pub fn assemble(
         return Ok(inner);
     }
     let several = encoders.len() > 1;
-    let encoder = |(index, config): (usize, &EncoderConfig)| -> Result<Option<Trainable>> {
+    let encoder = |(index, config): (usize, &EncoderConfig)| -> Result<Option<(Trainable, i64)>> {
         let Some(tune) = &config.tune else { return Ok(None) };
         let prefix = if several { format!("encoder.{index}") } else { "encoder".into() };
         let tuning = Tuning { trainable: Some(tune.stages.clone()), norms: tune.norms };
@@ -44,7 +44,7 @@ pub fn assemble(
         if start == Start::Files {
             fill(&encoder, config).with_context(|| format!("weights of the encoder '{}'", config.name))?;
         }
-        Ok(Some(encoder))
+        Ok(Some((encoder, config.image_size.into())))
     };
     let encoders = encoders.iter().enumerate().map(encoder).collect::<Result<_>>()?;
     Ok(Box::new(Tuned { encoders, inner }))
@@ -69,10 +69,18 @@ fn fill(encoder: &Trainable, config: &EncoderConfig) -> Result<()> {
     })
 }
 
+/// `[B, 3, H, W]` -> `[B, 3, size, size]` by PyTorch's bilinear filter, as it is where the size fits.
+fn resized(images: Tensor, size: i64) -> Tensor {
+    if images.size().ends_with(&[size, size]) {
+        return images;
+    }
+    images.upsample_bilinear2d([size, size], false, None, None)
+}
+
 /// A captioner with its encoders before it.
 struct Tuned {
-    /// By place in `encoders`; `None` where features come ready.
-    encoders: Vec<Option<Trainable>>,
+    /// By place in `encoders`, with the side of its images; `None` where features come ready.
+    encoders: Vec<Option<(Trainable, i64)>>,
     inner: Box<dyn Captioner>,
 }
 
@@ -82,9 +90,9 @@ impl Tuned {
     /// normalisation sees one kind.
     fn look(&self, features: &[Tensor], train: bool) -> Vec<Tensor> {
         let encoders = self.encoders.iter().cycle();
-        let look = |(features, encoder): (&Tensor, &Option<Trainable>)| match encoder {
-            Some(encoder) if features.kind() == Kind::Uint8 => {
-                let pixels = encoder.spec().preprocessing.apply(features);
+        let look = |(features, encoder): (&Tensor, &Option<(Trainable, i64)>)| match encoder {
+            Some((encoder, size)) if features.kind() == Kind::Uint8 => {
+                let pixels = resized(encoder.spec().preprocessing.apply(features), *size);
                 if train { encoder.grid(&pixels, true) } else { encoder.evaluate(&pixels) }
             }
             _ => features.shallow_clone(),

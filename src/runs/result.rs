@@ -111,6 +111,9 @@ pub struct DecodingResult {
     pub seconds: f64,
     /// Corpus scores.
     pub scores: Scores,
+    /// Images for which no caption ended, where such are not scored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unfinished: usize,
     /// One per image of [`RunResult::images`], in that order.
     pub captions: Vec<CaptionRecord>,
 }
@@ -127,6 +130,10 @@ pub struct CaptionRecord {
     /// Attributes of the image and where the model looked, of the worst and best images of models that have such.
     #[serde(default, skip_serializing_if = "Explanation::is_empty")]
     pub shown: Explanation,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl RunResult {

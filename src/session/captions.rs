@@ -21,6 +21,8 @@ pub(super) struct CaptionSet<'a> {
     examples: Vec<Example<'a>>,
     /// Seed from which an epoch draws one caption an image; all captions of an example are used where there is none.
     draw: Option<u64>,
+    /// Whether an image is in a batch once, however many of its captions are examples of their own.
+    share_images: bool,
     /// Attributes of each image of the dataset, where the model has any.
     attributes: Option<Vec<Vec<f32>>>,
 }
@@ -66,7 +68,11 @@ impl<'a> CaptionSet<'a> {
         let draw = (unit == Examples::OneCaption).then_some(seed);
         let of_images = |a: &Attributes| session.dataset.images.iter().map(|image| a.of_image(image)).collect();
         let attributes = session.attributes.as_ref().map(of_images);
-        Self { features: &session.features, device: session.device, examples, draw, attributes }
+        Self { features: &session.features, device: session.device, examples, draw, share_images: true, attributes }
+    }
+
+    pub(super) fn sharing_images(self, share_images: bool) -> Self {
+        Self { share_images, ..self }
     }
 }
 
@@ -106,8 +112,8 @@ impl TrainingSet for CaptionSet<'_> {
         let (mut images, mut captions): (Vec<usize>, Vec<(usize, &Sequences)>) = (Vec::new(), Vec::new());
         for &index in chosen {
             let example = &self.examples[index];
-            // An image whose captions are several examples is there once.
-            let row = images.iter().position(|&image| image == example.image).unwrap_or_else(|| {
+            let known = images.iter().position(|&image| image == example.image).filter(|_| self.share_images);
+            let row = known.unwrap_or_else(|| {
                 images.push(example.image);
                 images.len() - 1
             });

@@ -4,9 +4,9 @@ use super::{Session, Trained};
 use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
-use crate::decode::{DecodeConfig, DecodeMethod};
+use crate::decode::{DecodeConfig, DecodeMethod, Unfinished};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
-use crate::models::Captioner;
+use crate::models::{Captioner, NounSearch};
 use crate::runtime::guard::halving_images;
 use anyhow::{Result, bail};
 use std::time::Instant;
@@ -34,6 +34,8 @@ pub struct SplitEvaluation {
     pub on_ids: Scores,
     /// How well the model's attributes agree with those of the captions, where it has any.
     pub attributes: Option<Scores>,
+    /// Images for which no caption ended, where such are dropped: they have no scores.
+    pub unfinished: usize,
     /// Wall time of decoding.
     pub seconds: f64,
 }
@@ -46,17 +48,32 @@ pub(super) fn search(
     decode: &DecodeConfig,
     width: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
-    let options = BeamOptions {
+    candidates(model, vocabulary, features, &options(vocabulary, decode, width))
+}
+
+fn options(vocabulary: &Vocabulary, decode: &DecodeConfig, width: usize) -> BeamOptions {
+    BeamOptions {
         width,
         max_length: decode.max_length.unwrap_or_else(|| vocabulary.max_length()),
         length_penalty: decode.length_penalty,
         suppress_unk: decode.suppress_unk,
-    };
+        suppress_specials: decode.suppress_specials,
+        finished_only: decode.unfinished == Unfinished::Drop,
+        best_only: false,
+    }
+}
+
+fn candidates(
+    model: &dyn Captioner,
+    vocabulary: &Vocabulary,
+    features: &[Tensor],
+    options: &BeamOptions,
+) -> Result<Vec<Vec<Candidate>>> {
     let candidate = |Hypothesis { tokens, log_prob, .. }: &Hypothesis| Candidate {
         caption: vocabulary.decode(tokens).join(" "),
         log_prob: *log_prob,
     };
-    let found = halving_images(features, &mut |features| Ok(beam_search(model, features, &options)))?;
+    let found = halving_images(features, &mut |features| Ok(beam_search(model, features, options)))?;
     Ok(found.iter().map(|hypotheses| hypotheses.iter().map(candidate).collect()).collect())
 }
 
@@ -70,19 +87,31 @@ pub(super) fn first(candidates: Vec<Vec<Candidate>>) -> Vec<Decoded> {
     candidates.into_iter().map(decoded).collect()
 }
 
-/// Captions of images, with the nouns of those models that predict them.
+/// Which images are scored: those with a caption. Where none has one, the model has learnt nothing yet and all are
+/// scored as empty.
+fn scored(decoded: &[Decoded]) -> Vec<usize> {
+    let with_caption: Vec<usize> = (0..decoded.len()).filter(|&index| !decoded[index].candidates.is_empty()).collect();
+    if with_caption.is_empty() { (0..decoded.len()).collect() } else { with_caption }
+}
+
+/// Captions of images, with their nouns where these are asked for.
 fn with_nouns(
     model: &dyn Captioner,
     vocabulary: &Vocabulary,
     features: &[Tensor],
     decode: &DecodeConfig,
     width: usize,
+    nouns: Option<NounSearch>,
 ) -> Result<Vec<Decoded>> {
     halving_images(features, &mut |features| {
         let prepared = tch::no_grad(|| model.prepare(features));
-        let mut decoded = first(search(model, vocabulary, &prepared, decode, width)?);
-        if let Some(nouns) = model.nouns() {
-            let found = first(search(&*nouns, vocabulary, &prepared, decode, width)?);
+        let words = options(vocabulary, decode, width);
+        let mut decoded = first(candidates(model, vocabulary, &prepared, &words)?);
+        if let Some((search, nouns)) = nouns.zip(model.nouns()) {
+            let NounSearch { steps, best_only } = search;
+            // Shown, never scored: nouns that have not ended are better than none.
+            let options = BeamOptions { max_length: steps, best_only, finished_only: false, ..words };
+            let found = first(candidates(&*nouns, vocabulary, &prepared, &options)?);
             for (decoded, nouns) in decoded.iter_mut().zip(found) {
                 decoded.nouns = nouns.caption.split_whitespace().map(str::to_owned).collect();
             }
@@ -92,24 +121,28 @@ fn with_nouns(
 }
 
 impl Trained {
-    /// Captions of images given their features. Comparison-based search needs a dataset, thus a [`Session`]: here it
-    /// is an error.
-    pub fn decode(&self, features: &[Tensor], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    /// Captions of images given their features, with `nouns` also the nouns of models that predict them.
+    /// Comparison-based search needs a dataset, thus a [`Session`]: here it is an error.
+    pub fn decode(&self, features: &[Tensor], decode: &DecodeConfig, nouns: bool) -> Result<Vec<Decoded>> {
         let width = match decode.method {
             DecodeMethod::Greedy => 1,
             DecodeMethod::Beam => decode.beam,
             DecodeMethod::Comparison => bail!("comparison-based beam search needs the training images"),
         };
-        with_nouns(&*self.model, &self.vocabulary, features, decode, width)
+        let nouns = self.experiment.model.noun_search().filter(|_| nouns);
+        with_nouns(&*self.model, &self.vocabulary, features, decode, width, nouns)
     }
 }
 
 impl Session {
-    /// Captions for validation: greedy ones where the beam is 1.
-    pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<Vec<String>> {
+    /// Images that are scored in validation and their captions: greedy ones where the beam is 1.
+    pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<(Vec<usize>, Vec<String>)> {
         let method = if beam > 1 { DecodeMethod::Beam } else { DecodeMethod::Greedy };
         let decode = DecodeConfig { method, beam, ..self.experiment.decode.clone() };
-        Ok(self.decode(images, &decode)?.into_iter().map(|decoded| decoded.caption).collect())
+        let decoded = self.decode(images, &decode)?;
+        let scored = scored(&decoded);
+        let captions = scored.iter().map(|&index| decoded[index].caption.clone()).collect();
+        Ok((scored.into_iter().map(|index| images[index]).collect(), captions))
     }
 
     /// Captions of images of the dataset.
@@ -133,9 +166,11 @@ impl Session {
             DecodeMethod::Beam => decode.beam,
             DecodeMethod::Comparison => return self.decode(images, decode),
         };
+        let nouns = self.experiment.model.noun_search();
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
-            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &self.looked_at(batch)?, decode, width)?);
+            let looked_at = self.looked_at(batch)?;
+            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &looked_at, decode, width, nouns)?);
         }
         Ok(decoded)
     }
@@ -210,10 +245,18 @@ impl Session {
         let started = Instant::now();
         let decoded = self.decode_with_nouns(&images, decode)?;
         let seconds = started.elapsed().as_secs_f64();
-        let captions: Vec<String> = decoded.iter().map(|d| d.caption.clone()).collect();
-        let evaluation = self.references(&images).score(&captions, MetricSet::ALL)?;
-        let on_ids = self.score_on_ids(&images, &captions)?;
+        let scored = scored(&decoded);
+        let unfinished = images.len() - scored.len();
+        let captions: Vec<String> = scored.iter().map(|&index| decoded[index].caption.clone()).collect();
+        let places: Vec<usize> = scored.iter().map(|&index| images[index]).collect();
+        let mut evaluation = self.references(&places).score(&captions, MetricSet::ALL)?;
+        let on_ids = self.score_on_ids(&places, &captions)?;
+        if unfinished > 0 {
+            let mut scores = vec![Scores::default(); images.len()];
+            scored.into_iter().zip(evaluation.images).for_each(|(index, of_image)| scores[index] = of_image);
+            evaluation.images = scores;
+        }
         let attributes = self.over_batches(split, |batches| self.model.attribute_scores(batches))?;
-        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, attributes, seconds })
+        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, attributes, unfinished, seconds })
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn features(
         let EncoderConfig { image_size, tune, .. } = encoder;
         let next = match (tune, view) {
             (Some(_), Some(view)) => FeatureSet::of_pixel_view(images, *image_size, view, device),
-            (Some(_), None) => FeatureSet::of_pixels(images, *image_size, device, progress)?,
+            (Some(_), None) => FeatureSet::of_pixels(images, encoder, device, progress)?,
             (None, _) => FeatureSet::of_view(slice::from_ref(encoder), kind, view, images, device, &cache, progress)?,
         };
         match &mut set {

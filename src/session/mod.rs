@@ -29,7 +29,8 @@ use crate::models::encoders::EncoderConfig;
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runs::DataUsed;
 use crate::runtime::Interrupt;
-use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY};
+use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY, read_weights, resolve};
+use crate::train::run::load_weights;
 use crate::train::{Companion, Done, Outcome, ProcessGroup, Run, TrainState};
 use crate::train::{ScoredAs, WatchedSplit};
 use crate::util::fs::sha256_file;
@@ -155,10 +156,7 @@ impl Session {
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
         let stop = &self.experiment.train.early_stop;
-        let watched = match stop.split {
-            WatchedSplit::Val => Split::Val,
-            WatchedSplit::Test => Split::Test,
-        };
+        let watched = watched(stop.split);
         let validation = self.split(watched);
         if validation.is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
@@ -170,16 +168,27 @@ impl Session {
         let references = self.references(&validation);
         let train = &self.experiment.train;
         let steps_before = if train.is_continued() { first.updates } else { 0 };
-        let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed);
+        let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed)
+            .sharing_images(train.share_images);
         // SPICE is for the final scores, unless training stops by it.
         let by_spice = train.early_stop.metric.starts_with("SPICE");
         let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
+        let score = |wanted: &[usize], references: &References| -> Result<Scores> {
+            let (images, captions) = self.for_validation(wanted, stop.beam)?;
+            match stop.score {
+                ScoredAs::Words if images == wanted => Ok(references.score(&captions, metrics)?.corpus),
+                ScoredAs::Words => Ok(self.references(&images).score(&captions, metrics)?.corpus),
+                ScoredAs::Ids => self.score_on_ids(&images, &captions),
+            }
+        };
+        let beside = stop.beside.map(self::watched).map(|split| (split, self.split(split)));
+        let beside = beside.map(|(split, images)| (split, self.references(&images), images));
         let validate = || -> Result<Scores> {
-            let captions = self.for_validation(&validation, stop.beam)?;
-            let mut scores = match stop.score {
-                ScoredAs::Words => references.score(&captions, metrics)?.corpus,
-                ScoredAs::Ids => self.score_on_ids(&validation, &captions)?,
-            };
+            let mut scores = score(&validation, &references)?;
+            if let Some((split, references, images)) = beside.as_ref().filter(|(_, _, images)| !images.is_empty()) {
+                let further = score(images, references)?;
+                scores.0.extend(further.0.into_iter().map(|(name, score)| (format!("{split} {name}"), score)));
+            }
             let of_attributes = self.over_batches(watched, |batches| self.model.attribute_scores(batches))?;
             scores.0.extend(of_attributes.unwrap_or_default().0);
             Ok(scores)
@@ -200,6 +209,11 @@ impl Session {
         .train(resume)
     }
 
+    /// Takes the weights of another checkpoint of the same run.
+    pub fn take_weights(&mut self, checkpoint: &Path) -> Result<()> {
+        load_weights(&self.store, &read_weights(&resolve(checkpoint)?)?)
+    }
+
     /// What every checkpoint carries beside weights and state.
     fn companions(&self) -> Result<Vec<Companion>> {
         let mut companions = vec![
@@ -210,6 +224,13 @@ impl Session {
             companions.push(Companion { name: ATTRIBUTES, content: attributes.to_json()?.into_bytes() });
         }
         Ok(companions)
+    }
+}
+
+fn watched(split: WatchedSplit) -> Split {
+    match split {
+        WatchedSplit::Val => Split::Val,
+        WatchedSplit::Test => Split::Test,
     }
 }
 

@@ -90,6 +90,7 @@ pub fn decoding(session: &Session, decode: &DecodeConfig, evaluated: &SplitEvalu
         decode: decode.clone(),
         seconds: evaluated.seconds,
         scores: evaluated.evaluation.corpus.clone(),
+        unfinished: evaluated.unfinished,
         captions,
     })
 }

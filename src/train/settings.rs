@@ -9,6 +9,10 @@ pub struct TrainConfig {
     pub seed: u64,
     /// What one example is.
     pub examples: Examples,
+    /// An image of which a step has several captions goes through the encoder once for all of them; else once for
+    /// each, as in programs that know captions alone: batch normalisation and dropout then see it so many times.
+    #[serde(skip_serializing_if = "is_true")]
+    pub share_images: bool,
     /// Examples that go through the model at a time.
     pub batch_size: usize,
     /// Batches whose gradients make one step: as one batch of so many times the size, in less memory.
@@ -49,6 +53,7 @@ impl Default for TrainConfig {
         Self {
             seed: 1,
             examples: Examples::Captions,
+            share_images: true,
             batch_size: 64,
             accumulate: 1,
             epochs: 200,
@@ -215,6 +220,10 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -233,6 +242,10 @@ pub struct EarlyStopConfig {
     /// The split that is captioned and scored. `test` belongs to programs that choose so; results are then those of a
     /// choice by the test split.
     pub split: WatchedSplit,
+    /// A further split that is captioned and scored in the same way after each epoch, its scores named after it (`val
+    /// METEOR`): for `keep_best`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub beside: Option<WatchedSplit>,
     /// What is scored: `words`, or their `ids`, as some programs do.
     pub score: ScoredAs,
     /// Beam of the captions that are scored; 1 is greedy search.
@@ -248,6 +261,17 @@ pub enum WatchedSplit {
     Test,
 }
 
+impl WatchedSplit {
+    /// The metric in the name of a score of this split beside the watched one: `METEOR` of `val METEOR`.
+    pub fn metric(self, score: &str) -> Option<&str> {
+        let split = match self {
+            Self::Val => "val ",
+            Self::Test => "test ",
+        };
+        score.strip_prefix(split)
+    }
+}
+
 /// What captions are scored as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -259,7 +283,14 @@ pub enum ScoredAs {
 
 impl Default for EarlyStopConfig {
     fn default() -> Self {
-        Self { metric: "ROUGE_L".into(), patience: 8, split: WatchedSplit::Val, score: ScoredAs::Words, beam: 1 }
+        Self {
+            metric: "ROUGE_L".into(),
+            patience: 8,
+            split: WatchedSplit::Val,
+            beside: None,
+            score: ScoredAs::Words,
+            beam: 1,
+        }
     }
 }
 
@@ -302,7 +333,8 @@ impl TrainConfig {
         checks.one_of(&path("early_stop.metric"), &self.early_stop.metric, metrics);
         checks.at_least(&path("early_stop.patience"), self.early_stop.patience, 1);
         for (index, metric) in self.keep_best.iter().enumerate() {
-            checks.one_of(&path(&format!("keep_best.{index}")), metric, metrics);
+            let of_beside = self.early_stop.beside.and_then(|split| split.metric(metric));
+            checks.one_of(&path(&format!("keep_best.{index}")), of_beside.unwrap_or(metric), metrics);
         }
         checks.at_least(&path("early_stop.beam"), self.early_stop.beam, 1);
     }

@@ -86,6 +86,7 @@ impl Fake {
                 name: decode.label(),
                 decode: decode.clone(),
                 seconds: 3.0,
+                unfinished: 0,
                 scores: scores(index as f64 * 0.02),
                 captions: (0..12)
                     .map(|image| CaptionRecord {

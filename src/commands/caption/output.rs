@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const HEADER: [&str; 4] = ["file", "caption", "log_prob", "attributes"];
+/// The columns of CSV, as far as they are asked for: those of nouns leave none out before them.
+const HEADER: [&str; 5] = ["file", "caption", "log_prob", "attributes", "nouns"];
 
-/// An image's fields: file, caption and, in CSV, its log-probability; then its attributes where they are asked for. In
-/// JSON lines its line.
+/// An image's fields: file, caption and, in CSV, its log-probability; then its attributes and its nouns where they are
+/// asked for. In JSON lines its line.
 pub(super) type Record = Vec<String>;
 
 /// Records by image.
@@ -23,24 +24,23 @@ pub(super) fn name(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// One image's record; `why` where attributes are asked for.
-pub(super) fn record(
-    path: &Path,
-    decoded: &Decoded,
-    why: Option<&Explanation>,
-    format: CaptionFormat,
-) -> Result<Record> {
-    if format == CaptionFormat::Jsonl {
-        return Ok(vec![json(path, decoded, why)?]);
+/// One image's record with what the arguments ask for.
+pub(super) fn record(path: &Path, decoded: &Decoded, why: &Explanation, args: &CaptionArgs) -> Result<Record> {
+    let csv = args.format == CaptionFormat::Csv;
+    if args.format == CaptionFormat::Jsonl {
+        return Ok(vec![json(path, decoded, args.attributes.then_some(why))?]);
     }
     let mut record = vec![name(path), decoded.caption.clone()];
-    if format == CaptionFormat::Csv {
+    if csv {
         record.push(decoded.log_prob.to_string());
     }
-    record.extend(why.map(|why| {
+    if args.attributes || (csv && args.nouns) {
         let word = |(word, probability): &(String, f64)| format!("{word} {probability:.2}");
-        why.likely_attributes().map(word).collect::<Vec<_>>().join(", ")
-    }));
+        record.push(why.likely_attributes().map(word).collect::<Vec<_>>().join(", "));
+    }
+    if args.nouns {
+        record.push(decoded.nouns.join(", "));
+    }
     Ok(record)
 }
 
@@ -112,7 +112,7 @@ pub(super) fn write(images: &[PathBuf], records: &Records, args: &CaptionArgs) -
     let kept = records.iter().filter(|(file, _)| !asked.contains(*file)).map(|(_, record)| record);
     let records: Vec<&Record> = kept.chain(images.iter().filter_map(|path| records.get(&name(path)))).collect();
     let text = match args.format {
-        CaptionFormat::Csv => csv_text(&records, args.attributes)?,
+        CaptionFormat::Csv => csv_text(&records, columns(args))?,
         CaptionFormat::Text | CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
     };
     match &args.output {
@@ -121,9 +121,17 @@ pub(super) fn write(images: &[PathBuf], records: &Records, args: &CaptionArgs) -
     }
 }
 
-/// All lines have as many columns, also where some of them were written without attributes.
-fn csv_text(records: &[&Record], attributes: bool) -> Result<String> {
-    let asked = HEADER.len() - usize::from(!attributes);
+/// Columns of CSV that the arguments ask for.
+fn columns(args: &CaptionArgs) -> usize {
+    match (args.attributes, args.nouns) {
+        (_, true) => 5,
+        (true, false) => 4,
+        (false, false) => 3,
+    }
+}
+
+/// All lines have as many columns, `asked` or more, also where some of them were written with fewer.
+fn csv_text(records: &[&Record], asked: usize) -> Result<String> {
     let columns = records.iter().map(|record| record.len()).fold(asked, usize::max);
     let header = HEADER.into_iter().take(columns).collect();
     let lines = records.iter().map(|record| record.iter().map(String::as_str).collect());
@@ -145,14 +153,18 @@ mod tests {
         let read = |text: &str| -> Vec<Record> {
             csv_records(text).into_iter().map(|(_, record)| record.unwrap().1).collect()
         };
-        let text = csv_text(&records.iter().collect::<Vec<_>>(), false).unwrap();
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3).unwrap();
         assert!(text.starts_with("file,caption,log_prob\n\"a\"\",b.png\","), "{text}");
         assert_eq!(read(&text), records);
         records[1].push("river 0.90, road 0.80".into());
-        let text = csv_text(&records.iter().collect::<Vec<_>>(), false).unwrap();
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3).unwrap();
         assert!(text.starts_with("file,caption,log_prob,attributes\n"), "{text}");
         assert_eq!(read(&text)[1], records[1]);
         assert!(read(&text).iter().all(|record| record.len() == 4), "{text}");
+        records[0].extend([String::new(), "road, trees".into()]);
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 5).unwrap();
+        assert!(text.starts_with("file,caption,log_prob,attributes,nouns\n"), "{text}");
+        assert_eq!(read(&text)[0], records[0]);
     }
 
     #[test]

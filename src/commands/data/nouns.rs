@@ -6,11 +6,13 @@ use crate::data::nouns::{NounRules, Nouns};
 use crate::data::{Dataset, Split};
 use anyhow::Result;
 use std::io::{Write, stdout};
+use std::path::Path;
 
-/// Prints the nouns of a dataset, or those of every caption.
+/// Prints the nouns of a dataset, those of every caption, or those that are left out.
 pub(super) fn nouns(args: &NounsArgs) -> Result<ExitStatus> {
     let dataset = Dataset::load_captions(&super::settings(&args.data)?)?;
-    let mut rules = NounRules { tagger: args.tagger.clone(), ..NounRules::default() };
+    let mut rules = rules_of(&args.data.dataset)?;
+    rules.tagger = args.tagger.clone().or(rules.tagger);
     if let Some(count) = args.min_count {
         rules.min_count = count;
     }
@@ -37,17 +39,26 @@ pub(super) fn nouns(args: &NounsArgs) -> Result<ExitStatus> {
         }
         return Ok(ExitStatus::Success);
     }
+    let counts = if args.stopped { nouns.stopped() } else { nouns.counts() };
     match args.data.format {
         LogFormat::Json => {
             let counts: serde_json::Map<String, serde_json::Value> =
-                nouns.counts().into_iter().map(|(noun, count)| (noun.to_owned(), count.into())).collect();
+                counts.into_iter().map(|(noun, count)| (noun.to_owned(), count.into())).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&counts)?)?;
         }
         LogFormat::Text => {
-            for (noun, count) in nouns.counts() {
+            for (noun, count) in counts {
                 writeln!(out, "{count:>7}  {noun}")?;
             }
         }
     }
     Ok(ExitStatus::Success)
+}
+
+/// The rules of an experiment whose model predicts nouns; else the usual ones.
+fn rules_of(path: &Path) -> Result<NounRules> {
+    if !path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        return Ok(NounRules::default());
+    }
+    Ok(crate::experiment::load(path, &[])?.experiment.model.nouns().cloned().unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 mod decode;
 mod jpeg;
+mod linear;
 mod resize;
 mod tiff;
 
@@ -14,4 +15,9 @@ use std::path::Path;
 /// Decodes a file and resizes it to `size` x `size`: bytes by row, column, then red, green, blue.
 pub fn load(path: &Path, size: u32) -> Result<Vec<u8>> {
     resize(&decode_file(path)?, size).with_context(|| format!("cannot resize '{}'", path.display()))
+}
+
+/// [`load`] by OpenCV's linear filter, which is not widened.
+pub fn load_linear(path: &Path, size: u32) -> Result<Vec<u8>> {
+    Ok(linear::resize(&decode_file(path)?, size))
 }

@@ -14,7 +14,7 @@ pub mod spec;
 mod trainable;
 pub mod vgg;
 
-pub use settings::{EncoderConfig, TuneConfig};
+pub use settings::{EncoderConfig, Resize, TuneConfig};
 pub use spec::{Preprocessing, Spec};
 pub use trainable::{NormMode, Trainable, Tuning};
 

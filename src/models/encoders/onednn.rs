@@ -34,7 +34,8 @@ mod shim {
 #[derive(Debug)]
 pub(super) struct Packed {
     shape: ConvShape,
-    /// Laid out when the first images come, for their sizes; for others it is right, too, if not as fast.
+    /// Laid out for the sizes of the images that come, anew where these change: for others it is right, too, but takes
+    /// up to twice as long, and its last bits would tell what came before.
     weight: RefCell<Weight>,
     bias: Option<Tensor>,
 }
@@ -42,7 +43,8 @@ pub(super) struct Packed {
 #[derive(Debug)]
 enum Weight {
     Plain(Tensor),
-    Packed(Tensor),
+    /// For images of these sizes.
+    Packed(Tensor, Vec<i64>),
 }
 
 impl Packed {
@@ -75,16 +77,15 @@ impl Packed {
     fn convolve(&self, images: &Tensor, sum: *const C_tensor, relu: bool) -> Option<Tensor> {
         let ConvShape { padding, stride, groups, .. } = self.shape;
         let mut weight = self.weight.borrow_mut();
-        if let (Weight::Plain(plain), &[_, _, _, _]) = (&*weight, images.size().as_slice()) {
-            let sizes = images.size();
+        let sizes = images.size();
+        if sizes.len() == 4 && !weight.fits(&sizes) {
+            let plain = weight.plain();
             // SAFETY: a live tensor and four numbers; the result is a new tensor or null.
             let packed =
                 unsafe { owned(shim::rsic_conv_pack(plain.as_ptr(), padding, stride, groups, sizes.as_ptr())) };
-            if let Some(packed) = packed {
-                *weight = Weight::Packed(packed);
-            }
+            *weight = packed.map_or(Weight::Plain(plain), |packed| Weight::Packed(packed, sizes));
         }
-        let (Weight::Plain(tensor) | Weight::Packed(tensor)) = &*weight;
+        let (Weight::Plain(tensor) | Weight::Packed(tensor, _)) = &*weight;
         let (weight, bias) = (tensor.as_ptr(), self.bias.as_ref().map_or(std::ptr::null(), Tensor::as_ptr));
         // SAFETY: all point to live tensors or are null where that is allowed; the result is a new tensor or null.
         unsafe { owned(shim::rsic_conv(sum, images.as_ptr(), weight, bias, padding, stride, groups, relu)) }
@@ -95,8 +96,13 @@ impl Weight {
     fn plain(&self) -> Tensor {
         match self {
             Self::Plain(weight) => weight.shallow_clone(),
-            Self::Packed(weight) => weight.to_dense(None, false),
+            Self::Packed(weight, _) => weight.to_dense(None, false),
         }
+    }
+
+    /// Whether it is laid out for images of these sizes.
+    fn fits(&self, sizes: &[i64]) -> bool {
+        matches!(self, Self::Packed(_, laid_out_for) if laid_out_for == sizes)
     }
 }
 

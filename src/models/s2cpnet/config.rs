@@ -4,7 +4,7 @@ use super::S2cpNet;
 use crate::config::Checks;
 use crate::data::masks::MaskRules;
 use crate::data::nouns::NounRules;
-use crate::models::{Captioner, Inputs, ModelSettings, Surroundings};
+use crate::models::{Captioner, Inputs, ModelSettings, NounSearch, Surroundings};
 use serde::{Deserialize, Serialize};
 use tch::nn;
 
@@ -225,6 +225,12 @@ impl ModelSettings for Config {
 
     fn nouns(&self) -> Option<&NounRules> {
         self.nouns.then_some(&self.noun_words)
+    }
+
+    /// In the published program only the first row of each step goes on: its test of the first step reads the counter
+    /// of the caption's steps, which stands still meanwhile.
+    fn noun_search(&self) -> Option<NounSearch> {
+        self.nouns().map(|rules| NounSearch { steps: rules.max + 1, best_only: self.author() })
     }
 
     fn check(&self, around: &Surroundings, checks: &mut Checks) {

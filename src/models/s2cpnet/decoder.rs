@@ -28,7 +28,8 @@ enum Join {
     /// norms.
     ///
     /// Deviation: the paper draws a linear layer where the published program has the feed-forward network, which is
-    /// here; and the inner norms are those of the outer sums, as in the program.
+    /// here; the inner norms are those of the outer sums, as in the program; and F_word, which the paper does not
+    /// explain, is `s`, the words after they looked back.
     Gated { residual: bool },
 }
 

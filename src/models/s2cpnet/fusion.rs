@@ -8,6 +8,9 @@ use tch::nn::{self, Module, ModuleT};
 use tch::{Kind, Tensor};
 
 /// A residual block of convolutions and the norm after it: how the outputs of one unit join those of the units before.
+///
+/// Deviation: the paper has a 3x3 convolution with batch normalisation; the bottleneck of 1x1 convolutions around it,
+/// the residual sum and the layer norm are the program's, also in the preset `paper`.
 #[derive(Debug)]
 struct Aggregation {
     convs: [nn::Conv2D; 3],
@@ -46,6 +49,9 @@ impl Aggregation {
 }
 
 /// Enhancement, projection, positions and fusion.
+///
+/// Deviation: the paper gives the image view 2048 channels and the mask view 512; both are projected to one width here,
+/// as in the program, for the fusion adds them.
 #[derive(Debug)]
 pub struct Encoder {
     semantic: Option<Semantic>,

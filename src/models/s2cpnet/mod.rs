@@ -5,6 +5,9 @@
 //! it never uses are left out.
 //!
 //! What the program does otherwise than the text is a switch of [`Config`]; [`Preset`] sets them all.
+//!
+//! Deviation: an image goes through encoder and fusion once for all captions of it in a batch, where the program does
+//! so for each (`train.share_images`), and once for the searches of words and nouns.
 
 mod config;
 mod decoder;

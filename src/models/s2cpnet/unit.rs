@@ -18,6 +18,9 @@ enum Gates {
 
 /// Attention to a view or within one, and a feed-forward network: one set of weights for every use in the unit.
 ///
+/// Deviation: the paper draws attention, feed-forward network and norms for either view; their weights are tied here,
+/// as in the program, also in the preset `paper`.
+///
 /// Views that go through it in the same way do so as one batch, and a view is projected once, however many others look
 /// at it or it at them.
 #[derive(Debug)]
