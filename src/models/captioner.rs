@@ -41,6 +41,20 @@ pub trait Captioner {
         None
     }
 
+    /// The attributes that the decoder is given of every image, `[I, A]`, each one of a half or more; `None` for models
+    /// without attributes.
+    fn sampled_attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        let _ = features;
+        None
+    }
+
+    /// The model as a captioner of images whose attributes are known, `[I, A]` of 0 and 1, in the order of the images
+    /// that it is started with: a diagnostic of what better attributes would be worth. `None` for models without.
+    fn given_attributes(&self, attributes: Tensor) -> Option<Box<dyn Captioner + '_>> {
+        let _ = attributes;
+        None
+    }
+
     /// How well a model's attributes agree with those of the captions, over batches that hold these; `None` for models
     /// without attributes.
     fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
