@@ -48,10 +48,9 @@ pub trait Captioner {
         None
     }
 
-    /// The model as a captioner of images whose attributes are known, `[I, A]` of 0 and 1, in the order of the images
-    /// that it is started with: a diagnostic of what better attributes would be worth. `None` for models without.
-    fn given_attributes(&self, attributes: Tensor) -> Option<Box<dyn Captioner + '_>> {
-        let _ = attributes;
+    /// The model as a captioner of images whose attributes are known: `[I, A]` of 0 and 1, a further tensor behind the
+    /// features. A diagnostic of what better attributes would be worth. `None` for models without attributes.
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
         None
     }
 

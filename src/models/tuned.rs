@@ -127,8 +127,8 @@ impl Captioner for Tuned {
         tch::no_grad(|| self.inner.sampled_attributes(&self.look(features, false)))
     }
 
-    fn given_attributes(&self, attributes: Tensor) -> Option<Box<dyn Captioner + '_>> {
-        Some(Box::new(Through { encoders: self, inner: self.inner.given_attributes(attributes)? }))
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
+        Some(Box::new(Through { encoders: self, inner: self.inner.told_attributes()? }))
     }
 
     fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {

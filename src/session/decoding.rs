@@ -251,13 +251,14 @@ impl Session {
             DecodeMethod::Comparison => bail!("the attributes of the references need decode.method=greedy or beam"),
         };
         let attributes = self.attributes.as_ref().context("the model has no attributes that it could be given")?;
+        let model = self.model.told_attributes().context("the model takes no attributes")?;
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
             let entries = batch.iter().filter_map(|&image| self.dataset.images.get(image));
             let given: Vec<Vec<f32>> = entries.map(|image| attributes.of_image(image)).collect();
-            let model = self.model.given_attributes(Tensor::from_slice2(&given).to_device(self.device));
-            let model = model.context("the model takes no attributes")?;
-            decoded.extend(first(search(&*model, &self.vocabulary, &self.looked_at(batch)?, decode, width)?));
+            let mut features = self.looked_at(batch)?;
+            features.push(Tensor::from_slice2(&given).to_device(self.device));
+            decoded.extend(first(search(&*model, &self.vocabulary, &features, decode, width)?));
         }
         Ok(decoded)
     }

@@ -340,8 +340,8 @@ impl Captioner for Jtts {
         Some(self.semantics.as_ref()?.sampling.sample(&self.attributes(features)?))
     }
 
-    fn given_attributes(&self, attributes: Tensor) -> Option<Box<dyn Captioner + '_>> {
-        self.semantics.as_ref().map(|_| Box::new(Given { model: self, attributes }) as Box<dyn Captioner>)
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
+        self.semantics.as_ref().map(|_| Box::new(Told(self)) as Box<dyn Captioner>)
     }
 
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
@@ -349,23 +349,23 @@ impl Captioner for Jtts {
     }
 }
 
-/// The model told the attributes, `[I, A]`.
-struct Given<'a> {
-    model: &'a Jtts,
-    attributes: Tensor,
-}
+/// The model told the attributes, `[I, A]` behind the features.
+struct Told<'a>(&'a Jtts);
 
-impl Captioner for Given<'_> {
+impl Captioner for Told<'_> {
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
-        Captioner::losses(self.model, batch, train)
+        Captioner::losses(self.0, batch, train)
     }
 
     fn start(&self, features: &[Tensor]) -> State {
-        self.model.start_with(features, Some(&self.attributes))
+        match features.split_last() {
+            Some((attributes, features)) => self.0.start_with(features, Some(attributes)),
+            None => self.0.start(features),
+        }
     }
 
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
-        self.model.step(tokens, state)
+        self.0.step(tokens, state)
     }
 }
 
@@ -498,14 +498,17 @@ mod tests {
         let features = batch().features;
         let start = Tensor::from_slice(&[START, START]);
         let first = |model: &dyn Captioner| model.step(&start, &mut model.start(&features));
-        let given = |attributes: Tensor| first(&*joint.given_attributes(attributes).unwrap());
+        let given = |attributes: Tensor| {
+            let told = joint.told_attributes().unwrap();
+            told.step(&start, &mut told.start(&[features[0].shallow_clone(), attributes]))
+        };
         let sampled = joint.sampled_attributes(&features).unwrap();
         let same = (given(sampled.shallow_clone()) - first(&joint)).abs().max().double_value(&[]);
         assert!(same < 1e-6, "{same}");
         let one = Tensor::from_slice2(&[[0f32, 0.0, 1.0, 0.0, 0.0]; 2]);
         assert!((given(one) - first(&joint)).abs().max().double_value(&[]) > 1e-4);
         assert!(given(sampled.zeros_like()).isfinite().all().int64_value(&[]) == 1, "an image without attributes");
-        assert!(model(&small(Source::None)).1.given_attributes(sampled).is_none());
+        assert!(model(&small(Source::None)).1.told_attributes().is_none());
     }
 
     #[test]
