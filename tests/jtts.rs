@@ -46,6 +46,10 @@ fn run(place: &Path, arguments: &[&str]) -> String {
     succeeds(&rsic(place, arguments))
 }
 
+fn predictions_of(place: &Path, name: &str) -> usize {
+    fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap().lines().count()
+}
+
 const FIRST_STAGE: &str = "first_stage={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
                         early_stop: {metric: attribute_f1}}";
 
@@ -102,6 +106,16 @@ fn every_variant_of_table_v_trains_and_captions() {
         tensors.into_iter().find(|(name, _)| name == "classifier.fc1.weight").unwrap().1
     };
     assert_eq!(classifier("sg_s/first_stage/checkpoints/best"), classifier("sg_s/checkpoints/best"));
+    // The attributes of the references in place of the sampled ones: a diagnostic beside the run's own result.
+    let result = fs::read(place.join("full/result.json")).unwrap();
+    let printed = run(place, &["eval", "full", "--oracle-attributes"]);
+    assert!(printed.contains("beam 3, true attributes"), "{printed}");
+    let told = fs::read_to_string(place.join("full/predictions/test-beam-3-true-attributes.jsonl")).unwrap();
+    assert_eq!(told.lines().count(), predictions_of(place, "full"));
+    assert_eq!(fs::read(place.join("full/result.json")).unwrap(), result);
+    let refused = rsic(place, &["eval", "b", "--oracle-attributes"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no attributes"));
     let missing = rsic(place, &["train", "small.yaml", "model.jtts.attributes=separate", "--output", "never"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("first_stage"));
@@ -148,6 +162,7 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading_by_every_way(
         let fields: Vec<&str> = printed.split('\t').collect();
         assert_eq!(fields.len(), 3, "{printed}");
         assert_eq!(fields[1], line["caption"].as_str().unwrap());
+        assert!(fields[2].contains('*'), "one attribute at least is sampled: {printed}");
     }
     let jsonl = run(place, &[&arguments[..], &["-f", "jsonl"]].concat());
     for line in jsonl.lines() {
@@ -157,6 +172,7 @@ fn it_learns_eight_images_by_heart_and_says_the_same_after_loading_by_every_way(
         assert_eq!(attention.len(), words + 1);
         assert_eq!(attention[0]["weights"].as_array().unwrap().len(), 2, "a map of 64 pixels is 2x2");
         let likeliest = line["attributes"][0][1].as_f64().unwrap();
+        assert_eq!(line["sampled"][0], line["attributes"][0][0], "the likeliest is sampled");
         assert!(likeliest > 0.0 && likeliest <= 1.0, "{likeliest}");
     }
 }
@@ -233,7 +249,7 @@ fn the_experiments_have_the_settings_of_the_paper() {
         let file = format!("experiments/jtts/{dataset}.yaml");
         let experiment = rsic::experiment::load(Path::new(&file), &[]).unwrap().experiment;
         let model = experiment.model.get::<Config>().unwrap_or_else(|| panic!("{file} is of another model"));
-        assert_eq!(*model, Config { words: Rules { above, tagger: None }, ..Config::default() });
+        assert_eq!(*model, Config { words: Rules { above, ..Rules::default() }, ..Config::default() });
         let train = &experiment.train;
         assert_eq!((train.examples, train.batch_size, train.epochs), (Examples::Images, 10, 30));
         assert_eq!((train.optimizer.kind, train.optimizer.lr, train.clip_value), (OptimizerKind::Radam, 5e-4, None));
@@ -316,7 +332,7 @@ fn real_datasets_have_attributes_within_the_known_bounds() {
         }
         let config = DataConfig { captions: file.into(), ..DataConfig::of_folder(root) };
         let dataset = Dataset::load_captions(&config).unwrap();
-        let build = |tagger| Attributes::build(&dataset, &Rules { above, tagger }).unwrap();
+        let build = |tagger| Attributes::build(&dataset, &Rules { above, tagger, ..Rules::default() }).unwrap();
         let own = build(None);
         let theirs = build(Some(shared.join("nltk")));
         let both = own.words().iter().filter(|word| theirs.words().contains(word)).count();

@@ -62,6 +62,20 @@ fn every_form_of_a_table_is_as_recorded() {
     }
 }
 
+/// `V --rows NS` with DenseNet and Table II's row of DenseNet are one run.
+#[test]
+fn a_row_measured_with_another_encoder_names_the_published_row_of_that_encoder() {
+    let mut setting = setting();
+    setting.args.tables = vec!["experiments/fe_lws/table_V.yaml".into()];
+    setting.args.rows = vec!["DC=1 NS".into(), "DC=2 SS".into()];
+    setting.args.encoder = vec!["densenet169=random".into()];
+    let (_, printed) = setting.reproduce(&mut Fake::default()).unwrap();
+    let notes: Vec<&str> = printed.lines().filter(|line| line.contains("published with the same encoder")).collect();
+    assert_eq!(notes.len(), 1, "there is no row of SS with DenseNet: {printed}");
+    assert!(notes[0].contains("fe_lws table II, DenseNet") && notes[0].contains("CIDEr"), "{}", notes[0]);
+    assert!(printed.contains("CIDEr by seed 1, 2, 3: greedy "), "{printed}");
+}
+
 #[test]
 fn a_table_without_published_numbers_prints_measured_ones_alone() {
     let mut setting = setting();

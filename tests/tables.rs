@@ -92,6 +92,7 @@ fn a_table_is_found_by_number_or_path_and_only_once() {
 #[test]
 fn names_that_mean_nothing_are_refused_with_what_there_is() {
     assert!(asked(&["XIII"], &[]).unwrap_err().contains("fe_lws has I, II, III, IV"));
+    assert!(asked(&["XIII"], &[]).unwrap_err().contains("is a human study"));
     assert!(asked(&["V"], &["rsicd"]).unwrap_err().contains("it is on: ucm"));
     assert!(asked(&["no/such.yaml"], &[]).unwrap_err().contains("no/such.yaml"));
     let error = find(Path::new("experiments"), &["nobody".into()], &["I".into()], &[]).unwrap_err();

@@ -238,6 +238,19 @@ fn frozen_parts_stay_and_the_rest_learns() {
     assert!(error.contains("train.parts.0.prefix is 'gru.2'") && error.contains("did you mean 'gru."), "{error}");
 }
 
+#[test]
+fn the_weights_of_a_stack_may_have_a_rate_of_their_own() {
+    let _alone = alone();
+    let spread = |lr_scale: f64| {
+        let (folder, model) = (tempfile::tempdir().unwrap(), model(0.0));
+        let theta = PartConfig { prefix: "theta".into(), lr_scale, freeze: false, decay: true, clip_value: None };
+        train(folder.path(), &TrainConfig { parts: vec![theta], ..config(1) }, &model, &[0.1], false).unwrap();
+        let (_, theta) = weights(&model.0).into_iter().find(|(name, _)| name == "theta").unwrap();
+        theta.into_iter().map(f32::abs).fold(0.0, f32::max)
+    };
+    assert!(spread(100.0) > 20.0 * spread(1.0));
+}
+
 /// Names of a run's checkpoints, those kept aside while one is replaced left out.
 fn checkpoints(run: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(run.join("checkpoints")).unwrap();

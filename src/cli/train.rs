@@ -42,6 +42,9 @@ pub struct EvalArgs {
     /// Split to caption and score: train, val or test.
     #[arg(long, default_value = "test")]
     pub split: String,
+    /// Give the decoder the attributes of the references in place of those it predicts: what better ones would be worth.
+    #[arg(long)]
+    pub oracle_attributes: bool,
     /// Output folder for captions and scores (default: the run folder).
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -61,7 +64,8 @@ pub struct CaptionArgs {
     /// Output format, one line per image.
     #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
     pub format: CaptionFormat,
-    /// Include each image's predicted attributes with their probabilities and, in jsonl, the attention of each word.
+    /// Include each image's predicted attributes with their probabilities, those that the decoder is given marked by *,
+    /// and, in jsonl, the attention of each word.
     #[arg(long)]
     pub attributes: bool,
     /// Include the nouns that the model predicts of each image (jsonl has them anyway).

@@ -29,6 +29,13 @@ pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
     let output = args.output.clone().unwrap_or_else(|| args.run.clone());
     let decode = session.experiment.decode.clone();
+    if args.oracle_attributes {
+        // A diagnostic: no result of the run.
+        let result = session.evaluate_with_true_attributes(split, &decode)?;
+        let label = format!("{}, true attributes", decode.label());
+        write(&session, &result, (split, &label), &output, None)?;
+        return Ok(ExitStatus::Success);
+    }
     let state = if args.output.is_none() { finished(&args.run)? } else { None };
     evaluate_and_write(&session, split, &decode, &output, state.as_ref().map(|state| (state, args.run.as_path())))?;
     Ok(ExitStatus::Success)
@@ -54,14 +61,27 @@ pub(super) fn evaluate_and_write(
     run: Option<(&TrainState, &Path)>,
 ) -> Result<()> {
     let result = session.evaluate(split, decode)?;
-    let state = run.map(|(state, _)| state);
-    let stem = format!("{split}-{}", decode.label().replace([' ', ',', '='], "-").replace("--", "-"));
+    if let (Split::Test, Some((state, run))) = (split, run) {
+        record::add_decoding(session, state, run, record::decoding(session, decode, &result)?)?;
+    }
+    write(session, &result, (split, &decode.label()), folder, run.map(|(state, _)| state))
+}
+
+/// Writes captions and scores of a split decoded in the way of that label, and prints the scores.
+fn write(
+    session: &Session,
+    result: &SplitEvaluation,
+    (split, label): (Split, &str),
+    folder: &Path,
+    state: Option<&TrainState>,
+) -> Result<()> {
+    let stem = format!("{split}-{}", label.replace([' ', ',', '='], "-").replace("--", "-"));
     let captions = folder.join("predictions").join(format!("{stem}.jsonl"));
-    write_captions(session, &result, &captions)?;
+    write_captions(session, result, &captions)?;
     let scores = folder.join("predictions").join(format!("{stem}.scores.json"));
     let summary = json!({
         "split": split.name(),
-        "decoding": decode.label(),
+        "decoding": label,
         "images": result.images.len(),
         "unfinished": result.unfinished,
         "seconds": result.seconds,
@@ -72,11 +92,8 @@ pub(super) fn evaluate_and_write(
         "epochs": state.map(|s| s.epoch),
     });
     crate::util::fs::write_atomic(&scores, &serde_json::to_vec_pretty(&summary)?)?;
-    if let (Split::Test, Some((state, run))) = (split, run) {
-        record::add_decoding(session, state, run, record::decoding(session, decode, &result)?)?;
-    }
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), decode.label())?;
+    writeln!(out, "{} {split}, {} images, {}", session.dataset.name, result.images.len(), label)?;
     let mut scores = result.evaluation.corpus.clone();
     scores.0.extend(result.attributes.iter().flat_map(|attributes| attributes.0.clone()));
     print_scores(&mut out, &scores)?;

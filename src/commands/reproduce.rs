@@ -6,6 +6,7 @@ use crate::cli::{GlobalArgs, ReproduceArgs};
 use crate::experiment::{self, Experiment};
 use crate::experiments::encoders::Sources;
 use crate::experiments::plan::{Load, Options, Plan, PlannedRun, PlannedTable};
+use crate::experiments::published::published_row;
 use crate::experiments::runner::{Executed, Runner, execute};
 use crate::experiments::{Comparison, catalog, reported};
 use crate::report::html::{self, Curves, Details, Page, Shown};
@@ -52,7 +53,9 @@ pub fn reproduce(
     refuse_if_nothing_can_run(&plan)?;
     let executed = execute(&plan, runner);
     for (index, planned) in plan.tables.iter().enumerate() {
-        let comparison = Comparison::new(&plan, planned, &executed, &args.overrides);
+        let mut comparison = Comparison::new(&plan, planned, &executed, &args.overrides);
+        let same = |run: &PlannedRun| published_row(&run.experiment, &args.experiments, load);
+        comparison.add_rows_of_same_encoder(&plan, planned, &same)?;
         if index > 0 {
             writeln!(out)?;
         }

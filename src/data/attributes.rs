@@ -14,16 +14,26 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// A noun or adjective is an attribute where the training captions hold it more often than this.
+    /// A noun or adjective is an attribute where the counted captions hold it more often than this.
     pub above: usize,
+    /// Splits whose captions are counted.
+    ///
+    /// Deviation: the paper does not say; counting all splits lets words of the test captions choose attributes.
+    #[serde(skip_serializing_if = "is_train")]
+    pub splits: Vec<Split>,
     /// Folder with the JSON tables of NLTK's `averaged_perceptron_tagger_eng`; our own small tables where absent.
     pub tagger: Option<PathBuf>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { above: 100, tagger: None }
+        Self { above: 100, splits: vec![Split::Train], tagger: None }
     }
+}
+
+/// What is so by default is not written, so that experiments keep their identity.
+fn is_train(splits: &[Split]) -> bool {
+    splits == [Split::Train]
 }
 
 /// The attribute words: by falling count, equal counts alphabetically.
@@ -51,7 +61,7 @@ impl Attributes {
             None => Tagger::builtin()?,
         };
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for image in dataset.images.iter().filter(|image| image.split == Split::Train) {
+        for image in dataset.images.iter().filter(|image| rules.splits.contains(&image.split)) {
             for caption in &image.captions {
                 for (word, tag) in caption.words.iter().zip(tagger.tag(&caption.words)) {
                     if tag.is_noun() || tag.is_adjective() {
@@ -64,7 +74,7 @@ impl Attributes {
         kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         if kept.is_empty() {
             bail!(
-                "no noun or adjective occurs more than {} times in the training captions of '{}'; lower the threshold",
+                "no noun or adjective occurs more than {} times in the counted captions of '{}'; lower the threshold",
                 rules.above,
                 dataset.name
             );
@@ -166,16 +176,21 @@ mod tests {
 
     #[test]
     fn nouns_and_adjectives_above_the_threshold_are_counted_in_training_captions_alone() {
-        let attributes = Attributes::build(&dataset(), &Rules { above: 1, tagger: None }).unwrap();
+        let attributes = Attributes::build(&dataset(), &Rules { above: 1, ..Rules::default() }).unwrap();
         assert_eq!(attributes.words(), ["many", "building", "trees"]);
         assert_eq!(attributes.counts(), [3, 2, 2]);
-        let error = Attributes::build(&dataset(), &Rules { above: 9, tagger: None }).unwrap_err().to_string();
+        let error = Attributes::build(&dataset(), &Rules { above: 9, ..Rules::default() }).unwrap_err().to_string();
         assert!(error.contains("more than 9 times"), "{error}");
+        let all = Rules { above: 1, splits: vec![Split::Train, Split::Test], tagger: None };
+        assert_eq!(
+            Attributes::build(&dataset(), &all).unwrap().words(),
+            ["trees", "building", "many", "river", "white"]
+        );
     }
 
     #[test]
     fn an_image_has_the_attributes_of_any_of_its_captions() {
-        let attributes = Attributes::build(&dataset(), &Rules { above: 1, tagger: None }).unwrap();
+        let attributes = Attributes::build(&dataset(), &Rules { above: 1, ..Rules::default() }).unwrap();
         assert_eq!(attributes.of_image(&dataset().images[1]), [1.0, 1.0, 0.0]);
         assert_eq!(attributes.of_image(&dataset().images[2]), [0.0, 0.0, 1.0]);
     }
@@ -184,7 +199,7 @@ mod tests {
     fn they_come_back_from_their_file_and_a_damaged_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("attributes.json");
-        let attributes = Attributes::build(&dataset(), &Rules { above: 0, tagger: None }).unwrap();
+        let attributes = Attributes::build(&dataset(), &Rules { above: 0, ..Rules::default() }).unwrap();
         attributes.save(&path).unwrap();
         assert_eq!(Attributes::load(&path).unwrap(), attributes);
         for bad in ["{", r#"{"words": ["a", "a"], "counts": [1, 1]}"#, r#"{"words": [], "counts": []}"#] {

@@ -4,7 +4,6 @@
 use crate::decode::{ComparisonConfig, ComparisonPool};
 use crate::eval::{MetricSet, References, Scores};
 use anyhow::{Context, Result};
-use tch::{Device, Kind, Tensor};
 
 /// A caption in the running, with its log-probability.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,44 +12,12 @@ pub struct Candidate {
     pub log_prob: f64,
 }
 
-/// For each query image its `count` most similar of the known images, nearest first.
-///
-/// Features are one tensor per encoder, `[Q, D]` and `[T, D]`, or grids `[.., C, H, W]`, of which the mean is taken.
-/// Each encoder's vector is scaled to length one and the vectors are concatenated; nearness is the Euclidean distance,
-/// whose order is that of the scalar product here.
-pub fn nearest_images(queries: &[Tensor], known: &[Tensor], count: usize) -> Vec<Vec<usize>> {
-    let fuse = |features: &[Tensor]| {
-        let unit: Vec<Tensor> = features
-            .iter()
-            .map(|f| {
-                let float = f.to_kind(Kind::Float);
-                let flat = if f.dim() == 4 { float.mean_dim([2i64, 3].as_slice(), false, None) } else { float };
-                let norm = flat.norm_scalaropt_dim(2, [1i64].as_slice(), true).clamp_min(1e-12);
-                flat / norm
-            })
-            .collect();
-        Tensor::cat(&unit, 1)
-    };
-    tch::no_grad(|| {
-        let likeness = fuse(queries).matmul(&fuse(known).tr()).to_device(Device::Cpu).contiguous();
-        let columns = likeness.size()[1] as usize;
-        let mut values = vec![0f32; likeness.numel()];
-        let length = values.len();
-        likeness.copy_data(&mut values, length);
-        values
-            .chunks(columns.max(1))
-            .map(|row| {
-                let mut order: Vec<usize> = (0..row.len()).collect();
-                order.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
-                order.truncate(count);
-                order
-            })
-            .collect()
-    })
-}
+/// Scores closer than this are equal: the epsilons of BLEU, which keep its quotients defined, let perfect candidates of
+/// several lengths differ by 1e-10.
+const EQUAL: f64 = 1e-8;
 
 /// Which candidate of each image wins: the greatest mean of BLEU-2, METEOR and ROUGE-L against the captions of the
-/// image's neighbours (indices into `references`), ties by log-probability.
+/// image's neighbours (indices into `references`); where scores are equal, the likelier one.
 pub fn choose(
     candidates: &[Vec<Candidate>],
     neighbours: &[Vec<usize>],
@@ -61,6 +28,7 @@ pub fn choose(
     for (candidates, neighbours) in candidates.iter().zip(neighbours) {
         for candidate in candidates {
             match config.pool {
+                ComparisonPool::Union if neighbours.is_empty() => {}
                 ComparisonPool::Union => items.push((candidate.caption.clone(), neighbours.clone())),
                 ComparisonPool::PerImage => {
                     items.extend(neighbours.iter().map(|&image| (candidate.caption.clone(), vec![image])));
@@ -72,14 +40,16 @@ pub fn choose(
     let mut likeness = scores.iter().map(comparison_score);
     let mut chosen = Vec::with_capacity(candidates.len());
     for (candidates, neighbours) in candidates.iter().zip(neighbours) {
-        let scores_each = if config.pool == ComparisonPool::Union { 1 } else { neighbours.len() };
+        let scores_each = if config.pool == ComparisonPool::Union { neighbours.len().min(1) } else { neighbours.len() };
         let mut ranked = Vec::with_capacity(candidates.len());
         for (index, candidate) in candidates.iter().enumerate() {
             let sum = likeness.by_ref().take(scores_each).sum::<Result<f64>>()?;
             ranked.push((sum / scores_each.max(1) as f64, candidate.log_prob, index));
         }
-        let best = ranked.into_iter().max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(b.2.cmp(&a.2)));
-        chosen.push(best.context("an image has no candidate caption")?.2);
+        let greatest = ranked.iter().map(|ranked| ranked.0).fold(f64::NEG_INFINITY, f64::max);
+        let equal = ranked.into_iter().filter(|(score, ..)| greatest - score <= EQUAL);
+        let likeliest = equal.max_by(|a, b| a.1.total_cmp(&b.1).then(b.2.cmp(&a.2)));
+        chosen.push(likeliest.context("an image has no candidate caption")?.2);
     }
     Ok(chosen)
 }
@@ -96,15 +66,6 @@ fn comparison_score(scores: &Scores) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn neighbours_are_nearest_by_direction_of_each_encoder() {
-        let tensor = |rows: &[[f32; 2]]| Tensor::from_slice2(rows);
-        let known = [tensor(&[[1.0, 0.0], [0.0, 5.0], [3.0, 3.0]]), tensor(&[[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])];
-        let queries = [tensor(&[[0.0, 2.0]]), tensor(&[[0.0, 9.0]])];
-        assert_eq!(nearest_images(&queries, &known, 2), [[1, 2]]);
-        assert_eq!(nearest_images(&queries, &known, 9), [[1, 2, 0]]);
-    }
 
     #[test]
     fn the_candidate_that_reads_like_the_neighbours_wins_and_ties_go_to_the_likelier() {
@@ -124,6 +85,35 @@ mod tests {
             let config = ComparisonConfig { pool, ..ComparisonConfig::default() };
             let chosen = choose(&candidates, &[vec![0, 2], vec![1]], &references, &config).unwrap();
             assert_eq!(chosen, [1, 1]);
+        }
+    }
+
+    /// Both are captions of the neighbour word by word; BLEU's epsilons alone tell them apart.
+    #[test]
+    fn perfect_candidates_of_unequal_length_are_equal_and_the_likelier_one_wins() {
+        let (short, long) = ("a river runs here", "a wide river runs through the green forest here");
+        let references = References::new(&[vec![short.to_owned(), long.to_owned()]]).with_resources(None);
+        let score = |caption: &str| {
+            comparison_score(&references.score_sentence(caption, &[0], MetricSet::SENTENCE).unwrap()).unwrap()
+        };
+        let apart = (score(short) - score(long)).abs();
+        assert!(apart > 0.0 && apart < EQUAL, "{apart:e}");
+        let candidate = |caption: &str, log_prob| Candidate { caption: caption.into(), log_prob };
+        for (of_short, of_long, wins) in [(-1.0, -2.0, 0), (-2.0, -1.0, 1)] {
+            let candidates = [vec![candidate(short, of_short), candidate(long, of_long)]];
+            let chosen = choose(&candidates, &[vec![0]], &references, &ComparisonConfig::default()).unwrap();
+            assert_eq!(chosen, [wins]);
+        }
+    }
+
+    #[test]
+    fn without_neighbours_the_likeliest_candidate_wins() {
+        let references = References::new(&[vec!["a b c d".to_owned()]]).with_resources(None);
+        let candidates = ["x", "a b c d"].into_iter().zip([-1.0, -2.0]);
+        let candidates = [candidates.map(|(c, log_prob)| Candidate { caption: c.into(), log_prob }).collect()];
+        for pool in [ComparisonPool::PerImage, ComparisonPool::Union] {
+            let config = ComparisonConfig { pool, ..ComparisonConfig::default() };
+            assert_eq!(choose(&candidates, &[Vec::new()], &references, &config).unwrap(), [0]);
         }
     }
 

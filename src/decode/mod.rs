@@ -2,6 +2,7 @@
 
 pub mod beam;
 pub mod comparison;
+pub mod neighbours;
 mod settings;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};

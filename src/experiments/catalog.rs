@@ -103,6 +103,13 @@ fn by_name(all: &[(String, Vec<Found>)], name: &str) -> Result<Vec<Found>> {
             names.retain(|name| seen.insert(name.clone()));
             format!("{paper} has {}", names.join(", "))
         });
+        if wanted == "xiii" && all.iter().any(|(paper, _)| paper == "fe_lws") {
+            bail!(
+                "table XIII of fe_lws is a human study (people judged captions related, partially related or \
+                 unrelated), which no program regenerates; {}",
+                valid.collect::<Vec<_>>().join("; ")
+            );
+        }
         bail!("there is no table '{name}'; {}", valid.collect::<Vec<_>>().join("; "));
     }
     Ok(matching)

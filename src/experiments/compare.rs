@@ -1,10 +1,12 @@
 //! A table with measured numbers beside the published ones.
 
 use super::plan::{Plan, PlannedRow, PlannedRun, PlannedTable};
+use super::published::PublishedRow;
 use super::runner::Executed;
 use crate::data::TextField;
 use crate::decode::DecodeConfig;
 use crate::runs::result::{DecodingResult, EncoderUsed, RunResult};
+use anyhow::Result;
 
 /// One table, compared: what every form of output prints.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,6 +158,35 @@ impl Comparison {
         }
     }
 
+    /// Says below the rows that were measured with other encoders than the paper's what the paper has for those: the
+    /// published row of the same settings, where one of its tables has such. `find` looks for it.
+    pub fn add_rows_of_same_encoder(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedTable,
+        find: &dyn Fn(&PlannedRun) -> Result<Option<PublishedRow>>,
+    ) -> Result<()> {
+        for (row, place) in self.rows.iter_mut().zip(&planned.rows) {
+            let Some(run) = place.run.and_then(|index| plan.runs.get(index)) else { continue };
+            let used: Vec<&str> = run.experiment.encoders.iter().map(|encoder| encoder.name.as_str()).collect();
+            if row.measured.is_empty() || used == place.asked {
+                continue;
+            }
+            let Some(same) = find(run)?.filter(|found| found.differences.is_empty()) else { continue };
+            let numbers = self.columns.iter().filter_map(|column| {
+                same.numbers.get(column).copied().flatten().map(|value| format!("{column} {value:.4}"))
+            });
+            let numbers: Vec<String> = numbers.collect();
+            let text = format!("published with the same encoder: {}: {}", same.name, numbers.join(", "));
+            let place = self.footnotes.iter().position(|known| *known == text).unwrap_or(self.footnotes.len());
+            if place == self.footnotes.len() {
+                self.footnotes.push(text);
+            }
+            row.measured.iter_mut().for_each(|measured| measured.footnotes.push(place));
+        }
+        Ok(())
+    }
+
     /// `fe_lws table XI (ucm): Comparison with other methods`; of runs that are no table's, the title alone.
     pub fn heading(&self) -> String {
         if self.table.is_empty() {
@@ -272,6 +303,7 @@ impl<'a> View<'a> {
             let total = count + result.images.len();
             marks.push(footnotes.add(format!("seed {seed}: {count} of {total} images could not be used")));
         }
+        marks.extend(by_seed(&place.decodings, &results, columns).map(|text| footnotes.add(text)));
         let rows = place.decodings.iter().map(|decode| measured_row(decode, &results, columns, &used, &marks));
         rows.filter(|row| row.seeds > 0).collect()
     }
@@ -359,6 +391,22 @@ impl<'a> View<'a> {
         }
         records
     }
+}
+
+/// What each seed came to by each decoding, in one metric: `CIDEr by seed 1, 2: greedy 3.396, 3.568; ...`. `None` of one
+/// seed.
+fn by_seed(decodings: &[DecodeConfig], results: &[&RunResult], columns: &[String]) -> Option<String> {
+    let column = columns.iter().find(|column| *column == "CIDEr").or(columns.last())?;
+    let of = |decode: &DecodeConfig| {
+        let score = |result: &&RunResult| {
+            let value = result.decoding(decode).and_then(|decoding| decoding.scores.get(column));
+            value.map_or_else(|| "-".into(), |value| format!("{value:.4}"))
+        };
+        format!("{} {}", decode.label(), results.iter().map(score).collect::<Vec<_>>().join(", "))
+    };
+    let seeds: Vec<String> = results.iter().map(|result| result.seed.to_string()).collect();
+    let values: Vec<String> = decodings.iter().map(of).collect();
+    (results.len() > 1).then(|| format!("{column} by seed {}: {}", seeds.join(", "), values.join("; ")))
 }
 
 pub(super) fn measured_row(

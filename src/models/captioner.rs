@@ -48,6 +48,19 @@ pub trait Captioner {
         None
     }
 
+    /// The attributes that the decoder is given of every image, `[I, A]`, each one of a half or more; `None` for models
+    /// without attributes.
+    fn sampled_attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        let _ = features;
+        None
+    }
+
+    /// The model as a captioner of images whose attributes are known: `[I, A]` of 0 and 1, a further tensor behind the
+    /// features. A diagnostic of what better attributes would be worth. `None` for models without attributes.
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
+        None
+    }
+
     /// How well a model's attributes agree with those of the captions, over batches that hold these; `None` for models
     /// without attributes.
     fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {

@@ -5,6 +5,9 @@
 //!
 //! Deviation: the captions are not expanded into one training pair per prefix; the GRUs are causal, so one pass over a
 //! caption gives the same terms of the loss (merge models are usually trained on prefixes).
+//!
+//! Deviation: the paper names neither initialisers nor Adam's epsilon: both are PyTorch's here (uniform within
+//! `1/sqrt(inputs)`, 1e-8), where Keras would have Glorot's uniform, orthogonal recurrent weights and 1e-7.
 
 use super::layers::{Gru, dropout, linear};
 use super::losses::{Backward, Losses, Splices};
@@ -74,7 +77,8 @@ impl StackedGrus {
             .map(|i| Gru::new(&(path / "gru" / i), if i == 0 { config.embedding as i64 } else { hidden }, hidden))
             .collect();
         // Deviation: the paper states 0 <= W <= 1 and sum_i W_i = 1 but not how that is kept; a softmax over the
-        // GRUs of free parameters keeps it exactly.
+        // GRUs of free parameters keeps it exactly. At the rate of all else they hardly leave equality: a part of its
+        // own, `train.parts=[{prefix: theta, lr_scale: 100}]`, moves them.
         let theta = match config.stack {
             Stack::Gws => Some(path.var("theta", &[count, 1], nn::Init::Const(0.0))),
             Stack::Lws => Some(path.var("theta", &[count, hidden], nn::Init::Const(0.0))),

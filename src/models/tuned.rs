@@ -135,6 +135,14 @@ impl Captioner for Tuned {
         tch::no_grad(|| self.inner.attributes(&self.look(features, false)))
     }
 
+    fn sampled_attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        tch::no_grad(|| self.inner.sampled_attributes(&self.look(features, false)))
+    }
+
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
+        Some(Box::new(Through { encoders: self, inner: self.inner.told_attributes()? }))
+    }
+
     fn attribute_scores(&self, batches: &mut dyn Iterator<Item = Result<Batch>>) -> Result<Option<Scores>> {
         self.inner.attribute_scores(&mut batches.map(|batch| Ok(self.seen(&batch?))))
     }

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Explanation {
     /// Attribute words and their probabilities, the likeliest first; equal ones in the order of the attributes.
     pub attributes: Vec<(String, f64)>,
+    /// Those of them that the decoder was given, in the same order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sampled: Vec<String>,
     pub attention: Vec<Look>,
     /// Where each layer of the model's image encoder looked: weights of the grid, row by row from the top.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -26,6 +29,11 @@ impl Explanation {
     /// Whether the model has nothing to show.
     pub fn is_empty(&self) -> bool {
         self.attributes.is_empty() && self.attention.is_empty() && self.encoder.is_empty()
+    }
+
+    /// Whether the decoder was given an attribute.
+    pub fn is_sampled(&self, word: &str) -> bool {
+        self.sampled.iter().any(|sampled| sampled == word)
     }
 
     /// The attributes of a probability of one half or more.

@@ -3,12 +3,14 @@
 use super::{Session, Trained};
 use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
+use crate::decode::neighbours::Gallery;
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
 use crate::decode::{DecodeConfig, DecodeMethod, Unfinished};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::{Captioner, NounSearch};
 use crate::runtime::guard::halving_images;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tch::Tensor;
 
@@ -134,6 +136,81 @@ impl Trained {
     }
 }
 
+/// A way to decode images, with what it needs of the dataset.
+struct Search<'a> {
+    session: &'a Session,
+    decode: &'a DecodeConfig,
+    comparison: Option<Comparison>,
+}
+
+/// The training images, by which candidates are compared.
+struct Comparison {
+    gallery: Gallery,
+    /// Of the gallery's images.
+    references: References,
+    /// Place in the gallery by place in the dataset.
+    places: BTreeMap<usize, usize>,
+}
+
+impl<'a> Search<'a> {
+    fn new(session: &'a Session, decode: &'a DecodeConfig) -> Result<Self> {
+        let compares = decode.method == DecodeMethod::Comparison;
+        Ok(Self { session, decode, comparison: compares.then(|| Comparison::new(session)).transpose()? })
+    }
+
+    /// Captions of images given their features, one tensor per encoder; `images`: their places in the dataset, where
+    /// they have any.
+    fn decode(&self, features: &[Tensor], images: &[usize]) -> Result<Vec<Decoded>> {
+        let Self { session, decode, .. } = self;
+        let search = |width: usize| search(&*session.model, &session.vocabulary, features, decode, width);
+        let Some(comparison) = &self.comparison else {
+            return Ok(first(search(if decode.method == DecodeMethod::Greedy { 1 } else { decode.beam })?));
+        };
+        let mut candidates = search(decode.beam)?;
+        if decode.comparison.greedy {
+            for (candidates, greedy) in candidates.iter_mut().zip(search(1)?) {
+                let new = greedy.into_iter().filter(|g| candidates.iter().all(|c| c.caption != g.caption));
+                let new: Vec<Candidate> = new.collect();
+                candidates.extend(new);
+            }
+        }
+        comparison.choose(features, images, candidates, decode)
+    }
+}
+
+impl Comparison {
+    /// Training images whose features are read at a time.
+    const BATCH: usize = 256;
+
+    fn new(session: &Session) -> Result<Self> {
+        let train = session.split(Split::Train);
+        if train.is_empty() {
+            bail!("comparison-based beam search needs training images; use decode.method=beam");
+        }
+        let gallery = Gallery::new(&train, Self::BATCH, |images| session.looked_at(images))?;
+        let references = session.references(&train);
+        Ok(Self { gallery, references, places: train.into_iter().zip(0..).collect() })
+    }
+
+    fn choose(
+        &self,
+        features: &[Tensor],
+        images: &[usize],
+        candidates: Vec<Vec<Candidate>>,
+        decode: &DecodeConfig,
+    ) -> Result<Vec<Decoded>> {
+        // A training image would find its own captions.
+        let own: Vec<Option<usize>> = images.iter().map(|image| self.places.get(image).copied()).collect();
+        let neighbours = self.gallery.nearest(features, &own, decode.comparison.neighbours);
+        let chosen = comparison::choose(&candidates, &neighbours, &self.references, &decode.comparison)?;
+        let pick = |(candidates, index): (Vec<Candidate>, usize)| {
+            let best = candidates.get(index).context("an image has no candidate caption")?.clone();
+            Ok(Decoded { caption: best.caption, log_prob: best.log_prob, candidates, nouns: Vec::new() })
+        };
+        candidates.into_iter().zip(chosen).map(pick).collect()
+    }
+}
+
 impl Session {
     /// Images that are scored in validation and their captions: greedy ones where the beam is 1.
     pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<(Vec<usize>, Vec<String>)> {
@@ -147,11 +224,12 @@ impl Session {
 
     /// Captions of images of the dataset.
     pub fn decode(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
-        let mut features = Vec::with_capacity(images.len().div_ceil(decode.batch_size.max(1)));
+        let search = Search::new(self, decode)?;
+        let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
-            features.push(self.looked_at(batch)?);
+            decoded.extend(search.decode(&self.looked_at(batch)?, batch)?);
         }
-        self.decode_features(&features, decode)
+        Ok(decoded)
     }
 
     /// What the model sees of some images of the dataset.
@@ -177,48 +255,12 @@ impl Session {
 
     /// Captions of any images given their features in batches, one tensor per encoder.
     pub fn decode_features(&self, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
-        let search = |width: usize| -> Result<Vec<Vec<Candidate>>> {
-            let found = batches.iter().map(|batch| search(&*self.model, &self.vocabulary, batch, decode, width));
-            Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
-        };
-        match decode.method {
-            DecodeMethod::Greedy => Ok(first(search(1)?)),
-            DecodeMethod::Beam => Ok(first(search(decode.beam)?)),
-            DecodeMethod::Comparison => {
-                let mut candidates = search(decode.beam)?;
-                if decode.comparison.greedy {
-                    for (candidates, greedy) in candidates.iter_mut().zip(search(1)?) {
-                        let new = greedy.into_iter().filter(|g| candidates.iter().all(|c| c.caption != g.caption));
-                        let new: Vec<Candidate> = new.collect();
-                        candidates.extend(new);
-                    }
-                }
-                self.compare(batches, candidates, decode)
-            }
+        let search = Search::new(self, decode)?;
+        let mut decoded = Vec::new();
+        for batch in batches {
+            decoded.extend(search.decode(batch, &[])?);
         }
-    }
-
-    fn compare(
-        &self,
-        batches: &[Vec<Tensor>],
-        candidates: Vec<Vec<Candidate>>,
-        decode: &DecodeConfig,
-    ) -> Result<Vec<Decoded>> {
-        let train = self.split(Split::Train);
-        if train.is_empty() {
-            bail!("comparison-based beam search needs training images; use decode.method=beam");
-        }
-        let known = (0..self.features.encoders()).map(|e| self.features.rows(e, &train)).collect::<Result<Vec<_>>>()?;
-        let neighbours: Vec<Vec<usize>> = batches
-            .iter()
-            .flat_map(|batch| comparison::nearest_images(batch, &known, decode.comparison.neighbours))
-            .collect();
-        let chosen = comparison::choose(&candidates, &neighbours, &self.references(&train), &decode.comparison)?;
-        let pick = |(candidates, index): (Vec<Candidate>, usize)| {
-            let best = candidates[index].clone();
-            Decoded { caption: best.caption, log_prob: best.log_prob, candidates, nouns: Vec::new() }
-        };
-        Ok(candidates.into_iter().zip(chosen).map(pick).collect())
+        Ok(decoded)
     }
 
     /// Scores captions with ids in place of words: no stems, synonyms or paraphrases in METEOR, and `<unk>` matches
@@ -236,14 +278,43 @@ impl Session {
         Ok(references.score_tokenized(&captions, MetricSet::ALL)?.corpus)
     }
 
+    /// [`Self::decode_with_nouns`] where the decoder is told the attributes of the references.
+    fn decode_with_true_attributes(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+        let width = match decode.method {
+            DecodeMethod::Greedy => 1,
+            DecodeMethod::Beam => decode.beam,
+            DecodeMethod::Comparison => bail!("the attributes of the references need decode.method=greedy or beam"),
+        };
+        let attributes = self.attributes.as_ref().context("the model has no attributes that it could be given")?;
+        let model = self.model.told_attributes().context("the model takes no attributes")?;
+        let mut decoded = Vec::with_capacity(images.len());
+        for batch in images.chunks(decode.batch_size.max(1)) {
+            let entries = batch.iter().filter_map(|&image| self.dataset.images.get(image));
+            let given: Vec<Vec<f32>> = entries.map(|image| attributes.of_image(image)).collect();
+            let mut features = self.looked_at(batch)?;
+            features.push(Tensor::from_slice2(&given).to_device(self.device));
+            decoded.extend(first(search(&*model, &self.vocabulary, &features, decode, width)?));
+        }
+        Ok(decoded)
+    }
+
     /// Captions and scores a split.
     pub fn evaluate(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
+        self.evaluate_by(split, &|images| self.decode_with_nouns(images, decode))
+    }
+
+    /// [`Self::evaluate`] where the decoder is told the attributes of the references: a diagnostic.
+    pub fn evaluate_with_true_attributes(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
+        self.evaluate_by(split, &|images| self.decode_with_true_attributes(images, decode))
+    }
+
+    fn evaluate_by(&self, split: Split, decode: &dyn Fn(&[usize]) -> Result<Vec<Decoded>>) -> Result<SplitEvaluation> {
         let images = self.split(split);
         if images.is_empty() {
             bail!("'{}' has no usable images in split '{split}'", self.dataset.name);
         }
         let started = Instant::now();
-        let decoded = self.decode_with_nouns(&images, decode)?;
+        let decoded = decode(&images)?;
         let seconds = started.elapsed().as_secs_f64();
         let scored = scored(&decoded);
         let unfinished = images.len() - scored.len();

@@ -19,16 +19,20 @@ fn explain(
 ) -> Explanation {
     tch::no_grad(|| {
         let probabilities = model.attributes(features).map_or_else(Vec::new, |p| numbers(&p));
-        let words = attributes.map_or(&[][..], Attributes::words).iter();
-        let mut likely: Vec<(String, f64)> = words.cloned().zip(probabilities.into_iter().map(f64::from)).collect();
+        let words = attributes.map_or(&[][..], Attributes::words);
+        let mut likely: Vec<(String, f64)> =
+            words.iter().cloned().zip(probabilities.into_iter().map(f64::from)).collect();
         likely.sort_by(|a, b| b.1.total_cmp(&a.1)); // stable
+        let given = model.sampled_attributes(features).map_or_else(Vec::new, |sampled| numbers(&sampled));
+        let given: Vec<&String> = words.iter().zip(given).filter(|(_, s)| *s >= 0.5).map(|(word, _)| word).collect();
+        let sampled = likely.iter().map(|(word, _)| word).filter(|word| given.contains(word)).cloned().collect();
         let words: Vec<&str> = caption.split_whitespace().collect();
         let tokens: Vec<i64> = words.iter().map(|word| vocabulary.id(word)).collect();
         let looks = model.attention(features, &tokens).map_or_else(Vec::new, |weights| maps(&weights));
         let said = words.into_iter().chain(["<end>"]);
         let attention = said.zip(looks).map(|(word, weights)| Look { word: word.to_owned(), weights }).collect();
         let encoder = model.encoder_attention(features).map_or_else(Vec::new, |weights| maps(&weights));
-        Explanation { attributes: likely, attention, encoder }
+        Explanation { attributes: likely, sampled, attention, encoder }
     })
 }
 

@@ -35,8 +35,9 @@ pub(super) fn record(path: &Path, decoded: &Decoded, why: &Explanation, args: &C
         record.push(decoded.log_prob.to_string());
     }
     if args.attributes || (csv && args.nouns) {
-        let word = |(word, probability): &(String, f64)| format!("{word} {probability:.2}");
-        record.push(why.likely_attributes().map(word).collect::<Vec<_>>().join(", "));
+        let mark = |word: &str| if why.is_sampled(word) { "*" } else { "" };
+        let shown = why.attributes.iter().filter(|(word, probability)| *probability >= 0.5 || why.is_sampled(word));
+        record.push(shown.map(|(word, p)| format!("{word} {p:.2}{}", mark(word))).collect::<Vec<_>>().join(", "));
     }
     if args.nouns {
         record.push(decoded.nouns.join(", "));
@@ -52,6 +53,7 @@ fn json(path: &Path, decoded: &Decoded, why: Option<&Explanation>) -> Result<Str
     });
     if let (Some(why), Some(object)) = (why, value.as_object_mut()) {
         object.insert("attributes".into(), serde_json::to_value(&why.attributes)?);
+        object.insert("sampled".into(), serde_json::to_value(&why.sampled)?);
         object.insert("attention".into(), serde_json::to_value(&why.attention)?);
     }
     if !decoded.nouns.is_empty() {

@@ -52,10 +52,13 @@ pub(super) fn attributes(
         },
         |folder| format!("NLTK's tables in '{}'", folder.display()),
     );
+    let counted = match rules.splits.as_slice() {
+        [Split::Train] => "the training captions".to_owned(),
+        splits => format!("the captions of {}", splits.iter().map(|split| split.name()).collect::<Vec<_>>().join(", ")),
+    };
     writeln!(
         out,
-        "{dataset}: {} attributes: nouns and adjectives that occur more than {} times in the training captions; \
-        {mean:.1} per image",
+        "{dataset}: {} attributes: nouns and adjectives that occur more than {} times in {counted}; {mean:.1} per image",
         attributes.len(),
         rules.above
     )?;

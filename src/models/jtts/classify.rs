@@ -55,13 +55,15 @@ pub(super) fn attribute_scores(
     model: &Jtts,
     batches: &mut dyn Iterator<Item = Result<Batch>>,
 ) -> Result<Option<Scores>> {
-    let Some(semantics) = &model.semantics else { return Ok(None) };
+    if model.semantics.is_none() {
+        return Ok(None);
+    }
     let mut hits = Hits::default();
     for batch in batches {
         let batch = batch?;
         tch::no_grad(|| {
-            if let (Some(probabilities), Some(targets)) = (model.attributes(&batch.features), &batch.attributes) {
-                hits.add(&semantics.sampling.sample(&probabilities), targets);
+            if let (Some(sampled), Some(targets)) = (model.sampled_attributes(&batch.features), &batch.attributes) {
+                hits.add(&sampled, targets);
             }
         });
     }

@@ -23,6 +23,9 @@ pub struct Config {
     /// What Eq. (32) does over the attributes of an image.
     #[serde(skip_serializing_if = "is_default")]
     pub attribute_loss: AttributeLoss,
+    /// What Eq. (33) does over the tokens of a caption.
+    #[serde(skip_serializing_if = "is_default")]
+    pub caption_loss: CaptionLoss,
     /// Weights of the terms of the captioning stage's loss, and from which epochs they count.
     #[serde(skip_serializing_if = "is_default")]
     pub terms: Terms,
@@ -61,6 +64,7 @@ impl Default for Config {
             sampler: Sampler::Mso,
             contrast: true,
             attribute_loss: AttributeLoss::Mean,
+            caption_loss: CaptionLoss::Mean,
             terms: Terms::default(),
             margin: 0.2,
             lambda: 0.5,
@@ -90,6 +94,19 @@ pub enum AttributeLoss {
     /// Their sum.
     ///
     /// Deviation: not the paper's loss, but one by which the sampled attributes are right from the first epochs on.
+    Sum,
+}
+
+/// What becomes of the cross-entropies of a caption's tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptionLoss {
+    /// The mean over all tokens of the batch.
+    ///
+    /// Deviation: Eq. (33) prints a sum; the same group's earlier program takes this mean.
+    #[default]
+    Mean,
+    /// The sum over a caption's tokens, mean over the captions.
     Sum,
 }
 
@@ -224,6 +241,7 @@ impl ModelSettings for Config {
         ] {
             checks.at_least(&path(field), width, 1);
         }
+        checks.at_least(&path("words.splits"), self.words.splits.len(), 1);
         checks.at_least_if_set(&path("grid"), self.grid, 1);
         for (field, value) in [("margin", self.margin), ("lambda", self.lambda), ("beta", self.beta)] {
             checks.above_zero(&path(field), value);

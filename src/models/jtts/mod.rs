@@ -1,14 +1,19 @@
 //! JTTS: attributes and caption trained jointly in two stages, with semantic gates between the LSTMs of an up-down
 //! decoder.
 //!
-//! Paper: Ye, Wang, Gu, Cheng, Ding, Zhao: "A Joint-Training Two-Stage Method for Remote Sensing Image Captioning",
-//! IEEE TGRS 2022; Tables I to IX. No code of it is known. Where the text is silent (optimiser details, dropout, beam),
-//! the settings of the same group's earlier program are taken, which builds on the up-down captioner of
-//! `ImageCaptioning.pytorch`.
+//! Paper: Ye, Wang, Gu, Wang, Wang, Hou, Giunchiglia, Jiao: "A Joint-Training Two-Stage Method for Remote Sensing Image
+//! Captioning", IEEE TGRS 2022; Tables I to IX. No code of it is known. Where the text is silent (optimiser details,
+//! dropout, beam), the settings of the same group's earlier program are taken, which builds on the up-down captioner of
+//! `ImageCaptioning.pytorch`; but not its clamp of every gradient at 0.1, for the paper clips those of the logistic
+//! sampler alone.
 //!
 //! Deviation: Table VIII's numbers of parameters settle what the text leaves open: both LSTMs have 1000 units, words
 //! 100 and attributes 200 numbers, and the mean image vector has a layer of its own (`image_layer`), where the text
 //! takes the mean of the regions' layer.
+//!
+//! Deviation: a ReLU and dropout follow Eq. (2), the image vector's layer and the word embedding, as in that program;
+//! the paper has neither. Words and attributes have an embedding each, where Eqs. (15) and (25) call both `W_e`. `W_o`
+//! of Eq. (30) gives the words of the vocabulary, where the paper prints the number of attributes.
 
 mod blocks;
 mod classify;
@@ -18,7 +23,7 @@ mod recurrence;
 mod sampler;
 
 pub use classify::{ATTRIBUTE_NUMBERS, ATTRIBUTE_SCORES};
-pub use config::{AttributeLoss, Config, Source, Term, Terms};
+pub use config::{AttributeLoss, CaptionLoss, Config, Source, Term, Terms};
 pub use losses::{attribute_cross_entropy, dynamic_contrast};
 pub use sampler::{Sampler, Sampling};
 
@@ -101,6 +106,7 @@ pub struct Jtts {
     output: nn::Linear,
     grid: Option<i64>,
     dropout: f64,
+    caption_loss: CaptionLoss,
 }
 
 impl Jtts {
@@ -152,6 +158,7 @@ impl Jtts {
             output: linear(path / "output", hidden, inputs.vocabulary),
             grid: config.grid.map(|side| side as i64),
             dropout: config.dropout,
+            caption_loss: config.caption_loss,
         }
     }
 
@@ -163,6 +170,11 @@ impl Jtts {
     /// Feature maps, `[I, C, H, W]` an encoder -> what the decoder and the losses need of the images. `train` switches
     /// dropout on, `classify` that of the classifier: one that is not trained evaluates.
     fn encode(&self, features: &[Tensor], train: bool, classify: bool) -> Encoded {
+        self.encode_with(features, train, classify, None)
+    }
+
+    /// [`Self::encode`]; `given`: attributes in place of the sampled ones, `[I, A]`.
+    fn encode_with(&self, features: &[Tensor], train: bool, classify: bool, given: Option<&Tensor>) -> Encoded {
         let pooled = |map: &Tensor| match self.grid {
             Some(side) => map.adaptive_avg_pool2d([side, side]),
             None => map.shallow_clone(),
@@ -181,9 +193,12 @@ impl Jtts {
                 |own| dropout(&own.forward(&mean(&map)).relu(), self.dropout, classify),
             );
             let logits = semantics.classifier.forward(&input, classify);
-            let sampled = semantics.sampling.sample(&logits.sigmoid());
+            let (sampled, least) = match given {
+                None => (semantics.sampling.sample(&logits.sigmoid()), 0.0),
+                Some(given) => (given.shallow_clone(), 1.0), // an image may have none
+            };
             let total = sampled.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
-            let fs = sampled.matmul(&semantics.embedding) / total;
+            let fs = sampled.matmul(&semantics.embedding) / total.clamp_min(least);
             gates.extend(self.decoder.gates.iter().flatten().map(|gate| gate.semantics(&fs)));
             gates.push(semantics.output.semantics(&fs));
             attributes = Some(logits);
@@ -222,6 +237,21 @@ impl Jtts {
         terms
     }
 
+    /// [`Captioner::start`]; `given`: attributes in place of the sampled ones, `[I, A]`.
+    fn start_with(&self, features: &[Tensor], given: Option<&Tensor>) -> State {
+        let Encoded { regions, grid: [height, width], vector, gates, .. } =
+            self.encode_with(features, false, false, given);
+        let images = vector.size()[0];
+        let options = (vector.kind(), vector.device());
+        let zero = || Tensor::zeros([images, self.decoder.hidden], options);
+        let rows = Tensor::arange(images, (Kind::Int64, vector.device()));
+        let weights = Tensor::zeros([images, height, width], options);
+        let mut state = State::new(vec![zero(), zero(), zero(), zero(), rows, weights]);
+        state.shared = vec![self.decoder.attention.regions.forward(&regions), regions, self.of_images(&vector)];
+        state.shared.extend(gates);
+        state
+    }
+
     /// [`Captioner::losses`] by either backward pass of the decoder.
     pub fn losses_by(&self, backward: Backward, batch: &Batch, train: bool) -> Losses {
         Losses::spliced(backward, |splices| self.terms(batch, train, splices))
@@ -243,7 +273,12 @@ impl Jtts {
         };
         let h2 = recurrence::run(&self.decoder, known, &captions.batch_sizes, splices);
         let logits = self.predict(&h2, last.as_ref(), train);
-        let mut terms = vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))];
+        let words = logits.cross_entropy_for_logits(&captions.targets);
+        let words = match self.caption_loss {
+            CaptionLoss::Mean => words,
+            CaptionLoss::Sum => words * (captions.tokens() as f64 / captions.order.len().max(1) as f64),
+        };
+        let mut terms = vec![("cross_entropy", words)];
         if let (true, Some(logits), Some(targets)) = (self.is_joint(), &encoded.attributes, &batch.attributes) {
             terms.extend(self.attribute_losses(logits, targets));
         }
@@ -252,22 +287,13 @@ impl Jtts {
 }
 
 impl Captioner for Jtts {
-    /// Cross-entropy of the words, mean over the tokens; of the attributes; dynamic contrast. Weights: [`Terms`].
+    /// Cross-entropy of the words, by [`CaptionLoss`]; of the attributes; dynamic contrast. Weights: [`Terms`].
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
         self.losses_by(Backward::Own, batch, train)
     }
 
     fn start(&self, features: &[Tensor]) -> State {
-        let Encoded { regions, grid: [height, width], vector, gates, .. } = self.encode(features, false, false);
-        let images = vector.size()[0];
-        let options = (vector.kind(), vector.device());
-        let zero = || Tensor::zeros([images, self.decoder.hidden], options);
-        let rows = Tensor::arange(images, (Kind::Int64, vector.device()));
-        let weights = Tensor::zeros([images, height, width], options);
-        let mut state = State::new(vec![zero(), zero(), zero(), zero(), rows, weights]);
-        state.shared = vec![self.decoder.attention.regions.forward(&regions), regions, self.of_images(&vector)];
-        state.shared.extend(gates);
-        state
+        self.start_with(features, None)
     }
 
     fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
@@ -310,8 +336,36 @@ impl Captioner for Jtts {
         classify::attribute_scores(self, batches)
     }
 
+    fn sampled_attributes(&self, features: &[Tensor]) -> Option<Tensor> {
+        Some(self.semantics.as_ref()?.sampling.sample(&self.attributes(features)?))
+    }
+
+    fn told_attributes(&self) -> Option<Box<dyn Captioner + '_>> {
+        self.semantics.as_ref().map(|_| Box::new(Told(self)) as Box<dyn Captioner>)
+    }
+
     fn attributes(&self, features: &[Tensor]) -> Option<Tensor> {
         self.encode(features, false, false).attributes.map(|logits| logits.sigmoid())
+    }
+}
+
+/// The model told the attributes, `[I, A]` behind the features.
+struct Told<'a>(&'a Jtts);
+
+impl Captioner for Told<'_> {
+    fn losses(&self, batch: &Batch, train: bool) -> Losses {
+        Captioner::losses(self.0, batch, train)
+    }
+
+    fn start(&self, features: &[Tensor]) -> State {
+        match features.split_last() {
+            Some((attributes, features)) => self.0.start_with(features, Some(attributes)),
+            None => self.0.start(features),
+        }
+    }
+
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        self.0.step(tokens, state)
     }
 }
 
@@ -436,6 +490,36 @@ mod tests {
         let frozen = |(name, _): &(String, Tensor)| name.starts_with("classifier.");
         store.variables().into_iter().filter(frozen).for_each(|(_, variable)| drop(variable.set_requires_grad(false)));
         assert_eq!(classifier.forward(&vectors, true), classifier.forward(&vectors, false), "frozen by train.parts");
+    }
+
+    #[test]
+    fn given_attributes_take_the_place_of_the_sampled_ones_and_of_nothing_else() {
+        let (_store, joint) = model(&small(Source::Joint));
+        let features = batch().features;
+        let start = Tensor::from_slice(&[START, START]);
+        let first = |model: &dyn Captioner| model.step(&start, &mut model.start(&features));
+        let given = |attributes: Tensor| {
+            let told = joint.told_attributes().unwrap();
+            told.step(&start, &mut told.start(&[features[0].shallow_clone(), attributes]))
+        };
+        let sampled = joint.sampled_attributes(&features).unwrap();
+        let same = (given(sampled.shallow_clone()) - first(&joint)).abs().max().double_value(&[]);
+        assert!(same < 1e-6, "{same}");
+        let one = Tensor::from_slice2(&[[0f32, 0.0, 1.0, 0.0, 0.0]; 2]);
+        assert!((given(one) - first(&joint)).abs().max().double_value(&[]) > 1e-4);
+        assert!(given(sampled.zeros_like()).isfinite().all().int64_value(&[]) == 1, "an image without attributes");
+        assert!(model(&small(Source::None)).1.told_attributes().is_none());
+    }
+
+    #[test]
+    fn the_summed_caption_loss_is_that_of_a_caption_s_tokens_and_a_mean_over_captions() {
+        let of = |caption_loss| {
+            let (_store, model) = model(&Config { caption_loss, ..small(Source::None) });
+            Captioner::losses(&model, &batch(), false).total().double_value(&[])
+        };
+        // Four captions of 4 + 2 + 3 + 2 tokens.
+        let (mean, sum) = (of(CaptionLoss::Mean), of(CaptionLoss::Sum));
+        assert!((sum - mean * 11.0 / 4.0).abs() < 1e-5, "{sum} {mean}");
     }
 
     #[test]

@@ -57,6 +57,9 @@ fn caption(record: &CaptionRecord, tagger: Option<&Tagger>) -> Value {
     if !record.nouns.is_empty() {
         value["nouns"] = json!(record.nouns);
     }
+    if !record.shown.sampled.is_empty() {
+        value["sampled"] = json!(record.shown.sampled);
+    }
     let attributes = &record.shown.attributes;
     if !attributes.is_empty() {
         let likely = record.shown.likely_attributes().count().clamp(ATTRIBUTES, 2 * ATTRIBUTES);
@@ -129,9 +132,10 @@ mod tests {
         let attributes: Vec<(String, f64)> = (0..20).map(|n| (format!("w{n}"), 0.9 - 0.05 * f64::from(n))).collect();
         let attention = vec![Look { word: "<end>".into(), weights: vec![vec![0.5, 0.5]] }];
         let encoder = vec![vec![vec![0.25], vec![0.75]]];
-        let shown = Explanation { attributes, attention, encoder };
+        let shown = Explanation { attributes, sampled: vec!["w0".into()], attention, encoder };
         let full = caption(&CaptionRecord { nouns: vec!["road".into()], shown, ..plain }, None);
         assert_eq!((&full["nouns"], &full["grid"]), (&json!(["road"]), &json!([1, 2])));
+        assert_eq!(full["sampled"], json!(["w0"]));
         assert_eq!(full["attributes"].as_array().unwrap().len(), 9, "those of one half and more");
         assert_eq!(full["attention"][0], json!({"word": "<end>", "part": "", "weights": "//8="}));
         assert_eq!((&full["encoder_grid"], &full["encoder"]), (&json!([2, 1]), &json!(["Vf8="])));

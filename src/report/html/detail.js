@@ -111,6 +111,8 @@ const detail = (() => {
     text.append(node("h3", "", "References"), references(image.references));
     const withAttributes = captions.find(({ caption }) => caption.attributes);
     if (withAttributes) text.append(node("h3", "", "Attributes"), attributes(withAttributes.caption.attributes));
+    const given = withAttributes && withAttributes.caption.sampled;
+    if (given) text.append(node("div", "hint", `given to the decoder: ${given.join(", ")}`));
     if (page.sources.length > chosen.length) {
       const others = node("details");
       const list = node("dl");

@@ -30,8 +30,7 @@ const gallery = (open) => {
     name.append(node("span", "", image.name), node("b", "", label(caption)));
     text.append(name, captionNode(caption, canvas, false));
     if (against.value !== "") text.append(beside(index, canvas));
-    const likely = caption && caption.attributes ? caption.attributes.filter(([, p]) => p >= 0.5) : [];
-    if (likely.length > 0) text.append(node("div", "hint", `attributes: ${likely.map(([word]) => word).join(", ")}`));
+    if (caption && caption.sampled) text.append(node("div", "hint", `attributes: ${caption.sampled.join(", ")}`));
     if (caption && caption.nouns) text.append(node("div", "hint", `nouns: ${caption.nouns.join(", ")}`));
     text.append(references(image.references));
     made.append(picture, text);
