@@ -205,7 +205,7 @@ fn nothing_to_run_for_want_of_weights_is_one_sentence() {
     let mut setting = setting();
     setting.args.rows = vec!["C-LWS".into()];
     let error = format!("{:#}", setting.reproduce(&mut Fake::default()).unwrap_err());
-    assert!(error.contains("weights/convnext_base_imagenet.safetensors' for convnext_base does not exist"), "{error}");
+    assert!(error.contains("no weights of convnext_base (imagenet) in 'weights'"), "{error}");
     assert!(error.contains("--encoder"), "{error}");
 }
 

@@ -6,6 +6,7 @@ use crate::cli::{FeaturesArgs, GlobalArgs};
 use crate::data::Dataset;
 use crate::data::MissingPolicy;
 use crate::experiment;
+use crate::experiments::encoders::located;
 use crate::features::FeatureProgress;
 use crate::runtime::Interrupt;
 use crate::session::look_at;
@@ -15,7 +16,7 @@ use std::io::{Write, stdout};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
-    let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
+    let experiment = located(experiment::load(&args.config, &args.overrides)?.experiment)?;
     let kind = experiment.model.features();
     let dataset = Dataset::load(&experiment.data)?;
     crate::runtime::set_threads(global.threads)?;

@@ -81,7 +81,7 @@ fn refuse_if_nothing_can_run(plan: &Plan) -> Result<()> {
     let done = |run: &PlannedRun| run.seeds.iter().any(|seed| run.seed_folder(*seed).join(result::FILE).exists());
     match plan.runs.first() {
         Some(first) if plan.runs.iter().all(|run| !run.missing.is_empty() && !done(run)) => bail!(
-            "no row can be run: {}; give the weights with --weights DIR or --weights NAME=FILE, or use another encoder \
+            "no row can be run: {}; give other files with --weights DIR or --weights NAME=FILE, or use another encoder \
             with --encoder NAME=FILE",
             first.missing.join("; ")
         ),

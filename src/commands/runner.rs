@@ -2,6 +2,7 @@
 
 use super::train::train_in;
 use crate::data::Split;
+use crate::experiments::encoders::located;
 use crate::experiments::runner::{Request, RunOutcome, Runner};
 use crate::runs::RunFolder;
 use crate::runs::result::RunResult;
@@ -19,9 +20,9 @@ pub(super) struct Trainer {
 
 impl Runner for Trainer {
     fn run(&mut self, request: &Request) -> Result<RunOutcome> {
-        let folder = RunFolder::open(request.folder, request.experiment, true, false)?;
+        let experiment = located(request.experiment.clone())?;
+        let folder = RunFolder::open(request.folder, &experiment, true, false)?;
         let _log = crate::util::logging::attach_run(request.folder)?;
-        let experiment = request.experiment.clone();
         let (session, state, outcome) =
             train_in(experiment, &folder, self.device, &self.interrupt, &ProcessGroup::solo())?;
         if outcome == train::Outcome::Interrupted {

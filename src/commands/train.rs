@@ -5,6 +5,7 @@ use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, TrainArgs};
 use crate::data::Split;
 use crate::experiment::{self, Experiment};
+use crate::experiments::encoders::located;
 use crate::runs::RunFolder;
 use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt};
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
-    let experiment = experiment::load(&args.config, &args.overrides)?.experiment;
+    let experiment = located(experiment::load(&args.config, &args.overrides)?.experiment)?;
     let launch = Launch::from_env()?;
     let device = launch.device(&global.device)?;
     runtime::set_threads(global.threads.or(launch.threads()))?;

@@ -64,7 +64,7 @@ fn encoders(experiment: &Experiment, checks: &mut Checks) {
         checks
             .require(!encoder.name.is_empty(), &path("name"), || "empty (expected an encoder such as resnet50)".into());
         checks.require(!encoder.weights.is_empty(), &path("weights"), || {
-            "empty (expected a weight file, or 'random')".into()
+            "empty (expected a training such as imagenet, a weight file, or 'random')".into()
         });
         if let Some(tune) = &encoder.tune {
             checks.require(!tune.stages.is_empty(), &path("tune.stages"), || {

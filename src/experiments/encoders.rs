@@ -1,13 +1,16 @@
 //! Which weight file each encoder of a table's row gets, and what to do where the paper's are not at hand.
 
+use crate::experiment::Experiment;
 use crate::models::encoders::EncoderConfig;
-use crate::util::walk;
-use anyhow::{Context, Result, bail};
+use crate::weights;
+use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// `weights` of an encoder with seeded random weights: no file is needed.
 pub const RANDOM: &str = "random";
+/// Where weights lie that are not given.
+const FOLDER: &str = "weights";
 
 /// Where encoder weights come from: the options `--weights` and `--encoder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// `weights`: `DIR` or `NAME=FILE`, repeatable, `weights/` where no folder is given; `encoders`: `NAME` or
+    /// `weights`: `DIR` or `NAME=FILE`, repeatable, `weights/` being the last folder in any case; `encoders`: `NAME` or
     /// `NAME=FILE`, which every row then uses.
     pub fn new(weights: &[String], encoders: &[String]) -> Result<Self> {
         let mut sources = Self { folders: Vec::new(), files: BTreeMap::new(), substitute: Vec::new() };
@@ -32,8 +35,8 @@ impl Sources {
                 _ => bail!("--weights '{value}' is neither a folder nor NAME=FILE"),
             }
         }
-        if sources.folders.is_empty() {
-            sources.folders.push("weights".into());
+        if !sources.folders.iter().any(|folder| folder == Path::new(FOLDER)) {
+            sources.folders.push(FOLDER.into());
         }
         for value in encoders {
             let name = match value.split_once('=') {
@@ -77,10 +80,13 @@ impl Sources {
         let mut encoders = Vec::new();
         for name in names {
             let configured = base.iter().find(|encoder| encoder.name == name);
-            let weights = self.weights(name, configured)?;
-            if weights != RANDOM && !Path::new(&weights).is_file() {
-                missing.push(format!("weight file '{weights}' for {name} does not exist"));
-            }
+            let weights = match self.weights(name, configured)? {
+                Ok(weights) => weights,
+                Err(Missing { said, stands_for }) => {
+                    missing.push(said);
+                    stands_for
+                }
+            };
             let image_size = configured.or(base.first()).map_or(224, |encoder| encoder.image_size);
             // Stages have other names in another encoder: a substitute stays frozen.
             let tune = configured.and_then(|encoder| encoder.tune.clone());
@@ -93,61 +99,52 @@ impl Sources {
     }
 
     /// `NAME=FILE` wins, then a file that the experiment names and that exists, then the folders.
-    fn weights(&self, name: &str, configured: Option<&EncoderConfig>) -> Result<String> {
+    fn weights(&self, name: &str, configured: Option<&EncoderConfig>) -> Result<Result<String, Missing>> {
         if let Some(file) = self.files.get(name) {
-            return Ok(file.clone());
+            return Ok(Ok(file.clone()));
         }
-        if let Some(encoder) = configured
-            && (encoder.weights == RANDOM || Path::new(&encoder.weights).is_file())
-        {
-            return Ok(encoder.weights.clone());
+        let asked = configured.map_or(weights::IMAGENET, |encoder| encoder.weights.as_str());
+        if asked == RANDOM || Path::new(asked).is_file() {
+            return Ok(Ok(asked.to_owned()));
         }
-        // A file of another name than the usual one holds other weights, which the usual ones cannot stand in for.
-        let special = configured.and_then(|encoder| Path::new(&encoder.weights).file_name()).filter(|file| {
-            let usual = [format!("{name}_imagenet.safetensors"), format!("{name}.safetensors")];
-            !usual.iter().any(|usual| file.to_string_lossy() == *usual)
-        });
-        if let Some(file) = special {
+        let training =
+            if weights::is_training(asked) { Some(asked.to_owned()) } else { weights::training_of(name, asked) };
+        let Some(training) = training else {
+            // A file of another name than the usual ones holds other weights, which those cannot stand in for.
+            let file = Path::new(asked).file_name().unwrap_or_default();
             let found = self.folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
-            let first = self.folders.first().cloned().unwrap_or_default();
-            return Ok(found.unwrap_or_else(|| first.join(file)).to_string_lossy().into_owned());
-        }
-        for folder in &self.folders {
-            if let Some(file) = search(folder, name)? {
-                return Ok(file.to_string_lossy().into_owned());
-            }
-        }
-        let folder = self.folders.first().cloned().unwrap_or_default();
-        Ok(folder.join(format!("{name}_imagenet.safetensors")).to_string_lossy().into_owned())
+            let said = || format!("weight file '{asked}' for {name} does not exist");
+            return Ok(found
+                .map(|path| path.to_string_lossy().into_owned())
+                .ok_or_else(|| Missing { said: said(), stands_for: asked.to_owned() }));
+        };
+        let found = weights::locate(name, &training, &self.folders)?.map(|path| path.to_string_lossy().into_owned());
+        Ok(found.ok_or_else(|| Missing {
+            said: weights::missing(name, &training, &self.folders),
+            stands_for: format!("{FOLDER}/{name}_{training}.safetensors"),
+        }))
     }
 }
 
-/// `NAME.safetensors`, or the one file `NAME_*`, `NAME-*` or `NAME.*` with that ending.
-fn search(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
-    for exact in [format!("{name}_imagenet.safetensors"), format!("{name}.safetensors")] {
-        let path = folder.join(exact);
-        if path.is_file() {
-            return Ok(Some(path));
+/// Weights that are not at hand.
+struct Missing {
+    /// One sentence.
+    said: String,
+    /// What a run with them is told by.
+    stands_for: String,
+}
+
+/// The experiment with a file for each encoder of which it names the training: for a run outside a table. An error for
+/// the first one without.
+pub fn located(mut experiment: Experiment) -> Result<Experiment> {
+    let sources = Sources::new(&[], &[])?;
+    for encoder in &mut experiment.encoders {
+        if encoder.weights != RANDOM && weights::is_training(&encoder.weights) {
+            let found = sources.weights(&encoder.name, Some(encoder))?;
+            encoder.weights = found.map_err(|missing| anyhow!(missing.said))?;
         }
     }
-    if !folder.is_dir() {
-        return Ok(None);
-    }
-    let mut files = walk::entries(folder).with_context(|| format!("cannot read the folder '{}'", folder.display()))?;
-    files.retain(|path| {
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let begins = file.strip_prefix(name).is_some_and(|rest| rest.starts_with(['_', '-', '.']));
-        begins && file.ends_with(".safetensors")
-    });
-    match files.as_slice() {
-        [] => Ok(None),
-        [file] => Ok(Some(file.clone())),
-        [first, second, ..] => bail!(
-            "'{}' and '{}' both match {name}; select one with --weights {name}=FILE",
-            first.display(),
-            second.display()
-        ),
-    }
+    Ok(experiment)
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ impl Executed {
 pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
     let mut executed = Executed::default();
     let mut hashes = BTreeMap::new();
+    let mut without_weights: BTreeMap<String, usize> = BTreeMap::new();
     let total: usize = plan.runs.iter().map(|run| run.seeds.len()).sum();
     let jobs =
         plan.runs.iter().enumerate().flat_map(|(index, run)| run.seeds.iter().map(move |seed| (index, run, *seed)));
@@ -94,7 +95,11 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
             }
             Err(error) => {
                 let reason = format!("{error:#}");
-                tracing::error!("run {number} of {total}: {shown} failed: {reason}");
+                if run.missing.is_empty() {
+                    tracing::error!("run {number} of {total}: {shown} failed: {reason}");
+                } else {
+                    *without_weights.entry(reason.clone()).or_default() += 1;
+                }
                 // A note for whoever looks into the folder; a folder that cannot be written is the very fault reported.
                 if run.missing.is_empty()
                     && let Err(error) = write_atomic(&folder.join(FAILURE_FILE), format!("{reason}\n").as_bytes())
@@ -104,6 +109,9 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
                 executed.failures.insert((index, seed), reason);
             }
         }
+    }
+    for (reason, count) in without_weights {
+        tracing::error!("{count} of {total} runs cannot be made: {reason}");
     }
     executed
 }

@@ -13,6 +13,7 @@ use crate::models::FeatureKind;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
 use crate::util::fs::{sha256, sha256_file};
+use crate::weights::not_finite;
 use anyhow::{Context, Result, bail};
 use pixels::Pixels;
 use rayon::prelude::*;
@@ -298,6 +299,16 @@ fn content(image: &Path) -> Result<ImageHash> {
     Ok(Sha256::digest(bytes).into())
 }
 
+/// What there is to say against the numbers of a row of little-endian f32.
+fn fault_of(row: &[u8], shape: &[i64], image: &str) -> Option<String> {
+    let (values, _) = row.as_chunks::<4>();
+    if values.iter().all(|value| f32::from_le_bytes(*value).is_finite()) {
+        return None;
+    }
+    let tensor = Tensor::f_from_data_size(row, shape, tch::Kind::Float).ok()?;
+    Some(not_finite(image, &tensor)?.to_string())
+}
+
 /// The features of one encoder to be had.
 struct Job<'a> {
     config: &'a EncoderConfig,
@@ -328,16 +339,43 @@ impl Job<'_> {
                 tracing::info!("another process is writing '{}'; waiting for it", path.display());
             })?;
             rows = store::read(&path, &key, &wanted)?; // the other process may have done the work
-            let absent = self.absent(rows.as_ref(), &hashes, failures);
-            if !absent.is_empty() {
-                new = self.extract(&mut writer, &absent, &hashes, failures, progress)?;
+            let mut absent = self.absent(rows.as_ref(), &hashes, failures);
+            while !absent.is_empty() {
+                // Behind a damaged header there are rows, which one new row brings back.
+                let mends = writer.mends();
+                absent.truncate(if mends { 1 } else { absent.len() });
+                new += self.extract(&mut writer, &absent, &hashes, failures, progress)?;
                 rows = store::read(&path, &key, &wanted)?;
+                absent = if mends { self.absent(rows.as_ref(), &hashes, failures) } else { Vec::new() };
             }
             writer.finish()?;
+        }
+        if let Some(rows) = &rows {
+            self.check_finite(rows, &hashes, &path)?;
         }
         let usable = hashes.iter().enumerate().filter(|(place, hash)| hash.is_some() && !failures.contains_key(place));
         let cached = usable.count().saturating_sub(new);
         Ok(Features { counts: Counts { cached, new, failed: 0 }, hashes, rows, resident: None, pixels: None })
+    }
+
+    /// An error for rows that are no numbers: files of earlier versions may hold such, from weights that were none.
+    fn check_finite(&self, rows: &Rows, hashes: &[Option<ImageHash>], path: &Path) -> Result<()> {
+        let mut faults = Vec::new();
+        let mut row = vec![0; store::row_bytes(&rows.shape)];
+        for (image, hash) in self.images.iter().zip(hashes) {
+            let Some(hash) = hash.as_ref().filter(|hash| rows.contains(hash)) else { continue };
+            rows.read(hash, &mut row)?;
+            faults.extend(fault_of(&row, &rows.shape, &image.to_string_lossy()));
+        }
+        match faults.first() {
+            None => Ok(()),
+            Some(first) => bail!(
+                "the features of {} images by '{}' in '{}' are no numbers ({first}); remove that file to compute them again",
+                faults.len(),
+                self.config.name,
+                path.display()
+            ),
+        }
     }
 
     /// Images without a row, one for each content.
@@ -380,6 +418,12 @@ impl Job<'_> {
         };
         extract::run(&encoder, self.kind, *image_size, self.images, places, &change, |batch| {
             done += batch.rows.len() + batch.failed.len();
+            for (place, row) in &batch.rows {
+                let image = self.images.get(*place).map_or_else(String::new, |image| image.display().to_string());
+                if let Some(fault) = fault_of(row, &batch.shape, &image) {
+                    bail!("the encoder '{name}' gives features that are no numbers ({fault}); check its weights");
+                }
+            }
             let mut failed = batch.failed;
             let mut rows = Vec::with_capacity(batch.rows.len());
             for (place, row) in &batch.rows {
@@ -441,6 +485,15 @@ impl Job<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_with_nan_is_told_by_image_count_and_place() {
+        let row: Vec<u8> =
+            [1.0f32, f32::NAN, f32::INFINITY, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let said = fault_of(&row, &[2, 2], "a.png").unwrap();
+        assert!(said.contains("'a.png' has 2 of 4 values that are no finite numbers, the first at [0, 1]"), "{said}");
+        assert_eq!(fault_of(row.get(..4).unwrap(), &[1], "a.png"), None);
+    }
 
     /// Where this fails because decoding or resizing has changed, change [`PIXELS`] too: old rows are stale.
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Layout: 8 bytes of magic, a JSON header padded to [`HEADER`] bytes, then records of equal length: SHA-256 of the
 //! image file (32 bytes), CRC-32 of hash and row (4), zeros (4), the row as little-endian f32. A record that was torn
-//! by a kill or a full disk fails its checksum or is too short, and is never served.
+//! by a kill or a full disk fails its checksum or is too short, and is never served. A damaged header costs no record:
+//! it is written again by whoever appends the next one, who knows the shape of a row.
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,31 @@ struct Header {
     key: Key,
     /// Shape of a row.
     shape: Vec<i64>,
+    /// CRC-32 of key and shape; none in files of earlier versions.
+    #[serde(default)]
+    crc: Option<u32>,
+}
+
+impl Header {
+    fn new(key: &Key, shape: &[i64]) -> Result<Self> {
+        let crc = Some(crc32fast::hash(&serde_json::to_vec(&(key, shape))?));
+        Ok(Self { key: key.clone(), shape: shape.to_vec(), crc })
+    }
+
+    fn is_sound(&self) -> bool {
+        let positive = self.shape.iter().all(|&side| side > 0);
+        positive && (self.crc.is_none() || Self::new(&self.key, &self.shape).is_ok_and(|new| new.crc == self.crc))
+    }
+}
+
+/// What the first bytes of a file say.
+enum Start {
+    /// Rows of the key that is asked for, of this shape.
+    Ours(Vec<i64>),
+    /// Rows of another key.
+    Other,
+    /// Nothing that can be understood.
+    Damaged,
 }
 
 /// The rows of a file, ready to read. They stay on the disk, and what of it is in memory is the system's to keep: the
@@ -77,7 +103,7 @@ fn stride(shape: &[i64]) -> usize {
 }
 
 fn header_bytes(key: &Key, shape: &[i64]) -> Result<Vec<u8>> {
-    let header = serde_json::to_vec(&Header { key: key.clone(), shape: shape.to_vec() })?;
+    let header = serde_json::to_vec(&Header::new(key, shape)?)?;
     let mut bytes = MAGIC.to_vec();
     bytes.extend(header);
     if bytes.len() >= HEADER {
@@ -88,11 +114,14 @@ fn header_bytes(key: &Key, shape: &[i64]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Shape of the rows; `None` where the bytes do not begin with the header of `key`.
-fn read_header(bytes: &[u8], key: &Key) -> Option<Vec<i64>> {
-    let text = bytes.get(..HEADER)?.strip_prefix(MAGIC)?;
-    let header: Header = serde_json::from_slice(text).ok()?;
-    (header.key == *key && header.shape.iter().all(|&side| side > 0)).then_some(header.shape)
+fn read_header(bytes: &[u8], key: &Key) -> Start {
+    let text = bytes.get(..HEADER).and_then(|start| start.strip_prefix(MAGIC));
+    let header = text.and_then(|text| serde_json::from_slice(text).ok()).filter(Header::is_sound);
+    match header {
+        Some(header) if header.key == *key => Start::Ours(header.shape),
+        Some(_) => Start::Other,
+        None => Start::Damaged,
+    }
 }
 
 fn checksum(hash: &[u8], row: &[u8]) -> [u8; 4] {
@@ -115,7 +144,7 @@ pub(super) fn read(path: &Path, key: &Key, wanted: &BTreeSet<ImageHash>) -> Resu
     let mut reader = BufReader::with_capacity(READ_AHEAD, &file);
     let mut start = Vec::new();
     reader.by_ref().take(HEADER as u64).read_to_end(&mut start).with_context(context)?;
-    let Some(shape) = read_header(&start, key) else { return Ok(None) };
+    let Start::Ours(shape) = read_header(&start, key) else { return Ok(None) };
     let places = sound(&mut reader, length, &shape, wanted).with_context(context)?;
     Ok(Some(Rows { file, path: path.to_owned(), shape, places }))
 }
@@ -153,11 +182,13 @@ pub(super) struct Writer {
     path: PathBuf,
     key: Key,
     shape: Option<Vec<i64>>,
+    /// Whether there may be records behind a damaged header.
+    damaged: bool,
 }
 
 impl Writer {
     /// Waits until no other process writes to the file; `waiting` is called once if one does. Cuts off a torn tail, and
-    /// empties a file that is not of `key`.
+    /// empties a file that is of another key than `key`.
     pub(super) fn lock(path: &Path, key: &Key, waiting: impl FnOnce()) -> Result<Self> {
         let context = || format!("cannot write the feature cache '{}'", path.display());
         if let Some(folder) = path.parent() {
@@ -171,17 +202,50 @@ impl Writer {
         }
         let mut start = Vec::new();
         Read::take(&mut file, HEADER as u64).read_to_end(&mut start).with_context(context)?;
-        let shape = read_header(&start, key);
         let length = file.metadata().with_context(context)?.len();
-        let whole = match &shape {
-            Some(shape) => length - (length - HEADER as u64) % stride(shape) as u64,
-            None => 0,
+        let (shape, damaged) = match read_header(&start, key) {
+            Start::Ours(shape) => (Some(shape), false),
+            Start::Other => (None, false),
+            Start::Damaged => (None, length > HEADER as u64),
         };
-        if whole != length {
-            file.set_len(whole).with_context(context)?;
+        let mut writer = Self { file, path: path.to_owned(), key: key.clone(), shape: None, damaged };
+        match shape {
+            _ if damaged => {}
+            Some(shape) => writer.cut(&shape)?,
+            None => writer.file.set_len(0).with_context(context)?,
         }
-        file.seek(SeekFrom::End(0)).with_context(context)?;
-        Ok(Self { file, path: path.to_owned(), key: key.clone(), shape })
+        writer.file.seek(SeekFrom::End(0)).with_context(context)?;
+        Ok(writer)
+    }
+
+    /// Whether the first row that is appended will bring back others, behind a damaged header.
+    pub(super) fn mends(&self) -> bool {
+        self.damaged
+    }
+
+    /// Cuts off a torn tail; from now on rows are of this shape.
+    fn cut(&mut self, shape: &[i64]) -> Result<()> {
+        let context = || format!("cannot write the feature cache '{}'", self.path.display());
+        let length = self.file.metadata().with_context(context)?.len();
+        let torn = length.saturating_sub(HEADER as u64) % stride(shape) as u64;
+        if torn > 0 {
+            self.file.set_len(length - torn).with_context(context)?;
+        }
+        self.shape = Some(shape.to_vec());
+        Ok(())
+    }
+
+    /// Writes a damaged header again.
+    fn mend(&mut self, shape: &[i64]) -> Result<()> {
+        let path = self.path.clone();
+        let context = || format!("cannot write the feature cache '{}'", path.display());
+        let header = header_bytes(&self.key, shape)?;
+        self.file.seek(SeekFrom::Start(0)).with_context(context)?;
+        self.file.write_all(&header).with_context(context)?;
+        self.cut(shape)?;
+        self.file.seek(SeekFrom::End(0)).with_context(context)?;
+        self.damaged = false;
+        Ok(())
     }
 
     /// Appends rows of one shape; all of them, or none and an error.
@@ -190,6 +254,9 @@ impl Writer {
         shape: &[i64],
         rows: impl IntoIterator<Item = (&'a ImageHash, &'a [u8])>,
     ) -> Result<()> {
+        if self.damaged {
+            self.mend(shape)?;
+        }
         let mut bytes = Vec::new();
         match &self.shape {
             None => bytes = header_bytes(&self.key, shape)?,
@@ -294,6 +361,24 @@ mod tests {
             assert_eq!((first(&rows, 1), first(&rows, 3)), (Some(1.0), Some(3.0)));
             let padding = (HEADER + 48 + 36..HEADER + 48 + 40).contains(&place);
             assert_eq!(first(&rows, 2).is_some(), padding, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_header_costs_no_row_but_the_one_that_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        append(&path, &key("a"), &[1, 2, 3]);
+        let whole = fs::read(&path).unwrap();
+        let text = whole[..HEADER].iter().rposition(|&byte| byte == b'}').unwrap();
+        for place in 0..text {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1;
+            fs::write(&path, &bytes).unwrap();
+            assert!(load(&path, &key("a")).unwrap().is_none(), "byte {place}");
+            append(&path, &key("a"), &[4]);
+            let rows = load(&path, &key("a")).unwrap().unwrap();
+            assert_eq!([1, 2, 3, 4].map(|hash| first(&rows, hash)), [1.0, 2.0, 3.0, 4.0].map(Some), "byte {place}");
         }
     }
 

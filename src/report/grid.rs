@@ -2,6 +2,7 @@
 
 use super::format;
 use crate::experiments::compare::{ComparedRow, Comparison, RunRecord, RunState, mark};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a line of the grid holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +105,29 @@ fn row_lines(comparison: &Comparison, row: &ComparedRow) -> Vec<Line> {
     lines
 }
 
+/// Runs that failed alike and are told apart each.
+const ALIKE: usize = 3;
+
+/// One line a run, but one for all where more than [`ALIKE`] failed for the same reason.
+pub fn run_lines(runs: &[RunRecord]) -> Vec<String> {
+    let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
+    for run in runs {
+        if let RunState::Failed(reason) = &run.state {
+            *alike.entry(reason).or_default() += 1;
+        }
+    }
+    alike.retain(|_, count| *count > ALIKE);
+    let mut told = BTreeSet::new();
+    let line = |run: &RunRecord| match &run.state {
+        RunState::Failed(reason) if alike.contains_key(reason.as_str()) => {
+            let count = alike.get(reason.as_str()).copied().unwrap_or_default();
+            told.insert(reason.clone()).then(|| format!("{count} runs failed: {reason}"))
+        }
+        _ => Some(run_text(run)),
+    };
+    runs.iter().filter_map(line).collect()
+}
+
 /// `FE-LWS, seed 1: runs/..., best epoch 45 of 53 by ROUGE_L, cpu, 1 h 02 min`.
 pub fn run_text(run: &RunRecord) -> String {
     let head = format!("{}, seed {}: {}", run.methods.join(" = "), run.seed, run.folder);
@@ -114,5 +138,22 @@ pub fn run_text(run: &RunRecord) -> String {
         ),
         RunState::Failed(reason) => format!("{head}, failed: {reason}"),
         RunState::Absent => format!("{head}, not run"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_hundred_runs_without_weights_are_told_in_one_line() {
+        let run = |seed: u64| RunRecord {
+            methods: vec!["NS".into()],
+            seed,
+            folder: format!("f{seed}"),
+            state: RunState::Failed(if seed == 0 { "odd".into() } else { "no weights".into() }),
+        };
+        let lines = run_lines(&(0..201).map(run).collect::<Vec<_>>());
+        assert_eq!(lines, ["NS, seed 0: f0, failed: odd", "200 runs failed: no weights"]);
     }
 }

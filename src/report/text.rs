@@ -52,8 +52,8 @@ pub fn table(comparison: &Comparison) -> String {
     }
     if !comparison.runs.is_empty() {
         out.push_str("Runs:\n");
-        for run in &comparison.runs {
-            out.push_str(&format!("  {}\n", grid::run_text(run)));
+        for line in grid::run_lines(&comparison.runs) {
+            out.push_str(&format!("  {line}\n"));
         }
     }
     out

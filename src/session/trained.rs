@@ -27,6 +27,7 @@ impl Trained {
     /// where the data lies); what shapes the model cannot change, for its weights would no longer fit.
     pub fn load(path: &Path, overrides: &[String], device: Device) -> Result<Self> {
         let folder = checkpoint::resolve(path)?;
+        let tensors = checkpoint::read_weights(&folder)?; // first, for all files are checked with it
         let experiment = crate::experiment::load(&folder.join(CONFIG), overrides)?.experiment;
         let vocabulary = Vocabulary::load(&folder.join(VOCABULARY))?;
         let attributes = match experiment.model.attributes() {
@@ -38,7 +39,6 @@ impl Trained {
         let store = VarStore::new(device);
         let model = models::assemble(&experiment.model, &experiment.encoders, &store, &inputs, Start::Checkpoint)?;
         let weights = folder.join(WEIGHTS);
-        let tensors = checkpoint::read_weights(&folder)?;
         load_weights(&store, &tensors)
             .with_context(|| format!("weights '{}' do not match the run's config", weights.display()))?;
         Ok(Self { experiment, vocabulary, attributes, device, store, model })

@@ -1,8 +1,10 @@
 //! Checkpoint folders: complete in themselves, never seen half-written, and the one before is kept.
 
 use super::state::TrainState;
-use crate::util::fs::{read_text, write_atomic};
+use crate::util::fs::{read_text, sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use tch::Tensor;
@@ -40,10 +42,18 @@ impl Checkpoint {
             fs::create_dir_all(&staged)?;
             write_tensors(&self.weights, &staged.join(WEIGHTS))?;
             write_tensors(&self.optimizer, &staged.join(OPTIMIZER))?;
-            write_atomic(&staged.join(STATE), &serde_json::to_vec_pretty(&self.state)?)?;
             for companion in companions {
                 write_atomic(&staged.join(companion.name), &companion.content)?;
             }
+            let mut sha256 = BTreeMap::new();
+            for name in [WEIGHTS, OPTIMIZER].into_iter().chain(companions.iter().map(|companion| companion.name)) {
+                sha256.insert(name, sha256_file(&staged.join(name))?);
+            }
+            let mut state = serde_json::to_value(&self.state)?;
+            if let Some(fields) = state.as_object_mut() {
+                fields.insert("sha256".into(), serde_json::to_value(sha256)?);
+            }
+            write_atomic(&staged.join(STATE), &serde_json::to_vec_pretty(&state)?)?;
             replace_folder(&staged, folder)
         };
         write().inspect_err(|_| _ = fs::remove_dir_all(&staged)).with_context(|| {
@@ -51,16 +61,48 @@ impl Checkpoint {
         })
     }
 
-    /// Reads a folder that [`Self::save`] wrote; the error names the file that cannot be read.
+    /// Reads a folder that [`Self::save`] wrote; the error names the file that cannot be read or has changed since.
     pub fn load(folder: &Path) -> Result<Self> {
+        verify(folder)?;
         let state = read_text(&folder.join(STATE))?;
         Ok(Self {
             weights: read_tensors(&folder.join(WEIGHTS))?,
             optimizer: read_tensors(&folder.join(OPTIMIZER))?,
-            state: serde_json::from_str(&state)
-                .with_context(|| format!("'{}' is not a training state", folder.join(STATE).display()))?,
+            state: serde_json::from_str(&state).ok().with_context(|| not_a_state(folder))?,
         })
     }
+}
+
+/// The part of a state that names the other files.
+#[derive(Deserialize)]
+struct Sums {
+    /// SHA-256 by file name; none in checkpoints of earlier versions.
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
+}
+
+/// An error where a file of a checkpoint is not as it was saved, or cannot be read at all.
+pub fn verify(folder: &Path) -> Result<()> {
+    let state = folder.join(STATE);
+    if !state.is_file() {
+        return Ok(()); // a copy of the weights alone serves for captions
+    }
+    let sums: Sums = serde_json::from_str(&read_text(&state)?).ok().with_context(|| not_a_state(folder))?;
+    for (name, expected) in &sums.sha256 {
+        let file = folder.join(Path::new(name).file_name().unwrap_or_default());
+        if file.is_file() && sha256_file(&file)? != *expected {
+            bail!(
+                "'{}' is damaged or was changed after it was saved: its SHA-256 is not the one in {STATE}; restore it \
+                 from a copy",
+                file.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn not_a_state(folder: &Path) -> String {
+    format!("'{}' is not a training state; restore it from a copy", folder.join(STATE).display())
 }
 
 /// Renames an unreadable checkpoint to `<name>.unreadable`, so that the next one saved in its place does not take the
@@ -98,13 +140,15 @@ pub(super) fn share(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot save the checkpoint '{}' (the previous checkpoint is kept)", to.display()))
 }
 
-/// The weights of a checkpoint folder. Where they cannot be read the error names the file, and the checkpoint before
-/// it where there is one.
+/// The weights of a checkpoint folder, all of whose files must be whole. Where one is not the error names it, and the
+/// checkpoint before it where there is one.
 pub fn read_weights(folder: &Path) -> Result<NamedTensors> {
     let before = previous(folder);
-    read_tensors(&folder.join(WEIGHTS)).map_err(|error| match before.join(WEIGHTS).is_file() {
-        true => error.context(format!("use the previous checkpoint '{}' instead", before.display())),
-        false => error,
+    verify(folder).and_then(|()| read_tensors(&folder.join(WEIGHTS))).map_err(|error| {
+        match before.join(WEIGHTS).is_file() {
+            true => error.context(format!("use the previous checkpoint '{}' instead", before.display())),
+            false => error,
+        }
     })
 }
 
@@ -175,7 +219,8 @@ fn read_tensors(path: &Path) -> Result<NamedTensors> {
     if !path.exists() {
         bail!("there is no '{}'", path.display());
     }
-    Tensor::read_safetensors(path).with_context(|| {
+    // LibTorch's words would add nothing but names of its source files.
+    Tensor::read_safetensors(path).ok().with_context(|| {
         format!("cannot read '{}': it is truncated or not a safetensors file; restore it from a copy", path.display())
     })
 }
@@ -207,11 +252,49 @@ mod tests {
         assert_eq!(read_text(&last.join(CONFIG)).unwrap(), "name: x");
         let cut = fs::read(last.join(WEIGHTS)).unwrap();
         fs::write(last.join(WEIGHTS), &cut[..cut.len() / 2]).unwrap();
-        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("truncated"));
+        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("damaged"));
         let offered = format!("{:#}", read_weights(&last).unwrap_err());
-        assert!(offered.contains("last.previous") && offered.contains("truncated"), "{offered}");
+        assert!(offered.contains("last.previous") && offered.contains("damaged"), "{offered}");
+        forget_sums(&last);
+        assert!(format!("{:#}", Checkpoint::load(&last).unwrap_err()).contains("truncated"));
         assert_eq!(weight(&Checkpoint::load(&previous(&last)).unwrap()), 1.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left aside");
+    }
+
+    /// Makes a checkpoint one of an earlier version, whose state had no hashes.
+    fn forget_sums(folder: &Path) {
+        let mut state: serde_json::Value = serde_json::from_str(&read_text(&folder.join(STATE)).unwrap()).unwrap();
+        state.as_object_mut().unwrap().remove("sha256").unwrap();
+        fs::write(folder.join(STATE), state.to_string()).unwrap();
+    }
+
+    #[test]
+    fn a_flipped_bit_in_any_file_is_told_by_the_files_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = folder.path().join("last");
+        let companion = |name| Companion { name, content: b"{\"a\": 1}".to_vec() };
+        checkpoint(1.0).save(&last, &[companion(CONFIG), companion(VOCABULARY)]).unwrap();
+        for name in [WEIGHTS, OPTIMIZER, CONFIG, VOCABULARY] {
+            let whole = fs::read(last.join(name)).unwrap();
+            let mut bytes = whole.clone();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(last.join(name), bytes).unwrap();
+            let message = format!("{:#}", Checkpoint::load(&last).unwrap_err());
+            assert!(message.contains(name) && message.contains("SHA-256"), "{message}");
+            assert!(format!("{:#}", read_weights(&last).unwrap_err()).contains(name));
+            fs::write(last.join(name), whole).unwrap();
+        }
+        Checkpoint::load(&last).unwrap();
+    }
+
+    #[test]
+    fn checkpoints_of_earlier_versions_without_hashes_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let last = folder.path().join("last");
+        checkpoint(1.0).save(&last, &[]).unwrap();
+        forget_sums(&last);
+        assert_eq!(weight(&Checkpoint::load(&last).unwrap()), 1.0);
+        assert_eq!(read_weights(&last).unwrap().len(), 1);
     }
 
     #[test]

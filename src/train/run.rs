@@ -14,6 +14,7 @@ use super::{order, schedule};
 use crate::eval::Scores;
 use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
+use crate::weights::not_finite;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -340,6 +341,9 @@ pub fn load_weights(store: &VarStore, weights: &checkpoint::NamedTensors) -> Res
             if weight.size() != variable.size() {
                 let (found, expected) = (weight.size(), variable.size());
                 bail!("'{name}' has shape {found:?} in the weights but {expected:?} in the model");
+            }
+            if let Some(fault) = not_finite(name, weight) {
+                bail!("the weights are damaged, or of a training that diverged: tensor {fault}");
             }
             variable.copy_(weight);
         }

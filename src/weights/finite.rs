@@ -18,7 +18,7 @@ pub struct NotFinite {
 impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, count, of, first } = self;
-        write!(f, "tensor '{name}' has {count} of {of} values that are no finite numbers, the first at {first:?}")
+        write!(f, "'{name}' has {count} of {of} values that are no finite numbers, the first at {first:?}")
     }
 }
 

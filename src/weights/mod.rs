@@ -2,6 +2,7 @@
 
 mod fetch;
 mod finite;
+mod locate;
 mod manifest;
 mod names;
 mod npz;
@@ -12,6 +13,7 @@ mod torch;
 
 pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
 pub use finite::{NotFinite, not_finite};
+pub use locate::{IMAGENET, is_training, locate, missing, training_of};
 pub use manifest::{Published, find, manifest};
 pub use random::{initialise, random_values, randomise};
 pub use report::{Clash, LoadReport, load, load_variables};

@@ -52,7 +52,7 @@ impl LoadReport {
                 0 => String::new(),
                 more => format!(", and {more} more tensors"),
             };
-            bail!("'{path}' is damaged, or of a training that diverged: {first}{more}; use other weights");
+            bail!("'{path}' is damaged, or of a training that diverged: tensor {first}{more}; use other weights");
         }
         Ok(())
     }

@@ -17,8 +17,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let archive = SafeTensors::deserialize(&bytes).map_err(|error| explain(path, &bytes, &error))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in archive.tensors() {
-        let kind = kind(view.dtype())
-            .with_context(|| format!("'{}': tensor '{name}' has the type {:?}", path.display(), view.dtype()))?;
+        let kind = kind(view.dtype()).with_context(|| format!("'{}': tensor '{name}'", path.display()))?;
         let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)
             .with_context(|| format!("'{}': tensor '{name}'", path.display()))?;
@@ -39,7 +38,7 @@ fn kind(dtype: Dtype) -> Result<Kind> {
         Dtype::BF16 => Kind::BFloat16,
         Dtype::F32 => Kind::Float,
         Dtype::F64 => Kind::Double,
-        other => bail!("{other:?} tensors are not supported; convert the file to float32"),
+        other => bail!("tensors of type {other:?} are not supported; convert the file to float32"),
     })
 }
 
@@ -49,7 +48,7 @@ fn explain(path: &Path, bytes: &[u8], error: &SafeTensorError) -> anyhow::Error 
     let cut = match (header, error) {
         (_, SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::HeaderTooSmall) => true,
         // The header itself is cut: a plausible length, and the start of a JSON object.
-        (Some(length), SafeTensorError::InvalidHeaderLength) => {
+        (Some(length), SafeTensorError::InvalidHeaderLength | SafeTensorError::HeaderTooLarge) => {
             length < 100_000_000 && bytes.get(8) == Some(&b'{') && (bytes.len() as u64) < length + 8
         }
         _ => false,
@@ -58,8 +57,21 @@ fn explain(path: &Path, bytes: &[u8], error: &SafeTensorError) -> anyhow::Error 
     if cut {
         anyhow!("'{file}' is truncated ({size} bytes, less than its header states); copy or download it again")
     } else {
-        anyhow!("'{file}' is not a weight file (safetensors, PyTorch, NumPy) or is damaged ({error:?})")
+        anyhow!("'{file}' is not a weight file (safetensors, PyTorch, NumPy) or is damaged{}", reason(error))
     }
+}
+
+/// What is wrong with a file that begins as a safetensors file does; nothing of others.
+fn reason(error: &SafeTensorError) -> String {
+    let reason = match error {
+        SafeTensorError::InvalidHeader => "its header is not UTF-8",
+        SafeTensorError::InvalidHeaderDeserialization => "its header is not JSON of tensors",
+        SafeTensorError::InvalidOffset(name) => return format!(" (tensor '{name}' lies outside the file)"),
+        SafeTensorError::TensorInvalidInfo => "a tensor's shape does not match its data",
+        SafeTensorError::ValidationOverflow => "a tensor is implausibly large",
+        _ => return String::new(),
+    };
+    format!(" ({reason})")
 }
 
 #[cfg(test)]

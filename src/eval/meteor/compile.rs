@@ -3,7 +3,7 @@
 //! From METEOR's jar: WordNet synsets and exceptions, function words, non-breaking prefixes. Beside it: the paraphrase
 //! table, gzip text with three lines an entry (probability, source, target).
 
-use super::resources::{HEADER, MAGIC, SECTIONS, Section, VERSION};
+use super::resources::{CHECKSUM, HEADER, MAGIC, SECTIONS, Section, VERSION};
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use rsic_util::fs::write_atomic_with;
@@ -161,16 +161,21 @@ impl Sections {
             header.extend_from_slice(&length.to_le_bytes());
         }
         header.resize(align(header.len()), 0);
+        let mut hash = Sha256::new();
         write_atomic_with(output, |file| {
-            file.write_all(&header)?;
+            let mut put = |bytes: &[u8]| {
+                hash.update(bytes);
+                file.write_all(bytes)
+            };
+            put(&header)?;
             for section in &self.0 {
-                file.write_all(section)?;
+                put(section)?;
                 let padding = align(section.len()) - section.len();
-                file.write_all([0; 8].get(..padding).unwrap_or_default())?;
+                put([0; 8].get(..padding).unwrap_or_default())?;
             }
-            Ok(())
+            Ok(file.write_all(&hash.finalize_reset())?)
         })?;
-        Ok(end as u64)
+        Ok((end + CHECKSUM) as u64)
     }
 }
 

@@ -1,12 +1,12 @@
 //! METEOR's English resources as one memory-mapped file: synonyms, function words, non-breaking prefixes, paraphrases.
 //!
 //! Layout, little-endian: magic (8 bytes), format version (u32), number of sections (u32), SHA-256 of the two sources
-//! (32 bytes each), length of the file (u64), then per section offset and length (u64 each), then the sections, each at
-//! a multiple of 8. `compile.rs` writes it. Every read is checked, so that a damaged file can give wrong scores
-//! but no crash.
+//! (32 bytes each), length up to the last section's end (u64), then per section offset and length (u64 each), then the
+//! sections, each at a multiple of 8, then the SHA-256 of all that. `compile.rs` writes it.
 
 use anyhow::{Context, Result, bail};
 use memmap2::Mmap;
+use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,10 @@ use std::path::{Path, PathBuf};
 pub(super) const MAGIC: &[u8; 8] = b"RSICMTR\0";
 pub(super) const VERSION: u32 = 1;
 pub(super) const HEADER: usize = 8 + 4 + 4 + 64 + 8;
+/// Bytes of the checksum at the end.
+pub(super) const CHECKSUM: usize = 32;
+/// The first digits of the SHA-256 of the tables as they were compiled before files carried a checksum.
+const WITHOUT_CHECKSUM: [u8; 8] = [0x43, 0xb4, 0xb2, 0xeb, 0x54, 0x77, 0x3e, 0x40];
 /// Name of the file in the user's cache.
 pub(super) const FILE_NAME: &str = "metrics-en.bin";
 /// The paraphrase number of a word that the table does not know.
@@ -100,7 +104,7 @@ impl Resources {
         if u32_at(&map, 2) != Some(VERSION) || u32_at(&map, 3) != Some(SECTIONS as u32) {
             bail!("'{}' was made for another version of rsic; {mend}", path.display());
         }
-        let Some(sections) = sections(&map) else {
+        let Some(sections) = sections(&map).filter(|_| is_whole(&map)) else {
             bail!("'{}' is damaged; {mend}", path.display());
         };
         let mut resources = Self { map, sections, first_nodes: Vec::new() };
@@ -294,11 +298,18 @@ impl Phrase<'_> {
     }
 }
 
+/// Whether the checksum is right: no bit has changed since the file was compiled.
+fn is_whole(map: &[u8]) -> bool {
+    let end = map.get(HEADER - 8..HEADER).and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+    let Some((content, checksum)) = end.and_then(|end| map.split_at_checked(usize::try_from(end).ok()?)) else {
+        return false;
+    };
+    let found = Sha256::digest(content);
+    if checksum.is_empty() { found.starts_with(&WITHOUT_CHECKSUM) } else { *found == *checksum }
+}
+
 fn sections(map: &[u8]) -> Option<[Range<usize>; SECTIONS]> {
     let u64_at = |at: usize| usize::try_from(u64::from_le_bytes(map.get(at..at + 8)?.try_into().ok()?)).ok();
-    if u64_at(HEADER - 8)? != map.len() {
-        return None;
-    }
     let mut sections = std::array::from_fn(|_| 0..0);
     for (index, section) in sections.iter_mut().enumerate() {
         let offset = u64_at(HEADER + 16 * index)?;

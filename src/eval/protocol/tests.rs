@@ -68,7 +68,8 @@ fn the_original_cider_is_the_mean_cosine_and_spider_lies_between_its_two() {
     let metrics = metrics[0].union(metrics[1]);
     let scores = score(Protocol::Coco, &captions, &groups, metrics, Smoothing::default(), None).unwrap();
     close(scores.get("CIDEr (original)"), &golden("protocols.json")["cider_original"]);
-    let [cider, spice, spider] = ["CIDEr", "SPICE (native, no synonyms)", "SPIDEr"].map(|name| scores.get(name).unwrap());
+    let [cider, spice, spider] =
+        ["CIDEr", "SPICE (native, no synonyms)", "SPIDEr"].map(|name| scores.get(name).unwrap());
     assert!((spider - (cider + spice) / 2.0).abs() < 1e-15);
 }
 

@@ -67,21 +67,20 @@ impl Conv {
 
     /// `[B, I, H, W]` -> `[B, O, H', W']`.
     pub fn forward(&self, xs: &Tensor) -> Tensor {
-        let packed = self.packed.as_ref().and_then(|packed| packed.forward(xs, false));
+        let packed = self.packed.as_ref().and_then(|packed| packed.forward(xs));
         packed.unwrap_or_else(|| self.plain(xs))
     }
 
     /// [`Conv::forward`], then ReLU.
     pub fn forward_relu(&self, xs: &Tensor) -> Tensor {
-        let packed = self.packed.as_ref().and_then(|packed| packed.forward(xs, true));
-        packed.unwrap_or_else(|| self.plain(xs).relu_())
+        self.forward(xs).relu_()
     }
 
     /// `relu(sum + forward(xs))`; `sum` may be overwritten.
     pub fn forward_add_relu(&self, xs: &Tensor, sum: Tensor) -> Tensor {
         let sum = match &self.packed {
-            Some(packed) => match packed.add_relu(xs, sum) {
-                Ok(done) => return done,
+            Some(packed) => match packed.add(xs, sum) {
+                Ok(mut done) => return done.relu_(),
                 Err(sum) => sum,
             },
             None => sum,
@@ -337,4 +336,30 @@ pub fn max_pool(xs: &Tensor, kernel: i64, stride: i64, padding: i64, ceil: bool)
         [1i64, 1].as_slice(),
         ceil,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_convolution_hands_nan_on_as_libtorchs_own_does() {
+        let images = channels_last(&Tensor::randn([2, 16, 9, 9], (Kind::Float, Device::Cpu)));
+        let _ = images.get(1).get(3).get(4).get(4).fill_(f64::NAN);
+        let weight = Tensor::randn([16, 16, 3, 3], (Kind::Float, Device::Cpu));
+        let bias = Tensor::randn([16], (Kind::Float, Device::Cpu));
+        let plain = Conv::of(weight.copy(), Some(bias.copy()), ConvShape::new(16, 16, 3).padding(1));
+        let mut packed = Conv::of(weight, Some(bias), plain.shape);
+        packed.freeze(Kind::Float);
+        let sum = || channels_last(&Tensor::ones([2, 16, 9, 9], (Kind::Float, Device::Cpu)));
+        for (packed, plain) in [
+            (packed.forward(&images), plain.forward(&images)),
+            (packed.forward_relu(&images), plain.forward_relu(&images)),
+            (packed.forward_add_relu(&images, sum()), plain.forward_add_relu(&images, sum())),
+        ] {
+            assert_eq!(plain.isnan().sum(Kind::Int64).int64_value(&[]), 9 * 16);
+            assert!(packed.isnan() == plain.isnan());
+            assert!(packed.nan_to_num(0.0, None, None).allclose(&plain.nan_to_num(0.0, None, None), 1e-4, 1e-4, false));
+        }
+    }
 }

@@ -1,4 +1,5 @@
-// oneDNN's convolutions with what follows them in one pass: LibTorch's bindings for Rust do not pass these on.
+// oneDNN's convolutions with a sum in the same pass: LibTorch's bindings for Rust do not pass these on. Its ReLU in the
+// same pass makes 0 of NaN, which LibTorch's own hands on: it is not used.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -47,19 +48,17 @@ at::Tensor *rsic_conv_pack(const at::Tensor *weight, std::int64_t padding, std::
   }
 }
 
-// Convolution of channels-last images with a plain or laid out weight. Without a sum: then ReLU where that is asked.
-// With one: added to it in place, then ReLU.
+// Convolution of channels-last images with a plain or laid out weight; with a sum, added to it in place.
 at::Tensor *rsic_conv(at::Tensor *sum, const at::Tensor *images, const at::Tensor *weight, const at::Tensor *bias,
-                      std::int64_t padding, std::int64_t stride, std::int64_t groups, bool relu) {
+                      std::int64_t padding, std::int64_t stride, std::int64_t groups) {
   const auto optional_bias = bias ? IValue(*bias) : IValue();
   const c10::List<std::optional<at::Scalar>> none;
   if (sum) {
     return call("binary", true,
                 {*sum, *images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, "add", IValue(),
-                 "relu", none, IValue()});
+                 IValue(), none, IValue()});
   }
   return call("", false,
-              {*images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, relu ? "relu" : "none",
-               none, ""});
+              {*images, *weight, optional_bias, pair(padding), pair(stride), pair(1), groups, "none", none, ""});
 }
 }

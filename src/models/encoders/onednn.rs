@@ -1,4 +1,4 @@
-//! Convolutions of frozen encoders on a CPU: weights laid out once for oneDNN, ReLU and sums in the same pass.
+//! Convolutions of frozen encoders on a CPU: weights laid out once for oneDNN, sums in the same pass.
 
 use super::layers::ConvShape;
 use std::cell::RefCell;
@@ -25,7 +25,6 @@ mod shim {
             padding: i64,
             stride: i64,
             groups: i64,
-            relu: bool,
         ) -> *mut C_tensor;
     }
 }
@@ -53,15 +52,14 @@ impl Packed {
         Self { shape, weight: RefCell::new(Weight::Plain(weight)), bias }
     }
 
-    /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`, after ReLU where `relu` says so. `None` where this LibTorch
-    /// cannot.
-    pub(super) fn forward(&self, images: &Tensor, relu: bool) -> Option<Tensor> {
-        self.convolve(images, std::ptr::null(), relu)
+    /// `[B, I, H, W]` channels-last -> `[B, O, H', W']`. `None` where this LibTorch cannot.
+    pub(super) fn forward(&self, images: &Tensor) -> Option<Tensor> {
+        self.convolve(images, std::ptr::null())
     }
 
-    /// `relu(sum + convolution)`, which may use the memory of `sum`; gives `sum` back where this LibTorch cannot.
-    pub(super) fn add_relu(&self, images: &Tensor, sum: Tensor) -> Result<Tensor, Tensor> {
-        self.convolve(images, sum.as_ptr(), true).ok_or(sum)
+    /// `sum + convolution`, which may use the memory of `sum`; gives `sum` back where this LibTorch cannot.
+    pub(super) fn add(&self, images: &Tensor, sum: Tensor) -> Result<Tensor, Tensor> {
+        self.convolve(images, sum.as_ptr()).ok_or(sum)
     }
 
     /// The weight as it is, for LibTorch's own convolution.
@@ -74,7 +72,7 @@ impl Packed {
         (self.weight.into_inner().plain(), self.bias)
     }
 
-    fn convolve(&self, images: &Tensor, sum: *const C_tensor, relu: bool) -> Option<Tensor> {
+    fn convolve(&self, images: &Tensor, sum: *const C_tensor) -> Option<Tensor> {
         let ConvShape { padding, stride, groups, .. } = self.shape;
         let mut weight = self.weight.borrow_mut();
         let sizes = images.size();
@@ -88,7 +86,7 @@ impl Packed {
         let (Weight::Plain(tensor) | Weight::Packed(tensor, _)) = &*weight;
         let (weight, bias) = (tensor.as_ptr(), self.bias.as_ref().map_or(std::ptr::null(), Tensor::as_ptr));
         // SAFETY: all point to live tensors or are null where that is allowed; the result is a new tensor or null.
-        unsafe { owned(shim::rsic_conv(sum, images.as_ptr(), weight, bias, padding, stride, groups, relu)) }
+        unsafe { owned(shim::rsic_conv(sum, images.as_ptr(), weight, bias, padding, stride, groups)) }
     }
 }
 
