@@ -38,6 +38,7 @@ pub(super) struct Key {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)] // a damaged name of the checksum is no file without one
 struct Header {
     key: Key,
     /// Shape of a row.
