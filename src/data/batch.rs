@@ -1,5 +1,6 @@
 //! Captions of one training step as tensors, without padding.
 
+use crate::runtime::libtorch::upload;
 use tch::{Device, Kind, Tensor};
 
 /// `B` captions packed time-major, as `pack_padded_sequence` does: first every caption's token at time 0, longest
@@ -47,7 +48,7 @@ impl PackedCaptions {
             }
         }
         // One copy to the device.
-        let all = Tensor::from_slice(&[inputs, targets, rows, places].concat()).to_device(device);
+        let all = upload(&[inputs, targets, rows, places].concat(), device);
         let part = |index: i64| all.narrow(0, index * total as i64, total as i64);
         Self { inputs: part(0), targets: part(1), batch_sizes, rows: part(2), places: part(3), order }
     }

@@ -2,6 +2,7 @@
 
 use crate::data::{END, PAD, START, UNK};
 use crate::models::{Captioner, State};
+use crate::runtime::libtorch::upload;
 use tch::{Device, Kind, Tensor};
 
 /// How captions are searched.
@@ -114,7 +115,7 @@ impl<'a> Search<'a> {
     /// One step of the model for all live rows, then for each image its best continuations.
     fn advance(&mut self) {
         let last: Vec<i64> = self.live.iter().map(|live| live.tokens.last().copied().unwrap_or(START)).collect();
-        let tokens = Tensor::from_slice(&last).to_device(self.device);
+        let tokens = upload(&last, self.device);
         let logits = self.model.step(&tokens, &mut self.state);
         let (log_probs, words, candidates) = self.candidates(&logits);
         let mut grown = Vec::with_capacity(self.live.len());
@@ -148,7 +149,7 @@ impl<'a> Search<'a> {
         self.live = grown;
         let unchanged = parents.len() == last.len() && parents.iter().enumerate().all(|(i, &p)| p == i as i64);
         if !unchanged {
-            self.state.reorder(&Tensor::from_slice(&parents).to_device(self.device));
+            self.state.reorder(&upload(&parents, self.device));
         }
     }
 
@@ -161,14 +162,16 @@ impl<'a> Search<'a> {
         }
         let vocabulary = log_probs.size()[1];
         banned.retain(|&id| id < vocabulary);
-        let banned = Tensor::from_slice(&banned).to_device(self.device);
+        let banned = upload(&banned, self.device);
         let log_probs = log_probs.index_fill(1, &banned, f64::NEG_INFINITY);
         let count = (self.options.width as i64).min(vocabulary);
         let (values, words) = log_probs.topk(count, -1, true, true);
+        // One copy, for which the host waits once: a double holds either exactly.
         let numel = values.numel();
-        let (mut value_buffer, mut word_buffer) = (vec![0f32; numel], vec![0i64; numel]);
-        values.to_device(Device::Cpu).contiguous().copy_data(&mut value_buffer, numel);
-        words.to_device(Device::Cpu).contiguous().copy_data(&mut word_buffer, numel);
-        (value_buffer, word_buffer, count as usize)
+        let mut both = vec![0f64; 2 * numel];
+        let stacked = Tensor::stack(&[values.to_kind(Kind::Double), words.to_kind(Kind::Double)], 0);
+        stacked.to_device(Device::Cpu).contiguous().copy_data(&mut both, 2 * numel);
+        let words = both.split_off(numel).into_iter().map(|word| word as i64).collect();
+        (both.into_iter().map(|value| value as f32).collect(), words, count as usize)
     }
 }

@@ -12,6 +12,7 @@ pub mod view;
 use crate::models::FeatureKind;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
+use crate::runtime::libtorch::{fetched, upload};
 use crate::util::fs::{sha256, sha256_file};
 use crate::weights::not_finite;
 use anyhow::{Context, Result, bail};
@@ -209,7 +210,7 @@ impl FeatureSet {
         features.counts.failed = failed;
         if let Some(all) = all {
             let places: Vec<i64> = usable.iter().map(|&image| image as i64).collect();
-            let places = Tensor::from_slice(&places).to_device(self.device);
+            let places = upload(&places, self.device);
             let resident = Tensor::zeros([images as i64, all.size()[1]], (Kind::Float, self.device));
             features.resident = Some(resident.index_copy(0, &places, &all));
         }
@@ -263,7 +264,7 @@ impl FeatureSet {
                 bail!("image index {image} out of range for a feature set of {count}");
             }
             let places: Vec<i64> = images.iter().map(|&image| image as i64).collect();
-            return Ok(resident.index_select(0, &Tensor::from_slice(&places).to_device(self.device)));
+            return Ok(resident.index_select(0, &upload(&places, self.device)));
         }
         let choices: Vec<(usize, usize)> = images.iter().map(|&image| (0, image)).collect();
         Self::gather(slice::from_ref(self), encoder, &choices)
@@ -285,7 +286,7 @@ impl FeatureSet {
         let rows = bytes.par_chunks_exact_mut(length.max(1)).zip(&sources);
         rows.try_for_each(|(row, source)| source.read(row))?;
         let shape: Vec<i64> = std::iter::once(choices.len() as i64).chain(shape).collect();
-        Ok(Tensor::f_from_data_size(&bytes, &shape, kind)?.to_device(first.device))
+        Ok(fetched(&Tensor::f_from_data_size(&bytes, &shape, kind)?, first.device))
     }
 
     fn features(&self, encoder: usize) -> Result<&Features> {

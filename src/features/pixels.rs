@@ -4,6 +4,7 @@ use super::content;
 use super::view::View;
 use crate::data::image;
 use crate::models::encoders::{EncoderConfig, Resize};
+use crate::runtime::libtorch::fetched;
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -105,7 +106,7 @@ impl Pixels {
         let row = |image: &usize| decoded.get(image).map_or_else(|| self.row(*image), |pixels| Ok(pixels.clone()));
         let rows: Vec<Vec<u8>> = images.par_iter().map(row).collect::<Result<_>>()?;
         let shape = [&[images.len() as i64][..], &self.shape()].concat();
-        Ok(Tensor::f_from_data_size(&rows.concat(), &shape, tch::Kind::Uint8)?.to_device(device))
+        Ok(fetched(&Tensor::f_from_data_size(&rows.concat(), &shape, tch::Kind::Uint8)?, device))
     }
 
     /// Of one image: height, width, colours.

@@ -10,6 +10,7 @@ use crate::models::Losses;
 use crate::models::encoders::Trainable;
 use crate::runtime::Interrupt;
 use crate::runtime::guard::halving_images;
+use crate::runtime::libtorch::upload;
 use crate::train::parallel::ProcessGroup;
 use crate::train::{Companion, Done, Objective, Outcome, Prepared, Run, Streams, TrainState, Unit};
 use crate::util::rng::Rng;
@@ -153,7 +154,7 @@ impl Objective for SceneObjective<'_> {
         let input = normalised(self.encoder, &pixels_of(&bytes, examples.len(), self.config.encoder.image_size)?);
         let class = |&example: &usize| Some(self.image(example)?.1.class as i64);
         let classes: Option<Vec<i64>> = examples.iter().map(class).collect();
-        let labels = Tensor::from_slice(&classes.context("there is no such image")?).to_device(input.device());
+        let labels = upload(&classes.context("there is no such image")?, input.device());
         let losses = move || {
             let grid = self.encoder.grid(&input, true);
             let logits = self.encoder.logits(&grid, true).context("the encoder has no classification head")?;

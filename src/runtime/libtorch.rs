@@ -75,6 +75,19 @@ fn with_autocast<T>(on: bool, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Numbers on a device, as a vector.
+pub fn upload<T: tch::kind::Element>(values: &[T], device: Device) -> Tensor {
+    fetched(&Tensor::from_slice(values), device)
+}
+
+/// A tensor of the host on a device. A GPU fetches it from pinned memory while the host goes on.
+pub fn fetched(host: &Tensor, device: Device) -> Tensor {
+    match device {
+        Device::Cuda(_) => host.pin_memory(device).to_device_(device, host.kind(), true, false),
+        _ => host.to_device(device),
+    }
+}
+
 /// LibTorch's own reason why it has no CUDA device.
 pub fn why_no_cuda() -> String {
     let mut text = vec![0u8; 500];

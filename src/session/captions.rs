@@ -5,6 +5,7 @@ use crate::data::attributes::Attributes;
 use crate::data::batch::{Batch, NounBatch, PackedCaptions};
 use crate::data::{END, START, Split, UNK, Vocabulary};
 use crate::features::FeatureSet;
+use crate::runtime::libtorch::{fetched, upload};
 use crate::train::Examples;
 use crate::util::rng::Rng;
 use anyhow::Result;
@@ -129,7 +130,7 @@ impl TrainingSet for CaptionSet<'_> {
         let pack = |ids: Vec<&[i64]>| {
             let packed = PackedCaptions::new(&ids, self.device);
             let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
-            (packed, Tensor::from_slice(&rows).to_device(self.device))
+            (packed, upload(&rows, self.device))
         };
         let (words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.words.as_slice()).collect());
         let nouns = captions.iter().any(|(_, caption)| !caption.nouns.is_empty()).then(|| {
@@ -139,7 +140,7 @@ impl TrainingSet for CaptionSet<'_> {
         let features = (0..self.features.encoders()).map(|e| self.features.rows(e, &images)).collect::<Result<_>>()?;
         let attributes = self.attributes.as_ref().map(|all| {
             let rows: Vec<&[f32]> = images.iter().map(|&image| all[image].as_slice()).collect();
-            Tensor::from_slice2(&rows).to_device(self.device)
+            fetched(&Tensor::from_slice2(&rows), self.device)
         });
         Ok(Batch { captions: words, image_rows, features, attributes, augmented: None, nouns })
     }

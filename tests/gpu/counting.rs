@@ -17,6 +17,23 @@ use tch::Device;
 /// The variable that tells this test to count, within a process that the device was loaded into.
 const INSIDE: &str = "SIMULATED_INSIDE";
 
+/// How often the host may wait for the device in a step and at a decoded word.
+const MOST_WAITS: [(&str, u64); 13] = [
+    ("fe_lws step", 3),
+    ("fe_lws greedy-word", 2),
+    ("fe_lws beam-word", 2),
+    ("jtts step", 3),
+    ("jtts greedy-word", 2),
+    ("jtts beam-word", 2),
+    ("cssa first-stage", 32),
+    ("cssa step", 3),
+    ("cssa greedy-word", 2),
+    ("cssa beam-word", 2),
+    ("s2cpnet step", 3),
+    ("s2cpnet greedy-word", 2),
+    ("s2cpnet beam-word", 2),
+];
+
 /// Waits and launches so far.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
@@ -106,6 +123,10 @@ fn steps_and_words_make_the_host_wait_few_times() {
         assert!(lines.len() >= 3, "{printed}");
         for line in lines {
             println!("{line}");
+            let words: Vec<&str> = line.split(' ').collect();
+            let (what, waits): (&str, u64) = (words[2], words[3].parse().unwrap());
+            let (_, most) = MOST_WAITS.iter().find(|(name, _)| *name == format!("{model} {what}")).unwrap();
+            assert!(waits <= *most, "{line}: at most {most} waits are allowed");
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use super::config::{Config, Geometry};
 use crate::models::layers::linear;
+use crate::runtime::libtorch::upload;
 use std::f64::consts::PI;
 use tch::nn::{self, Module};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// Least distance in cells before its logarithm.
 ///
@@ -81,7 +82,7 @@ pub fn relations(height: i64, width: i64, device: Device) -> Tensor {
     let logarithm = |cells: i64| (cells as f64).max(LEAST).ln() as f32;
     let values: Vec<f32> =
         (0..height).flat_map(|dy| (0..width).flat_map(move |dx| [logarithm(dx), logarithm(dy)])).collect();
-    Tensor::from_slice(&values).view([height * width, 2]).to_device(device)
+    upload(&values, device).view([height * width, 2])
 }
 
 /// The row of [`relations`] of every pair of cells, cells counted row by row: `[S * S]` Int64.
@@ -89,12 +90,13 @@ fn pairs(height: i64, width: i64, device: Device) -> Tensor {
     let cells = || (0..height).flat_map(move |y| (0..width).map(move |x| (y, x)));
     let rows: Vec<i64> =
         cells().flat_map(|(y, x)| cells().map(move |(v, u)| (y - v).abs() * width + (x - u).abs())).collect();
-    Tensor::from_slice(&rows).to_kind(Kind::Int64).to_device(device)
+    upload(&rows, device)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
     use tch::nn::VarStore;
 
     #[test]

@@ -7,6 +7,7 @@ use super::densenet::{self, DenseNet};
 use super::googlenet::GoogLeNet;
 use super::resnet::{self, ResNet};
 use super::vgg::{self, Vgg};
+use crate::runtime::libtorch::upload;
 use anyhow::{Result, bail};
 use tch::nn::Path;
 use tch::{Kind, Tensor};
@@ -25,7 +26,7 @@ impl Preprocessing {
     pub fn apply(&self, pixels: &Tensor) -> Tensor {
         let row = |value: &dyn Fn(f64, f64) -> f64| {
             let values = std::array::from_fn::<f32, 3, _>(|i| value(self.mean[i].into(), self.std[i].into()) as f32);
-            Tensor::from_slice(&values).to_device(pixels.device())
+            upload(&values, pixels.device())
         };
         // In place: a batch is larger than the caches.
         let mut values = pixels.to_kind(Kind::Float);

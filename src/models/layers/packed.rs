@@ -1,5 +1,6 @@
 //! From packed sequences, which everything token by token works on, to padded ones, which attention needs, and back.
 
+use crate::runtime::libtorch::upload;
 use tch::{Device, Tensor};
 
 /// Where the `N` tokens of a packed batch lie in a padded one, `[B, T]`: rows longest first, padding at their ends.
@@ -31,7 +32,7 @@ impl PackedLayout {
                 places.push(row * length + time);
             }
         }
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let tensor = |values: &[i64]| upload(values, device);
         Self { rows, length, times: tensor(&times), last: tensor(&last), places: tensor(&places) }
     }
 

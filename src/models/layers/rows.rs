@@ -1,5 +1,6 @@
 //! Rows and the image each belongs to: tokens of captions in training, hypotheses in a search.
 
+use crate::runtime::libtorch::upload;
 use tch::{Device, Tensor};
 
 /// Places of `R` rows in `[I, W]`, the rows of an image side by side: all of them look at one copy of the image's keys
@@ -27,7 +28,7 @@ impl ImageRows {
         let width = used.iter().copied().max().unwrap_or(0).max(1);
         let places: Vec<i64> = of.iter().zip(&slots).map(|(image, slot)| image * width + slot).collect();
         let full = places.len() as i64 == images * width && (0..).zip(&places).all(|(row, &place)| row == place);
-        Self { images, width, places: (!full).then(|| Tensor::from_slice(&places).to_device(rows.device())) }
+        Self { images, width, places: (!full).then(|| upload(&places, rows.device())) }
     }
 
     /// `[R, D]` -> `[I, W, D]`, zero where an image has fewer rows.

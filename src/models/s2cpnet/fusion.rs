@@ -4,6 +4,7 @@ use super::config::{Config, Fusion, SpatialPool};
 use super::enhance::{Semantic, Spatial, on_places};
 use super::init;
 use super::unit::CrossUnit;
+use crate::runtime::libtorch::upload;
 use tch::nn::{self, Module, ModuleT};
 use tch::{Kind, Tensor};
 
@@ -194,7 +195,7 @@ impl Encoder {
         let Some([height, width]) = coarse.filter(|side| *side != [self.grid; 2]) else { return xs.shallow_clone() };
         let place = |at: i64| (at / self.grid * height / self.grid) * width + at % self.grid * width / self.grid;
         let places: Vec<i64> = (0..self.grid * self.grid).map(place).collect();
-        xs.index_select(1, &Tensor::from_slice(&places).to_device(xs.device()))
+        xs.index_select(1, &upload(&places, xs.device()))
     }
 
     /// `[P, D]`: the column's vector, then the row's, of every place, row by row.
