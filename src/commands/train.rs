@@ -3,7 +3,7 @@
 use super::ExitStatus;
 use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, TrainArgs};
-use crate::data::Split;
+use crate::data::{Dataset, Split, Vocabulary};
 use crate::experiment::{self, Experiment};
 use crate::experiments::encoders::located;
 use crate::runs::RunFolder;
@@ -27,12 +27,13 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let path = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let interrupt = Interrupt::install()?;
     if args.run.dry_run {
-        let mut progress = FeatureBar::new(&interrupt);
-        let session = Session::new(experiment, device, &mut |p| progress.update(p))?;
+        let dataset = Dataset::load(&experiment.data)?;
+        let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let mut out = std::io::stdout().lock();
         for split in Split::ALL {
-            writeln!(out, "{split}: {} images", session.split(split).len())?;
+            writeln!(out, "{split}: {} images", dataset.split(split).len())?;
         }
+        writeln!(out, "vocabulary: {} words", vocabulary.len())?;
         writeln!(out, "would train in '{}'", path.display())?;
         return Ok(ExitStatus::Success);
     }
