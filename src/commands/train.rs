@@ -8,7 +8,7 @@ use crate::experiment::{self, Experiment};
 use crate::experiments::encoders::located;
 use crate::runs::RunFolder;
 use crate::runs::RunLock;
-use crate::runtime::{self, Interrupt};
+use crate::runtime::{self, Interrupt, Stopped};
 use crate::session::Session;
 use crate::train::parallel::Launch;
 use crate::train::{Checkpoints, Done, Outcome, ProcessGroup, TrainConfig, TrainState};
@@ -115,6 +115,7 @@ pub(super) fn train_in(
         _ if !group.leads() => {}
         Ok((_, _, Outcome::Finished)) => folder.set_done()?,
         Ok((_, _, Outcome::Interrupted)) => folder.set_status("interrupted")?,
+        Err(error) if error.is::<Stopped>() => folder.set_status("interrupted")?,
         Err(error) => note_failure(folder, &folder.path, error),
     }
     result

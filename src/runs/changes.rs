@@ -73,8 +73,20 @@ fn describe((path, old, new): (String, Option<String>, Option<String>)) -> Strin
 mod tests {
     use super::*;
 
-    const OLD: &str = "name: a\ntrain:\n  epochs: 3\n  seed: 1\n  early_stop:\n    patience: 2\n  clip_norm: 5\nencoders:\n\
-                       - kind: resnet50\n  image_size: 224\ndecode:\n  beam: 3\n";
+    const OLD: &str = "\
+name: a
+train:
+  epochs: 3
+  seed: 1
+  early_stop:
+    patience: 2
+  clip_norm: 5
+encoders:
+- kind: resnet50
+  image_size: 224
+decode:
+  beam: 3
+";
 
     fn check(new: &str) -> Result<()> {
         check_settings(Path::new("runs/a"), OLD, new)
