@@ -4,6 +4,7 @@ pub mod guard;
 pub mod libtorch;
 
 use anyhow::{Context, Result, bail};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -128,6 +129,18 @@ pub fn seed(parts: &[u64]) {
     }
 }
 
+/// The error of work that a signal has ended: no failure, but exit code 130.
+#[derive(Debug)]
+pub struct Stopped(&'static str);
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "interrupted; {}", self.0)
+    }
+}
+
+impl std::error::Error for Stopped {}
+
 /// Set once SIGINT, SIGTERM or SIGUSR1 has arrived: finish the step, save, exit 130. A second signal ends at once.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicUsize>);
@@ -159,5 +172,28 @@ impl Interrupt {
 
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// [`Stopped`] once the process was asked to stop, with what is kept and how to go on.
+    pub fn check(&self, kept: &'static str) -> Result<()> {
+        match self.requested() {
+            true => Err(Stopped(kept).into()),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_known_as_such_whatever_is_said_about_it() {
+        let interrupt = Interrupt::never();
+        interrupt.check("nothing is lost").unwrap();
+        interrupt.0.store(1, Ordering::Relaxed);
+        let error = interrupt.check("nothing is lost").context("in the second image").unwrap_err();
+        assert!(error.is::<Stopped>());
+        assert_eq!(format!("{error:#}"), "in the second image: interrupted; nothing is lost");
     }
 }

@@ -221,6 +221,9 @@ fn hostile_caption_files_never_panic() {
             Err(error) => {
                 let text = format!("{error:#}");
                 assert!(!text.is_empty() && !text.contains('\n'), "{text:?}");
+                for foreign in ["struct ", "enum", "u64", "i64", "usize", "Some(", "None", "Error"] {
+                    assert!(!text.contains(foreign), "{text}");
+                }
             }
         }
     }

@@ -155,6 +155,16 @@ fn a_vocabulary_that_keeps_no_word_is_refused() {
 }
 
 #[test]
+fn captions_too_long_to_learn_are_refused_unless_they_are_cut() {
+    let long = "word ".repeat(200_000);
+    let own = load("captions.csv", format!("image,caption,split\n0.png,{long},train\n1.png,a word,train\n"));
+    let rules = VocabularyConfig { min_count: 1, ..VocabularyConfig::default() };
+    let text = Vocabulary::build(&own, &rules).unwrap_err().to_string();
+    assert!(text.contains("has 200000 words; set data.vocabulary.max_length"), "{text}");
+    assert!(Vocabulary::build(&own, &VocabularyConfig { max_length: Some(20), ..rules }).is_ok());
+}
+
+#[test]
 fn an_empty_list_of_masks_is_an_image_without_objects() {
     use rsic::data::masks::{MaskMode, draw, read};
     let folder = tempfile::tempdir().unwrap();

@@ -312,3 +312,40 @@ fn damaged_or_foreign_resources_are_one_clear_sentence() {
         assert!(folder.run(&["h.json", "r.json", "--metrics", "BLEU,CIDEr"]).status.success());
     }
 }
+
+#[test]
+fn references_of_one_line_through_a_pipe_score_as_from_their_file() {
+    let one_line = REFERENCES.replace('\n', " ");
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", &one_line), ("r.txt", &one_line)]);
+    let plain = folder.run(&["h.json", "r.json"]);
+    assert!(plain.status.success(), "{}", text(&plain.stderr));
+    assert_eq!(text(&folder.run(&["h.json", "r.txt"]).stdout), text(&plain.stdout));
+    let piped = format!("'{}' score h.json <(cat r.json)", env!("CARGO_BIN_EXE_rsic"));
+    let mut shell = Command::new("bash");
+    let piped = shell.args(["-c", &piped]).current_dir(folder.0.path()).env("RSIC_CACHE", folder.path("cache"));
+    assert_eq!(text(&piped.output().unwrap().stdout), text(&plain.stdout));
+}
+
+#[test]
+fn what_the_reference_tokeniser_drops_ids_as_fractions_and_nan_beside_captions_cost_nothing() {
+    let hypotheses = "[{\"image_id\": 1.0, \"caption\": \"a plane is on the runway \u{1F6EB}\", \"perplexity\": NaN}, \
+                      {\"image_id\": 2, \"caption\": \"a lake \u{2014} with \u{FE0F}trees\"}]";
+    let references = r#"{"annotations": [{"image_id": 1, "id": 1, "caption": "a plane is on the runway"},
+        {"image_id": 2, "id": 2, "caption": "a lake with trees"}]}"#;
+    let folder = Folder::new(&[("h.json", hypotheses), ("r.json", references)]);
+    let scored = folder.run(&["h.json", "r.json", "--metrics", "BLEU,ROUGE_L"]);
+    let scored = text(&scored.stdout) + &text(&scored.stderr);
+    for metric in ["BLEU-1", "BLEU-4", "ROUGE_L"] {
+        let line = scored.lines().find(|line| line.starts_with(metric)).unwrap_or_else(|| panic!("{scored}"));
+        assert!(line.ends_with("1.0000"), "{scored}");
+    }
+}
+
+#[test]
+fn a_dataset_of_karpathys_form_serves_as_references() {
+    let dataset = r#"{"images": [{"imgid": 5, "filename": "5.tif", "sentences": [{"raw": "A plane ."}]},
+        {"imgid": 9, "filename": "9.tif", "sentences": [{"raw": "Green trees ."}]}]}"#;
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("dataset.json", dataset)]);
+    let scored = folder.run(&["h.json", "dataset.json", "--metrics", "BLEU"]);
+    assert!(scored.status.success(), "{}", text(&scored.stderr));
+}

@@ -292,9 +292,9 @@ fn the_command_trains_reports_and_writes_weights_that_an_encoder_takes() {
     let (code, _, error) = rsic(&["tiny.yaml"], root);
     assert_eq!(code, Some(2));
     assert!(error.contains("already contains a run"), "{error}");
-    let (code, _, error) = rsic(&["tiny.yaml", "train.epochs=4", "--resume"], root);
+    let (code, _, error) = rsic(&["tiny.yaml", "train.batch_size=6", "--resume"], root);
     assert_eq!(code, Some(2));
-    assert!(error.contains("other settings"), "{error}");
+    assert!(error.contains("other settings: train.batch_size is 6 (the run has 12)"), "{error}");
     // Other classes: the head is initialised randomly, the rest is taken over.
     fs::rename(root.join("data/water"), root.join("water")).unwrap();
     let start = ["--data", "data", "--encoder", "resnet50", "--weights", weights.to_str().unwrap(), "--epochs", "1"];

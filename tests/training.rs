@@ -242,7 +242,7 @@ fn a_full_disk_during_a_checkpoint_keeps_the_old_one() {
         }
         command.output().unwrap()
     };
-    let first = rsic(place, &["train", "small.yaml", "train.epochs=4", "--output", "full", "--dry-run"]);
+    let first = rsic(place, &["features", "small.yaml"]);
     assert!(first.status.success(), "{}", text(&first.stderr));
     let failed = limited(100_000, &["train", "small.yaml", "--output", "full"]);
     refused(&failed, &["cannot save the checkpoint"]);

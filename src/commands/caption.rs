@@ -87,7 +87,7 @@ fn decode(
         .map(|batch| (0..features.encoders()).map(|encoder| features.rows(encoder, batch)).collect())
         .collect::<Result<_>>()?;
     if decode.method != DecodeMethod::Comparison {
-        return explained(decode_all(&trained, &batches, &decode, nouns)?, &|f, c| trained.explain(f, c));
+        return explained(decode_all(&trained, &batches, &decode, nouns, progress)?, &|f, c| trained.explain(f, c));
     }
     let root = trained.experiment.data.root.clone();
     if !root.exists() {
@@ -97,15 +97,22 @@ fn decode(
             root.display()
         );
         let decode = DecodeConfig { method: DecodeMethod::Beam, ..decode };
-        return explained(decode_all(&trained, &batches, &decode, nouns)?, &|f, c| trained.explain(f, c));
+        return explained(decode_all(&trained, &batches, &decode, nouns, progress)?, &|f, c| trained.explain(f, c));
     }
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
     explained(session.decode_features(&batches, &decode)?, &|f, c| session.explain(f, c))
 }
 
-fn decode_all(trained: &Trained, batches: &[Vec<Tensor>], decode: &DecodeConfig, nouns: bool) -> Result<Vec<Decoded>> {
+fn decode_all(
+    trained: &Trained,
+    batches: &[Vec<Tensor>],
+    decode: &DecodeConfig,
+    nouns: bool,
+    progress: &FeatureBar,
+) -> Result<Vec<Decoded>> {
     let mut decoded = Vec::new();
     for batch in batches {
+        progress.check()?;
         decoded.extend(trained.decode(batch, decode, nouns)?);
     }
     Ok(decoded)

@@ -47,7 +47,7 @@ fn finished(folder: &Path) -> Result<Option<TrainState>> {
     if !RunFolder::is_done(folder) || !path.is_file() {
         return Ok(None);
     }
-    let state = serde_json::from_str(&read_text(&path)?);
+    let state = serde_json::from_str(&read_text(&path)?).map_err(crate::util::json::error);
     Ok(Some(state.with_context(|| format!("'{}' is not a training state", path.display()))?))
 }
 

@@ -1,6 +1,7 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
 use crate::cli::{Cli, Command, parse, scoring};
+use crate::runtime::Stopped;
 use crate::runtime::guard::{OutOfMemory, guarded};
 use crate::train::parallel::Launch;
 use crate::util::shell::quoted;
@@ -42,6 +43,10 @@ pub fn main() -> ExitCode {
     let messages = cli.global.messages();
     match guarded(|| run(cli)).unwrap_or_else(|OutOfMemory| Err(out_of_memory())) {
         Ok(status) => status.into(),
+        Err(error) if error.is::<Stopped>() => {
+            tracing::warn!("{error:#}");
+            ExitStatus::Interrupted.into()
+        }
         Err(error) => report_error(&error, &messages),
     }
 }

@@ -55,6 +55,13 @@ pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus
 
 /// The settings of the file, or of `--data` and `--encoder`.
 fn settings(args: &PretrainArgs) -> Result<Pretraining> {
+    if let Some(setting) = args.config.as_ref().filter(|file| !file.exists() && file.to_string_lossy().contains('=')) {
+        bail!(
+            "'{}' is a setting, not a pre-training file; settings follow a file (for a folder: --data, --encoder, \
+             --weights and --epochs)",
+            setting.display()
+        );
+    }
     let Some(file) = &args.config else {
         let (Some(data), Some(encoder)) = (&args.data, &args.encoder) else {
             bail!("give a pre-training file, or --data DIR and --encoder NAME");

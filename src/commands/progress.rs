@@ -3,7 +3,7 @@
 use crate::features::FeatureProgress;
 use crate::runtime::Interrupt;
 use crate::util::logging;
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 /// A bar per encoder.
 pub(super) struct FeatureBar<'a> {
@@ -16,11 +16,14 @@ impl<'a> FeatureBar<'a> {
         Self { interrupt, shown: None }
     }
 
+    /// An error once the process was asked to stop.
+    pub(super) fn check(&self) -> Result<()> {
+        self.interrupt.check("computed features are kept; rerun the same command to continue")
+    }
+
     /// Shows how far it is; an error once the process was asked to stop.
     pub(super) fn update(&mut self, progress: FeatureProgress) -> Result<()> {
-        if self.interrupt.requested() {
-            bail!("interrupted; computed features are kept; rerun the same command to continue");
-        }
+        self.check()?;
         let FeatureProgress { encoder, done, total, .. } = progress;
         if self.shown.as_ref().is_none_or(|(of, _)| of != encoder) {
             self.shown = Some((encoder.to_owned(), logging::progress(total, &format!("features by {encoder}"))));

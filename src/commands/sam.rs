@@ -71,9 +71,7 @@ pub(super) fn make_missing(
     let (mut new, mut cached) = (0, 0);
     let bar = logging::progress(missing.len(), "masks by Segment Anything");
     for (done, image) in missing.iter().enumerate() {
-        if interrupt.requested() {
-            bail!("interrupted; finished masks are kept; rerun the same command to continue");
-        }
+        interrupt.check("finished masks are kept; rerun the same command to continue")?;
         bar.set(done);
         let Ok(bytes) = std::fs::read(image) else { continue };
         let key = sha256(&serde_json::to_vec(&(&rules, &model, sha256(&bytes)))?);

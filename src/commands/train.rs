@@ -3,12 +3,12 @@
 use super::ExitStatus;
 use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, TrainArgs};
-use crate::data::Split;
+use crate::data::{Dataset, Split, Vocabulary};
 use crate::experiment::{self, Experiment};
 use crate::experiments::encoders::located;
 use crate::runs::RunFolder;
 use crate::runs::RunLock;
-use crate::runtime::{self, Interrupt};
+use crate::runtime::{self, Interrupt, Stopped};
 use crate::session::Session;
 use crate::train::parallel::Launch;
 use crate::train::{Checkpoints, Done, Outcome, ProcessGroup, TrainConfig, TrainState};
@@ -27,12 +27,13 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     let path = args.run.output.clone().unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let interrupt = Interrupt::install()?;
     if args.run.dry_run {
-        let mut progress = FeatureBar::new(&interrupt);
-        let session = Session::new(experiment, device, &mut |p| progress.update(p))?;
+        let dataset = Dataset::load(&experiment.data)?;
+        let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let mut out = std::io::stdout().lock();
         for split in Split::ALL {
-            writeln!(out, "{split}: {} images", session.split(split).len())?;
+            writeln!(out, "{split}: {} images", dataset.split(split).len())?;
         }
+        writeln!(out, "vocabulary: {} words", vocabulary.len())?;
         writeln!(out, "would train in '{}'", path.display())?;
         return Ok(ExitStatus::Success);
     }
@@ -114,6 +115,7 @@ pub(super) fn train_in(
         _ if !group.leads() => {}
         Ok((_, _, Outcome::Finished)) => folder.set_done()?,
         Ok((_, _, Outcome::Interrupted)) => folder.set_status("interrupted")?,
+        Err(error) if error.is::<Stopped>() => folder.set_status("interrupted")?,
         Err(error) => note_failure(folder, &folder.path, error),
     }
     result

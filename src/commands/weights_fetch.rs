@@ -50,9 +50,7 @@ fn one(published: &Published, args: &FetchArgs, options: &FetchOptions, interrup
     let path = args.output.join(published.file_name());
     let mut bar: Option<logging::Bar> = None;
     let mut progress = |done: u64, total: Option<u64>| {
-        if interrupt.requested() {
-            bail!("interrupted; downloaded data are kept; rerun the same command to continue");
-        }
+        interrupt.check("downloaded data are kept; rerun the same command to continue")?;
         let (done, total) = (done >> 20, total.map_or(u64::from(published.mib), |total| total >> 20));
         let bar =
             bar.get_or_insert_with(|| logging::progress(total as usize, &format!("{} MiB", published.file_name())));

@@ -23,6 +23,13 @@ impl Checks {
         self.require(value >= least, path, || format!("too small (expected at least {least}, found {value})"));
     }
 
+    /// Of layers, batches and the like: what no machine could hold is a fault of the settings.
+    pub fn size(&mut self, path: &str, value: usize) {
+        const MOST: usize = 65_536;
+        self.at_least(path, value, 1);
+        self.require(value <= MOST, path, || format!("too large (expected at most {MOST}, found {value})"));
+    }
+
     pub fn at_least_if_set(&mut self, path: &str, value: Option<usize>, least: usize) {
         if let Some(value) = value {
             self.at_least(path, value, least);

@@ -129,6 +129,7 @@ impl Attributes {
     /// Reads what [`Self::save`] wrote.
     pub fn load(path: &Path) -> Result<Self> {
         let stored: Stored = serde_json::from_str(&read_text(path)?)
+            .map_err(crate::util::json::error)
             .with_context(|| format!("'{}' is not a list of attributes", path.display()))?;
         let attributes = Self::new(stored.words.into_iter().zip(stored.counts.iter().copied()).collect());
         if attributes.words.is_empty() || attributes.places.len() != stored.counts.len() {

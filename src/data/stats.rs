@@ -182,7 +182,7 @@ impl Coverage {
         let counted = dataset.images.iter().any(|image| splits.contains(&image.split) && !image.captions.is_empty());
         let rules =
             if counted { rules.clone() } else { VocabularyConfig { splits: vec!["all".into()], ..rules.clone() } };
-        let vocabulary = Vocabulary::build(dataset, &rules)?;
+        let vocabulary = Vocabulary::survey(dataset, &rules)?;
         let mut outside = BTreeMap::new();
         for split in Split::ALL {
             let captions = dataset.images.iter().filter(|image| image.split == split).flat_map(|image| &image.captions);

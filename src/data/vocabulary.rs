@@ -3,6 +3,7 @@
 use super::{Dataset, Split};
 use crate::data::VocabularyConfig;
 use crate::util::fs::{read_text, sha256, write_atomic};
+use crate::util::json;
 use anyhow::{Result, anyhow, bail};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub const START: i64 = 1;
 pub const END: i64 = 2;
 /// Stands for every word outside the vocabulary.
 pub const UNK: i64 = 3;
+
+/// Longest caption that is trained on, in words: each word is a step of a decoder.
+const LONGEST: usize = 1000;
 
 const SPECIALS: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 
@@ -38,7 +42,32 @@ impl fmt::Debug for Vocabulary {
 impl Vocabulary {
     /// Counts the words of the splits that `rules` name. A word is kept when it is seen `rules.min_count` times or
     /// more.
+    ///
+    /// # Errors
+    /// No captions, no word that is kept, or captions too long to learn.
     pub fn build(dataset: &Dataset, rules: &VocabularyConfig) -> Result<Self> {
+        let built = Self::survey(dataset, rules)?;
+        let name = &dataset.name;
+        if built.len() == SPECIALS.len() {
+            bail!(
+                "no word of '{name}' is seen {} times in {}, so the vocabulary would be empty; lower \
+                 data.vocabulary.min_count",
+                rules.min_count,
+                rules.splits.join(", ")
+            );
+        }
+        if built.max_length > LONGEST {
+            bail!(
+                "the longest caption of '{name}' has {} words; set data.vocabulary.max_length, at which captions are \
+                 cut, to at most {LONGEST}",
+                built.max_length
+            );
+        }
+        Ok(built)
+    }
+
+    /// [`Self::build`] for statistics: the vocabulary may be empty, and captions of any length.
+    pub(super) fn survey(dataset: &Dataset, rules: &VocabularyConfig) -> Result<Self> {
         let splits = Split::parse_list(&rules.splits)?;
         let counted = || dataset.images.iter().filter(|image| splits.contains(&image.split));
         let captions = counted().flat_map(|image| &image.captions).map(|caption| caption.words.as_slice());
@@ -48,15 +77,6 @@ impl Vocabulary {
                 "the vocabulary is built from {}, which have no captions in '{}'; change data.vocabulary.splits",
                 rules.splits.join(", "),
                 dataset.name
-            );
-        }
-        if counts.values().all(|&count| count < rules.min_count) {
-            bail!(
-                "no word of '{}' is seen {} times in {}, so the vocabulary would be empty; lower \
-                 data.vocabulary.min_count",
-                dataset.name,
-                rules.min_count,
-                rules.splits.join(", ")
             );
         }
         let train = dataset.images.iter().filter(|image| image.split == Split::Train);
@@ -152,7 +172,7 @@ impl Vocabulary {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let stored: Stored = serde_json::from_str(text)?;
+        let stored: Stored = serde_json::from_str(text).map_err(json::error)?;
         let Pairs(mut pairs) = stored.ids;
         pairs.sort_by(|a, b| a.1.cmp(&b.1).then(a.0.cmp(&b.0)));
         let mut words: Vec<String> = Vec::with_capacity(pairs.len());

@@ -132,8 +132,8 @@ impl DecodeConfig {
 
     /// Adds what is wrong with these settings to `checks`.
     pub fn check(&self, checks: &mut Checks) {
-        checks.at_least("decode.beam", self.beam, 1);
-        checks.at_least("decode.batch_size", self.batch_size, 1);
+        checks.size("decode.beam", self.beam);
+        checks.size("decode.batch_size", self.batch_size);
         checks.at_least_if_set("decode.max_length", self.max_length, 1);
         let penalty = self.length_penalty;
         checks.require(penalty >= 0.0, "decode.length_penalty", || {

@@ -214,8 +214,12 @@ fn remarks(groups: &[RunGroup]) -> Vec<String> {
     if runs().any(|run| run.result.images.is_empty()) {
         remarks.push("Some runs have no captions.".into());
     }
-    let first = runs().next().map(|run| &run.result.images);
-    if runs().any(|run| Some(&run.result.images) != first) {
+    // Masks and paths may differ: what is scored are the references of an image.
+    let scored = |run: &'_ ReportedRun| -> Vec<(String, Vec<String>)> {
+        run.result.images.iter().map(|image| (image.name.clone(), image.references.clone())).collect()
+    };
+    let first = runs().next().map(scored);
+    if runs().any(|run| Some(scored(run)) != first) {
         remarks.push("The runs are scored on different images: their scores cannot be compared.".into());
     }
     let random = runs().flat_map(|run| &run.result.encoders).any(|encoder| encoder.weights == super::encoders::RANDOM);

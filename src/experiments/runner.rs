@@ -5,8 +5,9 @@ use crate::decode::DecodeConfig;
 use crate::experiment::Experiment;
 use crate::runs::RunLock;
 use crate::runs::result::{EncoderUsed, RunResult};
+use crate::runtime::Stopped;
 use crate::util::fs::{sha256_file, write_atomic};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -72,8 +73,8 @@ pub fn execute(plan: &Plan, runner: &mut dyn Runner) -> Executed {
     for (number, (index, run, seed)) in jobs.enumerate() {
         let folder = run.seed_folder(seed);
         let (number, shown) = (number + 1, folder.display());
-        let attempt = run_one(run, seed, runner, &mut hashes);
-        match attempt {
+        let stopped = |error: Error| if error.is::<Stopped>() { Ok(Attempt::Interrupted) } else { Err(error) };
+        match run_one(run, seed, runner, &mut hashes).or_else(stopped) {
             Ok(Attempt::Kept(result)) => {
                 tracing::info!("run {number} of {total}: {shown} is finished");
                 executed.results.insert((index, seed), *result);

@@ -1,5 +1,6 @@
 //! A run folder: what was asked, with what, and how it stands.
 
+use super::changes::check_settings;
 use super::{Environment, FIRST_STAGE, first_stage_folder};
 use crate::config::{self, Settings, to_yaml};
 use crate::train::checkpoint;
@@ -40,8 +41,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Opens or makes the folder. One that holds another run is refused; one that holds this one must be
-    /// resumed or overwritten, never silently mixed.
+    /// Opens or makes the folder. One that holds another run is refused; one that holds this one, or one that
+    /// this prolongs, must be resumed or overwritten, never silently mixed.
     pub fn open<T: Settings + Serialize>(path: &Path, settings: &T, resume: bool, overwrite: bool) -> Result<Self> {
         let shown = path.display();
         let config = path.join(CONFIG);
@@ -67,13 +68,7 @@ impl RunFolder {
                     choose another folder with --output"
                 );
             }
-            if read_text(&config)? != yaml && !says_the_same::<T>(&config, &yaml) {
-                bail!(
-                    "'{shown}' contains a run with other settings ('{}'); choose another folder with --output, or \
-                     replace it with --overwrite",
-                    config.display()
-                );
-            }
+            check_settings(path, &stored::<T>(&config)?, &yaml)?;
         } else if resume {
             tracing::info!("no checkpoint to resume in '{shown}'; starting from the beginning");
         }
@@ -108,8 +103,8 @@ impl RunFolder {
     }
 }
 
-/// Whether a stored config means the settings of another, which is resolved: it may have old names for some.
-fn says_the_same<T: Settings + Serialize>(config: &Path, yaml: &str) -> bool {
-    let stored = config::load::<T>(config, &[]).and_then(|(settings, ..)| to_yaml(&settings));
-    stored.is_ok_and(|stored| stored == yaml)
+/// The settings that a run was started with, as they are written today: names may have changed since.
+fn stored<T: Settings + Serialize>(config: &Path) -> Result<String> {
+    let today = config::load::<T>(config, &[]).and_then(|(settings, ..)| to_yaml(&settings));
+    today.or_else(|_| read_text(config))
 }

@@ -1,6 +1,7 @@
 //! A run's home: its folder and lock, what it was made with, and everything that is recorded of it. Plain records,
 //! which sessions write and tables and reports read.
 
+mod changes;
 mod environment;
 mod explanation;
 mod folder;

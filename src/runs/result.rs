@@ -144,7 +144,8 @@ impl RunResult {
             return Ok(None);
         }
         let mend = || format!("'{}' is not a valid result file; delete it and rerun", path.display());
-        let result: Self = serde_json::from_str(&read_text(&path)?).with_context(mend)?;
+        let result: Self =
+            serde_json::from_str(&read_text(&path)?).map_err(crate::util::json::error).with_context(mend)?;
         result.check().with_context(mend)?;
         Ok(Some(result))
     }

@@ -25,7 +25,7 @@ impl StageScores {
         if !path.is_file() {
             return Ok(None);
         }
-        let scores = serde_json::from_str(&read_text(&path)?);
+        let scores = serde_json::from_str(&read_text(&path)?).map_err(crate::util::json::error);
         scores.map(Some).with_context(|| format!("'{}' has no first-stage scores", path.display()))
     }
 

@@ -45,10 +45,7 @@ impl Session {
         let images = self.split(Split::Train);
         let mut progress = |p: FeatureProgress| {
             on_step(Done { done: p.done, of: p.total.max(1), loss: None });
-            match interrupt.requested() {
-                true => bail!("interrupted; computed features are kept; continue with --resume"),
-                false => Ok(()),
-            }
+            interrupt.check("computed features are kept; continue with --resume")
         };
         let set: Box<dyn TrainingSet> = match needs.examples {
             StageExamples::Captions => Box::new(CaptionSet::new(self, &images, config.examples, config.seed)),

@@ -86,11 +86,12 @@ impl Session {
             attributes::begin(&experiment.model, attributes, &store)?;
         }
         tracing::info!(
-            "{}: {} images, {} words, {} parameters, on {device:?}",
+            "{}: {} images, {} words, {} parameters, on {}",
             dataset.name,
             dataset.images.len(),
             vocabulary.len(),
             store.trainable_variables().iter().map(|v| v.numel()).sum::<usize>(),
+            crate::runtime::device_name(device),
         );
         Ok(Self { experiment, dataset, vocabulary, attributes, features, device, nouns, store, model, unreadable })
     }

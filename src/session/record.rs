@@ -139,7 +139,9 @@ fn first_stage(folder: &Path) -> Result<Vec<train::EpochRecord>> {
         return Ok(Vec::new());
     }
     let read = |line: &str| {
-        serde_json::from_str(line).with_context(|| format!("'{}' is not a training history", path.display()))
+        serde_json::from_str(line)
+            .map_err(crate::util::json::error)
+            .with_context(|| format!("'{}' is not a training history", path.display()))
     };
     read_text(&path)?.lines().map(read).collect()
 }

@@ -308,7 +308,7 @@ impl TrainConfig {
     pub fn check(&self, stage: &str, metrics: &[&str], checks: &mut Checks) {
         let path = |field: &str| format!("{stage}.{field}");
         let optimizer = &self.optimizer;
-        checks.at_least(&path("batch_size"), self.batch_size, 1);
+        checks.size(&path("batch_size"), self.batch_size);
         checks.at_least(&path("accumulate"), self.accumulate, 1);
         checks.at_least(&path("epochs"), self.epochs, 1);
         checks.above_zero(&path("optimizer.lr"), optimizer.lr);
@@ -336,7 +336,7 @@ impl TrainConfig {
             let of_beside = self.early_stop.beside.and_then(|split| split.metric(metric));
             checks.one_of(&path(&format!("keep_best.{index}")), of_beside.unwrap_or(metric), metrics);
         }
-        checks.at_least(&path("early_stop.beam"), self.early_stop.beam, 1);
+        checks.size(&path("early_stop.beam"), self.early_stop.beam);
     }
 }
 

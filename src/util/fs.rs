@@ -1,15 +1,47 @@
 //! Files that are never seen half-written, and their hashes.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Reads a text file; the error names it.
+/// Largest file that is read into memory, bytes.
+pub const MOST_BYTES: u64 = 2 << 30;
+
+/// Reads a file whole. A folder, a pipe, a device or a file of more than [`MOST_BYTES`] is refused before it is
+/// opened: a pipe may never give anything, a device may never end.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("cannot read '{}'", path.display());
+    let metadata = fs::metadata(path).with_context(context)?;
+    if !metadata.is_file() {
+        return Err(anyhow!("it is not a regular file")).with_context(context);
+    }
+    check_length(metadata.len()).with_context(context)?;
+    fs::read(path).with_context(context)
+}
+
+/// Reads a text file or a pipe; the error names it. Devices and texts of more than [`MOST_BYTES`] are refused.
 pub fn read_text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read '{}'", path.display()))
+    let read = || -> Result<String> {
+        let kind = fs::metadata(path)?.file_type();
+        if kind.is_char_device() || kind.is_block_device() {
+            bail!("it is a device");
+        }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        check_length(bytes.len() as u64)?;
+        String::from_utf8(bytes)
+            .map_err(|error| anyhow!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1))
+    };
+    read().with_context(|| format!("cannot read '{}'", path.display()))
+}
+
+fn check_length(length: u64) -> Result<()> {
+    ensure!(length <= MOST_BYTES, "it is larger than {} MiB", MOST_BYTES >> 20);
+    Ok(())
 }
 
 /// Writes a file through a temporary one beside it, synced and renamed, so that a killed or full-disk run leaves
@@ -62,6 +94,9 @@ pub fn temporary_beside(path: &Path) -> PathBuf {
 /// SHA-256 of a file as lower-case hexadecimal.
 pub fn sha256_file(path: &Path) -> Result<String> {
     let context = || format!("cannot read '{}'", path.display());
+    if !fs::metadata(path).with_context(context)?.is_file() {
+        return Err(anyhow!("it is not a regular file")).with_context(context);
+    }
     let mut file = File::open(path).with_context(context)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
@@ -111,6 +146,23 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("b.txt"));
         assert_eq!(read_text(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn devices_folders_and_overlong_files_are_refused_before_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |error: anyhow::Error| format!("{error:#}");
+        for device in ["/dev/zero", "/dev/null"].map(Path::new) {
+            assert!(error(read_file(device).unwrap_err()).contains("not a regular file"));
+            assert!(error(read_text(device).unwrap_err()).contains("it is a device"));
+            assert!(error(sha256_file(device).unwrap_err()).contains("not a regular file"));
+        }
+        assert!(error(read_file(folder.path()).unwrap_err()).contains("not a regular file"));
+        let long = folder.path().join("long");
+        File::create(&long).unwrap().set_len(MOST_BYTES + 1).unwrap(); // holes take no room
+        assert!(error(read_file(&long).unwrap_err()).contains("larger than 2048 MiB"));
+        fs::write(&long, b"caf\xe9").unwrap();
+        assert!(error(read_text(&long).unwrap_err()).contains("not UTF-8 text (byte 4)"));
     }
 
     #[test]

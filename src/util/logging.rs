@@ -5,6 +5,7 @@
 
 use anyhow::{Context, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -199,12 +200,21 @@ where
         }
         let mut parts = Parts::default();
         event.record(&mut parts);
-        writer.write_str(&parts.message)?;
+        writer.write_str(&harmless(&parts.message))?;
         if level >= Level::DEBUG || parts.message.is_empty() {
             writer.write_str(&parts.fields)?;
         }
         writeln!(writer)
     }
+}
+
+/// A message whose names of files and words of captions cannot drive a terminal.
+fn harmless(message: &str) -> Cow<'_, str> {
+    let drives = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !message.contains(drives) {
+        return Cow::Borrowed(message);
+    }
+    message.chars().map(|c| if drives(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 #[derive(Default)]
@@ -329,6 +339,11 @@ mod tests {
         let epoch: serde_json::Value = serde_json::from_str(epoch).unwrap();
         assert_eq!((epoch["epoch"].as_u64(), epoch["loss"].as_f64()), (Some(3), Some(0.5)));
         assert!(attach_run(&folder.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn messages_hold_no_escapes_of_terminals() {
+        assert_eq!(harmless("'\u{1b}[31m.png'\n\tnext é"), "'\\u{1b}[31m.png'\n\tnext é");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod fs;
+pub mod json;
 pub mod logging;
 pub mod rng;
 pub mod shell;

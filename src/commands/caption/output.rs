@@ -6,6 +6,7 @@ use crate::session::Decoded;
 use crate::util::csv::to_csv;
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,8 +21,48 @@ pub(super) type Record = Vec<String>;
 /// Records by image.
 pub(super) type Records = BTreeMap<String, Record>;
 
+/// The path; bytes that are no text are written `\xNN`, so that different names stay different.
 pub(super) fn name(path: &Path) -> String {
-    path.display().to_string()
+    let chunks = path.as_os_str().as_encoded_bytes().utf8_chunks();
+    chunks.fold(String::new(), |mut name, chunk| {
+        name.push_str(chunk.valid());
+        name.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+        name
+    })
+}
+
+/// A field of a line of text: characters that would end the field or drive a terminal are written as in Rust and C.
+fn escaped(field: &str) -> String {
+    let escape = |c: char| match c {
+        '\\' => "\\\\".to_owned(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    field.chars().map(escape).collect()
+}
+
+/// The field of [`escaped`].
+fn unescaped(text: &str) -> Option<String> {
+    let mut field = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        field.push_str(before);
+        let (c, length) = match after.chars().next()? {
+            '\\' => ('\\', 1),
+            'n' => ('\n', 1),
+            'r' => ('\r', 1),
+            't' => ('\t', 1),
+            'u' => {
+                let code = after.strip_prefix("u{")?.split_once('}')?.0;
+                (char::from_u32(u32::from_str_radix(code, 16).ok()?)?, code.len() + 3)
+            }
+            _ => return None,
+        };
+        field.push(c);
+        rest = after.get(length..)?;
+    }
+    field.push_str(rest);
+    Some(field)
 }
 
 /// One image's record with what the arguments ask for.
@@ -78,8 +119,9 @@ pub(super) fn existing(output: &Path, format: CaptionFormat) -> Result<Records> 
     let known = |(number, record): (u64, Option<(String, Record)>)| {
         record.with_context(|| {
             format!(
-                "'{}' line {number} is not what --format {format:?} writes; choose its format, or another --output",
-                output.display()
+                "'{}' line {number} is not what --format {} writes; choose its format, or another --output",
+                output.display(),
+                format.to_possible_value().map_or_else(String::new, |format| format.get_name().to_owned())
             )
         })
     };
@@ -87,8 +129,14 @@ pub(super) fn existing(output: &Path, format: CaptionFormat) -> Result<Records> 
 }
 
 fn text_record(line: &str) -> Option<(String, Record)> {
-    let (file, _) = line.split_once('\t')?;
-    Some((file.to_owned(), line.split('\t').map(String::from).collect()))
+    let fields: Option<Record> = line.split('\t').map(unescaped).collect();
+    let fields = fields.filter(|fields| fields.len() > 1)?;
+    Some((fields.first()?.clone(), fields))
+}
+
+fn text_line(record: &Record) -> String {
+    let fields: Vec<String> = record.iter().map(|field| escaped(field)).collect();
+    fields.join("\t") + "\n"
 }
 
 fn json_record(line: &str) -> Option<(String, Record)> {
@@ -115,7 +163,8 @@ pub(super) fn write(images: &[PathBuf], records: &Records, args: &CaptionArgs) -
     let records: Vec<&Record> = kept.chain(images.iter().filter_map(|path| records.get(&name(path)))).collect();
     let text = match args.format {
         CaptionFormat::Csv => csv_text(&records, columns(args))?,
-        CaptionFormat::Text | CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
+        CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
+        CaptionFormat::Text => records.iter().map(|record| text_line(record)).collect(),
     };
     match &args.output {
         Some(output) => write_atomic(output, text.as_bytes()),
@@ -167,6 +216,21 @@ mod tests {
         let text = csv_text(&records.iter().collect::<Vec<_>>(), 5).unwrap();
         assert!(text.starts_with("file,caption,log_prob,attributes,nouns\n"), "{text}");
         assert_eq!(read(&text)[0], records[0]);
+    }
+
+    #[test]
+    fn text_of_odd_names_comes_back_and_holds_no_escapes_of_terminals() {
+        use std::os::unix::ffi::OsStrExt;
+        let bytes: [&[u8]; 5] = [b"two\nlines.png", b"a\tb\\n.png", b"caf\xe9.png", b"caf\xe8.png", b"\x1b[31mred.png"];
+        let names = bytes.map(|bytes| name(Path::new(std::ffi::OsStr::from_bytes(bytes))));
+        assert_ne!(names[2], names[3]);
+        for name in names {
+            let record = vec![name.clone(), "a road".to_owned()];
+            let line = text_line(&record);
+            assert!(line.trim_end().chars().all(|c| c == '\t' || !c.is_control()), "{line:?}");
+            assert_eq!(text_record(line.trim_end()), Some((name, record)));
+        }
+        assert_eq!(text_record("no caption"), None);
     }
 
     #[test]

@@ -138,6 +138,9 @@ fn histogram(out: &mut impl Write, lengths: &BTreeMap<usize, usize>) -> Result<(
     Ok(())
 }
 
+/// Faults of one kind that are listed.
+const MOST_FAULTS: usize = 100;
+
 pub(super) fn report(out: &mut impl Write, report: &Report) -> Result<()> {
     let count = |split| report.splits.get(&split).copied().unwrap_or_default();
     let [train, val, test] = Split::ALL.map(count);
@@ -151,8 +154,13 @@ pub(super) fn report(out: &mut impl Write, report: &Report) -> Result<()> {
     for note in &report.notes {
         writeln!(out, "note: {note}")?;
     }
-    for fault in &report.faults {
-        writeln!(out, "{}: {}", fault.kind, fault.message)?;
+    for (kind, count) in report.summary() {
+        for fault in report.faults.iter().filter(|fault| fault.kind == kind).take(MOST_FAULTS) {
+            writeln!(out, "{kind}: {}", fault.message)?;
+        }
+        if count > MOST_FAULTS {
+            writeln!(out, "{kind}: {} more; --format json lists all", count - MOST_FAULTS)?;
+        }
     }
     if report.faults.is_empty() {
         let compared = report.published.map_or(String::new(), |published| format!(", counts as in {}", published.name));

@@ -61,7 +61,7 @@ pub(super) fn fault_at(error: &serde_json::Error, lines_before: usize) -> Error 
     }
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
-    anyhow!("{line}:{column}: {text}")
+    anyhow!("{line}:{column}: {}", crate::util::json::reason(text))
 }
 
 /// Keys of an object, and for each whether its value is a list.

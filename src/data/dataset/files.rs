@@ -3,10 +3,10 @@
 use crate::data::DataConfig;
 use crate::data::Split;
 use crate::data::captions::{CaptionFile, parse_captions};
+use crate::util::fs::read_file;
 use crate::util::walk;
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Caption files, parsed and put together.
@@ -23,7 +23,7 @@ pub(super) fn read(config: &DataConfig) -> Result<Captions> {
     let mut hasher = Sha256::new();
     let mut whole: Option<CaptionFile> = None;
     for path in &paths {
-        let bytes = fs::read(path).with_context(|| format!("cannot read the caption file '{}'", path.display()))?;
+        let bytes = read_file(path)?;
         hasher.update(&bytes);
         let mut part = parse_captions(&bytes).map_err(|error| locate(path, &error))?;
         if let Some(split) = split_of_name(path).filter(|_| part.records.iter().all(|record| record.split.is_none())) {

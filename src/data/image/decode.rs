@@ -14,11 +14,20 @@ pub const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes a file; every error names it and says what is wrong with it.
 pub fn decode_file(path: &Path) -> Result<RgbImage> {
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow!("the image '{}' does not exist", path.display()),
-        _ => anyhow!("cannot read the image '{}': {error}", path.display()),
-    })?;
-    decode(&bytes).map_err(|error| anyhow!("the image '{}' {error:#}", path.display()))
+    let shown = path.display();
+    let unread = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => anyhow!("the image '{shown}' does not exist"),
+        _ => anyhow!("cannot read the image '{shown}': {error}"),
+    };
+    match fs::metadata(path).map_err(unread)? {
+        metadata if !metadata.is_file() => bail!("the image '{shown}' is not a regular file"),
+        metadata if metadata.len() > MAX_BYTES => {
+            bail!("the image '{shown}' is too large (at most {} MiB)", MAX_BYTES >> 20)
+        }
+        _ => {}
+    }
+    let bytes = fs::read(path).map_err(unread)?;
+    decode(&bytes).map_err(|error| anyhow!("the image '{shown}' {error:#}"))
 }
 
 /// Decodes the content of a file. Gray becomes three equal channels, a palette its colours, 16-bit samples their upper
@@ -141,6 +150,7 @@ mod tests {
         }
         let path = Path::new("/nonexistent/a.png");
         assert!(decode_file(path).unwrap_err().to_string().contains("a.png' does not exist"));
+        assert!(decode_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("is not a regular file"));
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl Labels {
         }
         if areas.len() > MOST {
             bail!(
-                "it has {} regions, more than {MOST}; expected a label map or an image of flat colours. If the model is \
-                 to look at this picture as it is, set model.s2cpnet.masks.mode=picture",
+                "it has {} regions, more than {MOST}; expected a label map or an image of flat colours. If the model \
+                 is to see the picture as it is, set model.s2cpnet.masks.mode=picture",
                 areas.len()
             );
         }

@@ -24,7 +24,7 @@ pub use rle::{Rle, RleError, RunLengths};
 pub use segment::{SegmenterRules, segment};
 
 use crate::data::image::decode_file;
-use crate::util::fs::read_text;
+use crate::util::fs::{read_file, read_text};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ pub fn read(path: &Path) -> Result<Labels> {
         let records = parse_records(&read_text(path)?).with_context(shown)?;
         return Labels::from_records(&records).with_context(shown);
     }
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the mask file '{}'", path.display()))?;
+    let bytes = read_file(path).with_context(shown)?;
     match labels::deep_labels(&bytes) {
         Some(labels) => labels.with_context(shown),
         None => Labels::from_picture(&decode_file(path)?).with_context(shown),

@@ -2,7 +2,7 @@
 
 use super::{Finder, Labels, MaskMode, MaskRules, MissingMasks, draw, read, segment};
 use crate::data::image::decode;
-use crate::util::fs::{sha256, write_atomic};
+use crate::util::fs::{read_file, sha256, write_atomic};
 use ::image::{ImageFormat, RgbImage};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -64,7 +64,7 @@ pub fn require(images: &[PathBuf], finder: &Finder) -> Result<()> {
 
 /// The picture of one image, from the cache or new.
 fn drawn(image: &Path, mask: Option<&Path>, rules: &MaskRules, cache: &Path) -> Result<PathBuf> {
-    let Ok(bytes) = std::fs::read(image) else { return Ok(image.to_owned()) };
+    let Ok(bytes) = read_file(image) else { return Ok(image.to_owned()) };
     let of_mask = match mask {
         Some(mask) => {
             let bytes = std::fs::read(mask);

@@ -1,6 +1,7 @@
 //! Segment Anything's records: JSON with one binary mask for each object.
 
 use super::rle::Rle;
+use crate::util::json::error;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ enum Counts {
 /// Reads the text of a record file: a list, as Segment Anything's automatic mask generator gives it, or the same under
 /// `annotations`, as in SA-1B. An empty list is an image without objects.
 pub fn parse_records(text: &str) -> Result<Vec<Record>> {
-    let entries = match serde_json::from_str(text).context("it is not JSON")? {
+    let entries = match serde_json::from_str(text).map_err(error).context("it is not JSON")? {
         Value::Array(entries) => Some(entries),
         Value::Object(mut file) => match file.remove("annotations") {
             Some(Value::Array(entries)) => Some(entries),
@@ -85,7 +86,8 @@ pub fn parse_records(text: &str) -> Result<Vec<Record>> {
     };
     let entries = entries.context(EXPECTED)?;
     let record = |(number, entry): (usize, Value)| {
-        let entry: Entry = serde_json::from_value(entry).with_context(|| format!("{EXPECTED}; record {number}"))?;
+        let entry: Entry =
+            serde_json::from_value(entry).map_err(error).with_context(|| format!("{EXPECTED}; record {number}"))?;
         let Segmentation { size: [height, width], counts } = entry.segmentation;
         let mask = match counts {
             Counts::Compressed(text) => Rle::parse(height, width, &text),

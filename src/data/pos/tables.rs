@@ -49,7 +49,9 @@ impl Tables {
 
 fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {
     let text = crate::util::fs::read_text(path)?;
-    serde_json::from_str(&text).with_context(|| format!("'{}' is not a tagger table", path.display()))
+    serde_json::from_str(&text)
+        .map_err(crate::util::json::error)
+        .with_context(|| format!("'{}' is not a tagger table", path.display()))
 }
 
 /// The first file of a folder, by name, that ends so.

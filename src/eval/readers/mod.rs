@@ -1,12 +1,16 @@
 //! Captions and references from files: coco JSON, JSON lines, plain text.
 
+mod dataset;
 mod record;
 
 use anyhow::{Context, Result, anyhow, bail};
 use record::{IMAGE_KEYS, Record};
+use rsic_util::json::without_nan;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::path::Path;
 
 /// How a file is written.
@@ -21,21 +25,36 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the name's ending, else by how the text begins.
+    /// By the name's ending, unless the text is plainly of another form.
     pub fn of(path: &Path, text: &str) -> Self {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match (ending.as_str(), text.trim_start().chars().next()) {
+        let text = text.trim_start_matches('\u{FEFF}').trim_start();
+        match (ending.as_str(), text.chars().next()) {
+            ("jsonl" | "ndjson", Some('[')) => Self::Json,
             ("jsonl" | "ndjson", _) => Self::JsonLines,
-            ("json", _) => Self::Json,
-            ("txt", _) => Self::Text,
-            (_, Some('[')) => Self::Json,
-            (_, Some('{')) if text.lines().next().is_some_and(|line| serde_json::from_str::<Value>(line).is_ok()) => {
-                Self::JsonLines
-            }
-            (_, Some('{')) => Self::Json,
+            ("json", _) if !has_lines(text) => Self::Json,
+            ("txt", Some('[' | '{')) if !is_json(text) => Self::Text,
+            (_, Some('{')) if is_record(text.lines().next().unwrap_or_default()) => Self::JsonLines,
+            (_, Some('[' | '{')) | ("json", _) => Self::Json,
             _ => Self::Text,
         }
     }
+}
+
+fn has_lines(text: &str) -> bool {
+    text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some()
+}
+
+/// Whether a text, or its first line, is JSON.
+fn is_json(text: &str) -> bool {
+    let json = |text: &str| serde_json::from_str::<IgnoredAny>(&without_nan(text)).is_ok();
+    json(text) || json(text.lines().next().unwrap_or_default())
+}
+
+/// Whether a line is an image and its captions.
+fn is_record(line: &str) -> bool {
+    let record = serde_json::from_str(&without_nan(line));
+    record.is_ok_and(|record: Record| record.image.is_some() && record.captions.is_some())
 }
 
 /// Captions by image, in the file's order.
@@ -80,9 +99,13 @@ impl Captions {
     }
 }
 
-/// An id as text.
+/// An id as text; `7.0` as `7`.
 pub fn plain(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+    match id {
+        Value::String(id) => id.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
+        id => id.to_string(),
+    }
 }
 
 /// Reads the captions of a file, however many an image has.
@@ -142,6 +165,8 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
 pub fn parse(text: &str, format: Format) -> Result<Captions> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut captions = Captions::default();
+    let json = if format == Format::Text { Cow::Borrowed(text) } else { without_nan(text) };
+    let text = json.as_ref();
     match format {
         Format::Text => {
             for (line, caption) in (1..).zip(text.lines()) {
@@ -187,6 +212,10 @@ impl Captions {
             Value::Object(mut object) => match object.remove("annotations") {
                 Some(Value::Array(records)) => self.add_values(records),
                 Some(_) => bail!("its 'annotations' are not a list"),
+                None if object.get("images").is_some_and(Value::is_array) => match object.remove("images") {
+                    Some(Value::Array(images)) => dataset::add(self, images),
+                    _ => Ok(()),
+                },
                 None => {
                     for (id, value) in object {
                         let list = strings(value).with_context(|| format!("image '{id}'"))?;
@@ -225,9 +254,10 @@ impl Captions {
 
 /// Why a text is no JSON, and where.
 fn reason(error: &serde_json::Error) -> String {
+    let said = rsic_util::json::reason(error);
     match error.is_eof() {
-        true => format!("{error}: the file is truncated; copy or write it again"),
-        false => error.to_string(),
+        true => format!("{said}: the file is truncated; copy or write it again"),
+        false => said,
     }
 }
 
@@ -284,11 +314,46 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_the_same_however_their_number_is_written_and_nan_beside_a_caption_does_not_matter() {
+        let captions =
+            parse(r#"[{"image_id": 1.0, "caption": "a NaN", "perplexity": NaN, "e": -Infinity}]"#, Format::Json);
+        assert_eq!(captions.unwrap().get(&Value::from(1)).unwrap(), ["a NaN"]);
+        let fault = |text| format!("{:#}", parse(text, Format::Json).unwrap_err());
+        assert!(fault(r#"[{"image_id": 1, "caption": NaN}]"#).contains("its caption is not text"));
+        assert!(fault(r#"[{"image_id": NaN, "caption": "a"}]"#).contains("neither a number nor a string"));
+    }
+
+    #[test]
+    fn a_dataset_gives_its_references_by_id_and_by_file_name() {
+        let text = r#"{"dataset": "t", "images": [
+            {"filename": "1.tif", "imgid": 4, "sentences": [{"raw": "a .", "tokens": ["a"]}, {"tokens": ["b", "c"]}]},
+            {"filename": "2.tif", "sentences": [{"raw": "d"}]}]}"#;
+        let captions = parse(text, Format::Json).unwrap();
+        assert_eq!(captions.items().len(), 2);
+        assert_eq!(captions.get(&Value::from(4)).unwrap(), ["a .", "b c"]);
+        assert_eq!(captions.get(&Value::from("1.tif")), captions.get(&Value::from(4)));
+        assert_eq!(captions.get(&Value::from("2.tif")).unwrap(), ["d"]);
+        let fault =
+            format!("{:#}", parse(r#"{"images": [{"imgid": 1, "sentences": [{}]}]}"#, Format::Json).unwrap_err());
+        assert!(fault.contains("image '1' has no 'raw'"), "{fault}");
+    }
+
+    #[test]
     fn the_format_is_known_by_ending_or_content() {
         let of = |name: &str, text| Format::of(Path::new(name), text);
         assert_eq!(of("a.jsonl", ""), Format::JsonLines);
         assert_eq!(of("a", " [1]"), Format::Json);
-        assert_eq!(of("a", "{\"id\": 1}\n{\"id\": 2}"), Format::JsonLines);
+        let line = "{\"id\": 1, \"caption\": \"a\"}";
+        let lines = format!("{line}\n{line}");
+        assert_eq!(of("a", &lines), Format::JsonLines);
+        assert_eq!(of("a.json", &lines), Format::JsonLines);
+        assert_eq!(of("a", line), Format::JsonLines);
+        for whole in ["{\"images\": [], \"annotations\": []}", "{\"1\": [\"a\"]}", "[{\"p\": NaN}]"] {
+            for name in ["/dev/fd/63", "a.json", "a.txt", "a.results"] {
+                assert_eq!(of(name, whole), Format::Json, "{name} {whole}");
+            }
+        }
+        assert_eq!(of("a.txt", "[unk] road"), Format::Text);
         assert_eq!(of("a", "{\n\"annotations\": []}"), Format::Json);
         assert_eq!(of("a.out", "a road"), Format::Text);
     }

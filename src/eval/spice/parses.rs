@@ -6,6 +6,7 @@ use super::graph::{Edge, Graph, Word};
 use super::tuples::{Tuple, tuples};
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
+use rsic_util::json::error;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,7 +47,8 @@ struct RawSentence {
 /// A file that cannot be read, is no such list, or whose lists do not fit each other.
 pub fn read(path: &Path) -> Result<Vec<Parsed>> {
     let named = || format!("cannot read parses from '{}'", path.display());
-    let raw: Vec<RawCaption> = serde_json::from_slice(&bytes(path).with_context(named)?).with_context(named)?;
+    let raw: Vec<RawCaption> =
+        serde_json::from_slice(&bytes(path).with_context(named)?).map_err(error).with_context(named)?;
     raw.into_iter()
         .enumerate()
         .map(|(at, raw)| parsed(raw).with_context(|| format!("caption {at}")).with_context(named))
@@ -139,7 +141,8 @@ struct RawItem {
 /// A file that cannot be read or is no such list; a group without the reference's score.
 pub fn read_scores(path: &Path) -> Result<Vec<Scored>> {
     let named = || format!("cannot read scores from '{}'", path.display());
-    let raw: RawScores = serde_json::from_slice(&bytes(path).with_context(named)?).with_context(named)?;
+    let raw: RawScores =
+        serde_json::from_slice(&bytes(path).with_context(named)?).map_err(error).with_context(named)?;
     let scored = |(at, item): (usize, RawItem)| {
         let spice = item.scores.get("SPICE").and_then(serde_json::Value::as_f64);
         let mut counts = BTreeMap::new();

@@ -158,7 +158,7 @@ impl ModelSettings for Config {
             ("decoder_layers", self.decoder_layers),
             ("geometry_hidden", self.geometry_hidden),
         ] {
-            checks.at_least(&path(field), count, 1);
+            checks.size(&path(field), count);
         }
         checks.require(self.width.is_multiple_of(self.heads.max(1)), &path("heads"), || {
             format!("not a divisor of the width (width {}, found {})", self.width, self.heads)

@@ -239,7 +239,7 @@ impl ModelSettings for Config {
             ("classifier.0", self.classifier[0]),
             ("classifier.1", self.classifier[1]),
         ] {
-            checks.at_least(&path(field), width, 1);
+            checks.size(&path(field), width);
         }
         checks.at_least(&path("words.splits"), self.words.splits.len(), 1);
         checks.at_least_if_set(&path("grid"), self.grid, 1);

@@ -242,7 +242,7 @@ impl ModelSettings for Config {
             ("max_words", self.max_words),
             ("noun_words.max", self.noun_words.max),
         ] {
-            checks.at_least(&path(field), count, 1);
+            checks.size(&path(field), count);
         }
         let (width, heads) = (self.width, self.heads.max(1));
         checks.require(width > 0 && width.is_multiple_of(heads) && width.is_multiple_of(2), &path("width"), || {

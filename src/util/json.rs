@@ -1,0 +1,94 @@
+//! JSON as Python writes it, and what is wrong with a text that is none.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+/// Python's `NaN`, `Infinity` and `-Infinity` outside strings, which are no JSON, as `null`.
+pub fn without_nan(text: &str) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    if !WORDS.iter().any(|word| text.contains(word)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut rest, mut quoted) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        let word = WORDS.iter().find(|word| !quoted && rest.starts_with(**word));
+        let length = match (word, c) {
+            (Some(word), _) => word.len(),
+            (None, '\\') if quoted => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+            _ => c.len_utf8(),
+        };
+        let (taken, after) = rest.split_at(length);
+        out.push_str(if word.is_some() { "null" } else { taken });
+        quoted ^= c == '"';
+        rest = after;
+    }
+    Cow::Owned(out)
+}
+
+/// Why a text could not be read, without the names that values have in the program.
+///
+/// `error` is what serde says: `invalid type: map, expected struct Text at line 3 column 7`.
+pub fn reason(error: impl Display) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let text = error.to_string();
+    let mut rest = text.split(' ').peekable();
+    while let Some(word) = rest.next() {
+        let (bare, mark) = match word.strip_suffix([',', ':', ';']) {
+            Some(bare) => (bare, word.get(bare.len()..).unwrap_or_default()),
+            None => (word, ""),
+        };
+        let plain = match bare {
+            "struct" | "map" | "newtype" => "an object",
+            "enum" | "variant" => "a name",
+            "sequence" => "a list",
+            "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+            "f32" | "f64" => "a number",
+            "bool" | "boolean" => "true or false",
+            _ => word,
+        };
+        if matches!(bare, "struct" | "enum" | "newtype") {
+            rest.next(); // its name
+        }
+        if matches!(words.last().map(String::as_str), Some("a" | "an")) && plain != word {
+            words.pop();
+        }
+        words.push(if plain == word { word.to_owned() } else { format!("{plain}{mark}") });
+    }
+    words.join(" ").replace("data did not match any a name of untagged a name", "it has none of the known forms")
+}
+
+/// [`reason`] as an error.
+pub fn error(error: impl Display) -> anyhow::Error {
+    anyhow::Error::msg(reason(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_no_names_of_the_program() {
+        for (said, plain) in [
+            (
+                "invalid type: map, expected struct Text at line 3 column 7",
+                "invalid type: an object, expected an object at line 3 column 7",
+            ),
+            (
+                "invalid value: integer `-1`, expected u64 at line 1 column 2",
+                "invalid value: integer `-1`, expected a whole number at line 1 column 2",
+            ),
+            ("invalid type: string \"x\", expected a sequence", "invalid type: string \"x\", expected a list"),
+            ("missing field `ids` at line 1 column 3", "missing field `ids` at line 1 column 3"),
+        ] {
+            assert_eq!(reason(said), plain);
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_become_null_outside_strings() {
+        let text = r#"{"NaN": [NaN, -Infinity, 1], "a\"NaN": "NaN \\", "b": Infinity}"#;
+        assert_eq!(without_nan(text), r#"{"NaN": [null, null, 1], "a\"NaN": "NaN \\", "b": null}"#);
+        assert!(matches!(without_nan("[1, \"é\"]"), Cow::Borrowed(_)));
+    }
+}
