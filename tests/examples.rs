@@ -53,7 +53,8 @@ fn fault(line: &str) -> Option<String> {
 /// Lines of the code blocks of a document that start the program; a `\` at the end of a line continues it.
 fn shown(text: &str) -> Vec<String> {
     let blocks: String = text.split("```").skip(1).step_by(2).collect::<Vec<_>>().join("\n");
-    let lines = blocks.replace("\\\n", " ");
+    // A loop of the shell is taken with one value of each of its variables.
+    let lines = blocks.replace("\\\n", " ").replace("$model", "fe_lws").replace("$precision", "bf16");
     let program = |line: &str| line.strip_prefix("target/debug/").unwrap_or(line).to_owned();
     lines.lines().map(|line| program(line.trim())).filter(|line| line.starts_with("rsic ")).collect()
 }
