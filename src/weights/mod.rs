@@ -38,11 +38,10 @@ impl StateDict {
     /// The shape of a tensor, under its name, an old one, or its name below a wrapper's prefix: the shortest.
     pub fn shape_of(&self, name: &str) -> Option<Vec<i64>> {
         let bare = name.strip_prefix(names::FEATURES);
-        let found = self.tensors.keys().filter_map(|key| {
+        let found = self.tensors.keys().filter(|key| {
             let modern = names::modern(key);
-            let wrapped =
-                |name: &str| modern.strip_suffix(name).is_some_and(|prefix| names::prefixes(key).any(|p| p == prefix));
-            (modern.ends_with(name) && wrapped(name) || bare == Some(&modern)).then_some(key)
+            let prefix = modern.strip_suffix(name);
+            prefix.is_some_and(|prefix| names::prefixes(key).any(|p| p == prefix)) || bare == Some(&modern)
         });
         self.tensors.get(found.min_by_key(|key| key.len())?).map(Tensor::size)
     }
