@@ -491,13 +491,6 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   // Composite ones that would look for CUDA's own kernels within.
   m.impl("convolution", CppFunction::makeFromBoxedFunction<&run>());
   m.impl("convolution_backward", CppFunction::makeFromBoxedFunction<&run>());
-  // One kernel for many tensors, where a CPU takes them one by one.
-  for (const auto *name :
-       {"_foreach_add_.Scalar", "_foreach_add_.List", "_foreach_add.List", "_foreach_mul_.Scalar", "_foreach_mul_.Tensor",
-        "_foreach_lerp_.Scalar", "_foreach_addcmul_.Scalar", "_foreach_addcdiv_.Scalar", "_foreach_sqrt",
-        "_foreach_div_.Scalar", "_foreach_norm.Scalar", "_foreach_clamp_min_.Scalar", "_foreach_clamp_max_.Scalar"}) {
-    m.impl(name, CppFunction::makeFromBoxedFunction<&run>());
-  }
   m.impl("_cudnn_rnn_flatten_weight", &flatten_weights);
   m.impl("_thnn_fused_gru_cell", &gru_cell);
   m.impl("_thnn_fused_gru_cell_backward", &gru_cell_backward);

@@ -15,7 +15,8 @@ def functions(program):
     """Addresses and names, sorted."""
     lines = subprocess.run(["nm", "-C", "--defined-only", program], capture_output=True, text=True, check=True).stdout
     parts = (line.split(" ", 2) for line in lines.splitlines())
-    return sorted((int(p[0], 16), re.sub(r"::h[0-9a-f]{16}$", "", p[2])) for p in parts if len(p) == 3 and p[1] in "tTwW")
+    code = (part for part in parts if len(part) == 3 and part[1] in "tTwW")
+    return sorted((int(address, 16), re.sub(r"::h[0-9a-f]{16}$", "", name)) for address, _, name in code)
 
 
 def main():
@@ -33,7 +34,8 @@ def main():
         addresses = [word for word in words if re.fullmatch(r"[0-9a-f]{4,}", word)]
         kind = " ".join(word for word in words if word not in addresses)
         called = [names[bisect.bisect_right(starts, int(address, 16) - 1) - 1][1] for address in addresses]
-        own = [name for name in called if re.search(r"rsic|tch::", name) and not re.search(r"std::panic|core::ops", name)]
+        ours = [name for name in called if re.search(r"rsic|tch::", name)]
+        own = [name for name in ours if not re.search(r"std::panic|core::ops", name)]
         waits[f"{kind} | {' < '.join(own[:depth])}"] += int(count)
     for where, count in waits.most_common():
         print(f"{count:6} {where}")
