@@ -139,7 +139,8 @@ fn only_the_best_row_goes_on_where_the_fault_is_asked_for() {
     for image in 0..20 {
         let features = images(&[image as f32]);
         let found = beam_search(&model, &features, &BeamOptions { best_only: true, ..options(3) }).remove(0);
-        let (mut rows, mut done): (Vec<(Vec<i64>, f64)>, Vec<(Vec<i64>, f64)>) = (vec![(vec![], 0.0)], vec![]);
+        type Rows = Vec<(Vec<i64>, f64)>;
+        let (mut rows, mut done): (Rows, Rows) = (vec![(vec![], 0.0)], vec![]);
         for _ in 0..6 {
             let Some((words, score)) = rows.first().cloned() else { break };
             let mut state = model.start(&features);

@@ -50,8 +50,8 @@ fn predictions_of(place: &Path, name: &str) -> usize {
     fs::read_to_string(place.join(name).join("predictions/test-beam-3.jsonl")).unwrap().lines().count()
 }
 
-const FIRST_STAGE: &str = "first_stage={examples: images, batch_size: 8, epochs: 3, optimizer: {kind: radam, lr: 2e-3}, \
-                        early_stop: {metric: attribute_f1}}";
+const FIRST_STAGE: &str = "first_stage={examples: images, batch_size: 8, epochs: 3, \
+                           optimizer: {kind: radam, lr: 2e-3}, early_stop: {metric: attribute_f1}}";
 
 #[test]
 fn every_variant_of_table_v_trains_and_captions() {

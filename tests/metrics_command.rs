@@ -81,7 +81,7 @@ fn coco_files_give_a_table_and_a_file_in_input_order() {
     assert_eq!(names, expected);
     assert_eq!(scores["images"][0]["id"], json!(5));
     assert_eq!(scores["images"][1]["id"], json!(9));
-    assert_eq!(scores.as_object().unwrap().len(), 2);
+    assert_eq!(scores.as_object().unwrap().keys().collect::<Vec<_>>(), ["signature", "corpus", "images"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn metrics_are_chosen_by_name() {
     let output = folder.run(&["h.json", "r.json", "--metrics", "ROUGE_L,CIDEr"]);
     let table = text(&output.stdout);
     assert!(table.starts_with("ROUGE_L") && table.contains("CIDEr") && !table.contains("BLEU"), "{table}");
-    assert!(folder.fault(&["h.json", "r.json", "--metrics", "SPIDER"]).contains("unknown metric 'SPIDER'"));
+    assert!(folder.fault(&["h.json", "r.json", "--metrics", "ROUGE"]).contains("unknown metric 'ROUGE'"));
 }
 
 #[test]

@@ -58,9 +58,18 @@ fn train(config: &Pretraining, folder: &Path, resume: bool, stop: usize) -> BTre
     };
     let evaluating = |_, _, _| count();
     let objective = SceneObjective::new(&encoder, &scenes, config, &evaluating);
-    let never = Interrupt::never();
-    let (state, outcome) =
-        objective.train(&store, folder, &[], resume, &never, &ProcessGroup::solo(), &mut |_| count()).unwrap();
+    let run = Run {
+        objective: &objective,
+        store: &store,
+        config: &config.train.engine(),
+        steps_before: 0,
+        folder,
+        companions: &[],
+        interrupt: &Interrupt::never(),
+        group: &ProcessGroup::solo(),
+        on_step: &mut |_| count(),
+    };
+    let (state, outcome) = run.train(resume).unwrap();
     assert_eq!((outcome, state.history.len()), (Outcome::Finished, config.train.epochs));
     encoder.variables().iter().map(|(name, tensor)| (name.clone(), tensor.copy())).collect()
 }

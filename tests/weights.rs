@@ -1,5 +1,5 @@
-//! Weight files as PyTorch 2.11 and NumPy write them (`tests/golden/weights.py` made them), as PyTorch did before it had
-//! zip archives (`tests/golden/old_weights.py`), and files to be refused.
+//! Weight files as PyTorch 2.11 and NumPy write them (`tests/golden/weights.py` made them), as PyTorch did before it
+//! had zip archives (`tests/golden/old_weights.py`), and files to be refused.
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 

@@ -42,7 +42,8 @@ pub struct EvalArgs {
     /// Split to caption and score: train, val or test.
     #[arg(long, default_value = "test")]
     pub split: String,
-    /// Give the decoder the attributes of the references in place of those it predicts: what better ones would be worth.
+    /// Give the decoder the attributes of the references in place of those it predicts: what better ones would be
+    /// worth.
     #[arg(long)]
     pub oracle_attributes: bool,
     /// Output folder for captions and scores (default: the run folder).

@@ -13,7 +13,7 @@ use crate::runtime::{self, Interrupt};
 use crate::scenes;
 use crate::train::Companion;
 use crate::train::parallel::Launch;
-use crate::train::{Done, Outcome, ProcessGroup, TrainState};
+use crate::train::{Done, Outcome, ProcessGroup, Run, TrainState};
 use crate::util::fs::{cache_dir, sha256_file};
 use crate::util::logging;
 use crate::util::shell::{continuing, this_command};
@@ -179,7 +179,18 @@ fn train(
             show("train", done, of);
         }
     };
-    let (state, outcome) = objective.train(&store, folder, &companions, resume, interrupt, &group, &mut on_step)?;
+    let (state, outcome) = Run {
+        objective: &objective,
+        store: &store,
+        config: &config.train.engine(),
+        steps_before: 0,
+        folder,
+        companions: &companions,
+        interrupt,
+        group: &group,
+        on_step: &mut on_step,
+    }
+    .train(resume)?;
     let leads = group.leads();
     group.finish();
     if outcome == Outcome::Interrupted {

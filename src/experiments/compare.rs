@@ -393,8 +393,8 @@ impl<'a> View<'a> {
     }
 }
 
-/// What each seed came to by each decoding, in one metric: `CIDEr by seed 1, 2: greedy 3.396, 3.568; ...`. `None` of one
-/// seed.
+/// What each seed came to by each decoding, in one metric: `CIDEr by seed 1, 2: greedy 3.396, 3.568; ...`. `None` of
+/// one seed.
 fn by_seed(decodings: &[DecodeConfig], results: &[&RunResult], columns: &[String]) -> Option<String> {
     let column = columns.iter().find(|column| *column == "CIDEr").or(columns.last())?;
     let of = |decode: &DecodeConfig| {

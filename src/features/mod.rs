@@ -371,7 +371,8 @@ impl Job<'_> {
         match faults.first() {
             None => Ok(()),
             Some(first) => bail!(
-                "the features of {} images by '{}' in '{}' are no numbers ({first}); remove that file to compute them again",
+                "the features of {} images by '{}' in '{}' are no numbers ({first}); remove that file to \
+                 compute them again",
                 faults.len(),
                 self.config.name,
                 path.display()

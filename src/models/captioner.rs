@@ -35,8 +35,8 @@ pub trait Captioner {
         None
     }
 
-    /// Where each layer of the model's own image encoder looks, for display: `features` of one image -> weights `[layers,
-    /// H, W]`, each layer's sum one. `None` for models that have no such encoder.
+    /// Where each layer of the model's own image encoder looks, for display: `features` of one image -> weights
+    /// `[layers, H, W]`, each layer's sum one. `None` for models that have no such encoder.
     fn encoder_attention(&self, features: &[Tensor]) -> Option<Tensor> {
         let _ = features;
         None

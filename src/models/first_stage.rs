@@ -7,8 +7,8 @@ use crate::eval::Scores;
 use anyhow::Result;
 
 /// What a model does in its first stage, which runs where the experiment has `first_stage`: by the same engine, in the
-/// folder `first_stage` of the run, on batches of the kind that [`super::ModelSettings::first_stage`] names. Both stages
-/// share one store of parameters; those that get no gradient in a stage stay as they are.
+/// folder `first_stage` of the run, on batches of the kind that [`super::ModelSettings::first_stage`] names. Both
+/// stages share one store of parameters; those that get no gradient in a stage stay as they are.
 pub trait FirstStage {
     /// The training loss of a batch; `train` switches dropout on.
     fn losses(&self, batch: &Batch, train: bool) -> Losses;
@@ -44,7 +44,7 @@ pub struct StageNeeds<'a> {
 pub enum StageExamples<'a> {
     /// Those of the captioning stage, by `first_stage.examples`.
     Captions,
-    /// An image and one of its captions, with an augmented form of each: [`Batch::augmented`]. By `first_stage.examples`
-    /// an epoch sees all captions of an image, or one that is drawn anew.
+    /// An image and one of its captions, with an augmented form of each: [`Batch::augmented`]. By
+    /// `first_stage.examples` an epoch sees all captions of an image, or one that is drawn anew.
     Pairs(&'a AugmentConfig),
 }

@@ -148,7 +148,7 @@ impl Default for ClassTraining {
 
 impl ClassTraining {
     /// As the training loop takes them.
-    pub(super) fn engine(&self) -> TrainConfig {
+    pub fn engine(&self) -> TrainConfig {
         let patience = self.patience.unwrap_or(usize::MAX);
         TrainConfig {
             seed: self.seed,

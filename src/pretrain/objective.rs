@@ -8,16 +8,13 @@ use crate::data::loader::{Loader, LoaderOptions};
 use crate::eval::Scores;
 use crate::models::Losses;
 use crate::models::encoders::Trainable;
-use crate::runtime::Interrupt;
 use crate::runtime::guard::halving_images;
 use crate::runtime::libtorch::upload;
-use crate::train::parallel::ProcessGroup;
-use crate::train::{Companion, Done, Objective, Outcome, Prepared, Run, Streams, TrainState, Unit};
+use crate::train::{Objective, Prepared, Streams, Unit};
 use crate::util::rng::Rng;
 use anyhow::{Context, Result, anyhow};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-use tch::nn::VarStore;
+use std::path::PathBuf;
 use tch::{Kind, Reduction, Tensor};
 
 /// Stream of the random numbers that vary images; the training loop's are [`Objective::streams`].
@@ -26,6 +23,10 @@ const AUGMENT: u64 = 12;
 const EVALUATED: usize = 32;
 
 /// An encoder that learns scene classes.
+///
+/// The order of images, crops and dropout depend on (seed, epoch, step, image) alone. Every process of a group trains;
+/// batch normalisation goes by the images of each process, and the running statistics that are kept are those of the
+/// first.
 pub struct SceneObjective<'a> {
     /// With a head for the classes of `scenes`.
     encoder: &'a Trainable,
@@ -54,39 +55,6 @@ impl<'a> SceneObjective<'a> {
     ) -> Self {
         let examples = scenes.split(Split::Train);
         Self { encoder, scenes, config, examples, evaluating, ahead: RefCell::default() }
-    }
-
-    /// Trains in a run folder, from the newest checkpoint where `resume` is set and there is one; `store` holds the
-    /// encoder's parameters at its root, at the end those of the best epoch.
-    ///
-    /// The order of images, crops and dropout depend on (seed, epoch, step, image) alone, so a continued run equals an
-    /// uninterrupted one bit for bit on a CPU. Every process of the group trains; batch normalisation goes by the images
-    /// of each process, and the running statistics that are kept are those of the first.
-    ///
-    /// # Errors
-    /// Those of [`Run::train`], and an image that cannot be read.
-    pub fn train(
-        &self,
-        store: &VarStore,
-        folder: &Path,
-        companions: &[Companion],
-        resume: bool,
-        interrupt: &Interrupt,
-        group: &ProcessGroup,
-        on_step: &mut dyn FnMut(Done),
-    ) -> Result<(TrainState, Outcome)> {
-        Run {
-            objective: self,
-            store,
-            config: &self.config.train.engine(),
-            steps_before: 0,
-            folder,
-            companions,
-            interrupt,
-            group,
-            on_step,
-        }
-        .train(resume)
     }
 
     fn image(&self, example: usize) -> Option<(usize, &Labelled)> {

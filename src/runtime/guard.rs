@@ -50,7 +50,8 @@ fn is_out_of_memory(payload: &(dyn Any + Send)) -> bool {
 ///
 /// Errors: those of `work`, and one that does not fit on its own.
 pub fn halving<R>(count: usize, what: &str, work: &mut dyn FnMut(Range<usize>) -> Result<Vec<R>>) -> Result<Vec<R>> {
-    let (mut waiting, mut done) = (vec![0..count], Vec::new());
+    let mut waiting: Vec<Range<usize>> = std::iter::once(0..count).collect();
+    let mut done = Vec::new();
     while let Some(part) = waiting.pop() {
         if let Ok(of_part) = guarded(|| work(part.clone())) {
             done.extend(of_part?);

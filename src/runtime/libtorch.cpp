@@ -21,6 +21,15 @@ void rsic_autocast_bf16(bool on) {
   }
 }
 
+// A copy in memory that a GPU can fetch from by itself, to be deleted by whoever takes it; null where there is none.
+at::Tensor *rsic_pinned(const at::Tensor *host) {
+  try {
+    return new at::Tensor(host->pin_memory());
+  } catch (const std::exception &) {
+    return nullptr;
+  }
+}
+
 bool rsic_autocast_is_on() { return at::autocast::is_autocast_enabled(at::kCUDA); }
 
 void rsic_allow_tf32(bool on) {

@@ -8,7 +8,7 @@ use crate::decode::{BeamOptions, Hypothesis, beam_search};
 use crate::decode::{DecodeConfig, DecodeMethod, Unfinished};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::{Captioner, NounSearch};
-use crate::runtime::guard::halving_images;
+use crate::runtime::guard::{halving, halving_images};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -136,6 +136,11 @@ impl Trained {
     }
 }
 
+/// What `decode` makes of images of the dataset: of fewer at a time where the features of all are too large themselves.
+fn fitting(images: &[usize], decode: &mut dyn FnMut(&[usize]) -> Result<Vec<Decoded>>) -> Result<Vec<Decoded>> {
+    halving(images.len(), "images", &mut |part| decode(images.get(part).unwrap_or_default()))
+}
+
 /// A way to decode images, with what it needs of the dataset.
 struct Search<'a> {
     session: &'a Session,
@@ -227,7 +232,7 @@ impl Session {
         let search = Search::new(self, decode)?;
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
-            decoded.extend(search.decode(&self.looked_at(batch)?, batch)?);
+            decoded.extend(fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))?);
         }
         Ok(decoded)
     }
@@ -247,8 +252,9 @@ impl Session {
         let nouns = self.experiment.model.noun_search();
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
-            let looked_at = self.looked_at(batch)?;
-            decoded.extend(with_nouns(&*self.model, &self.vocabulary, &looked_at, decode, width, nouns)?);
+            decoded.extend(fitting(batch, &mut |part| {
+                with_nouns(&*self.model, &self.vocabulary, &self.looked_at(part)?, decode, width, nouns)
+            })?);
         }
         Ok(decoded)
     }

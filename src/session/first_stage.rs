@@ -20,7 +20,8 @@ use tch::Tensor;
 
 impl Session {
     /// Runs the first stage in `<folder>/first_stage`, unless there is none or the captioning stage has begun, and
-    /// leaves the model as that stage is to find it. The scores before and after are written beside the checkpoints and shown.
+    /// leaves the model as that stage is to find it. The scores before and after are written beside the checkpoints and
+    /// shown.
     pub(super) fn train_first_stage(
         &self,
         folder: &Path,

@@ -4,14 +4,15 @@ use super::Prepared;
 use super::optimizer::Optimizer;
 use super::run::Run;
 use super::state::{Recent, TrainState};
+use crate::models::Losses;
 use crate::runtime;
 use crate::runtime::guard::{self, OutOfMemory, guarded};
 use crate::runtime::libtorch::{autocast, release_memory};
 use crate::train::TrainPrecision;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Seconds of an epoch's training by what they went for. On a GPU work is waited for where its result is first needed,
 /// so that part of `backward` counts as `optimizer` or as the next step's `forward`.
@@ -185,18 +186,14 @@ impl Run<'_> {
         if !next.is_empty() {
             self.objective.prefetch(next, state.epoch);
         }
-        let (losses, loss) = timed(&mut spent.forward, || -> Result<_> {
+        let (losses, loss, terms) = timed(&mut spent.forward, || -> Result<_> {
             let losses = autocast(self.config.precision == TrainPrecision::Bf16, losses)?;
-            let loss = losses.total().double_value(&[]);
-            Ok((losses, loss))
+            let (loss, terms) = read(&losses, weight)?;
+            Ok((losses, loss, terms))
         })?;
         if !loss.is_finite() {
             return Err(self.lost(loss, examples, state));
         }
-        let terms = match losses.terms() {
-            terms if terms.len() > 1 => terms.into_iter().map(|(name, term)| (name, summed(&term, weight))).collect(),
-            _ => Vec::new(),
-        };
         timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { weight as f64 }));
         Ok(Sums { weight, loss: loss * weight as f64, terms })
     }
@@ -239,9 +236,17 @@ impl Run<'_> {
     }
 }
 
-/// The sum of a mean over that many tokens.
-fn summed(term: &Tensor, weight: i64) -> Recent {
-    Recent { loss_sum: term.double_value(&[]) * weight as f64, tokens: weight }
+/// The loss and, where it has several, its terms over that many tokens, in one copy from the device.
+fn read(losses: &Losses, weight: i64) -> Result<(f64, Vec<(&'static str, Recent)>)> {
+    let total = losses.total().detach();
+    let terms = Some(losses.terms()).filter(|terms| terms.len() > 1).unwrap_or_default();
+    let (names, mut values): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
+    values.insert(0, total);
+    let values: Vec<Tensor> = values.iter().map(|value| value.to_kind(Kind::Double)).collect();
+    let values = Vec::<f64>::try_from(Tensor::stack(&values, 0))?;
+    let (loss, values) = values.split_first().context("a loss without a value")?;
+    let recent = |value: &f64| Recent { loss_sum: value * weight as f64, tokens: weight };
+    Ok((*loss, names.into_iter().zip(values.iter().map(recent)).collect()))
 }
 
 /// Adds the seconds that `work` takes.

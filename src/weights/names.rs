@@ -38,8 +38,8 @@ pub(super) fn modern(name: &str) -> String {
     name
 }
 
-/// The prefixes that a program may have put before a name: `""`, `module.`, `module.encoder.`, ... A number is a layer's
-/// and in no such prefix.
+/// The prefixes that a program may have put before a name: `""`, `module.`, `module.encoder.`, ... A number is a
+/// layer's and in no such prefix.
 pub(super) fn prefixes(name: &str) -> impl Iterator<Item = &str> {
     let ends = name.match_indices('.').map(|(place, _)| place + 1);
     let wrapper = |prefix: &&str| !prefix.bytes().any(|byte| byte.is_ascii_digit());

@@ -26,8 +26,8 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     pub clashing: Vec<Clash>,
     pub unexpected: Vec<String>,
-    /// Classification heads where the network has none, batch counters, and what stands beside the network where that is
-    /// whole below a prefix.
+    /// Classification heads where the network has none, batch counters, and what stands beside the network where that
+    /// is whole below a prefix.
     pub set_aside: Vec<String>,
     /// Matched tensors with NaN or infinity.
     pub not_finite: Vec<NotFinite>,

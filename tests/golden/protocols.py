@@ -74,21 +74,26 @@ def main():
     few = (["a b c", "x y"], [["a c b d", "a"], ["y x y"]])
     few_split = ([hyp.split() for hyp in few[0]], [[ref.split() for ref in group] for group in few[1]])
     methods = [f"method{n}" for n in range(5)]
-    plain, stemmed = rouge_scorer.RougeScorer(["rougeL"]), rouge_scorer.RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
+    plain = rouge_scorer.RougeScorer(["rougeL"])
+    stemmed = rouge_scorer.RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
 
     def over(name):
         return mean(mean(stemmed.score(ref, hyp)[name].fmeasure for ref in group) for hyp, group in zip(hyps, refs))
 
     stemmer = PorterStemmer()
-    words = sorted({word for text in hyps + [r for g in refs for r in g] for word in re.findall("[a-z]+", text.lower())})
-    stems = ["sky skies dying news innings proceed die dies dried try tries flies agreed feed plastered bled motoring sing",
-             "conflated troubled sized hopping tanned falling hissing fizzed failing filing happy relational conditional",
-             "rational valency hesitancy digitizer conformably radically differently vilely analogously vietnamization",
-             "predication operator feudalism decisiveness hopefulness callousness formality sensitivity sensibility",
-             "triplicate formative formalize electricity electrical hopeful goodness revival allowance inference airliner",
-             "gyroscopic adjustable defensible irritant replacement adjustment dependent adoption homologou communism",
-             "activate angularity homologous effective bowdlerize probate rate cease controlling rolling analogies geology",
-             "fully carefully gracefully enjoy by say dry is as y toy at be owed owing ied died"]
+    texts = hyps + [ref for group in refs for ref in group]
+    words = sorted({word for text in texts for word in re.findall("[a-z]+", text.lower())})
+    stems = [
+        "sky skies dying news innings proceed die dies dried try tries flies agreed feed plastered bled",
+        "motoring sing conflated troubled sized hopping tanned falling hissing fizzed failing filing happy",
+        "relational conditional rational valency hesitancy digitizer conformably radically differently vilely",
+        "analogously vietnamization predication operator feudalism decisiveness hopefulness callousness",
+        "formality sensitivity sensibility triplicate formative formalize electricity electrical hopeful",
+        "goodness revival allowance inference airliner gyroscopic adjustable defensible irritant replacement",
+        "adjustment dependent adoption homologou communism activate angularity homologous effective",
+        "bowdlerize probate rate cease controlling rolling analogies geology fully carefully gracefully enjoy",
+        "by say dry is as y toy at be owed owing ied died",
+    ]
     words += [word for line in stems for word in line.split()]
     golden = {
         "cider_original": cider_original(items),
@@ -106,7 +111,7 @@ def main():
                            for g, h in zip(refs, hyps)),
         },
         "stems": [[word, stemmer.stem(word)] for word in words if stemmer.stem(word) != word],
-        "treebank": [[text, treebank(text)] for text in sorted({text for text in hyps + [r for g in refs for r in g]
+        "treebank": [[text, treebank(text)] for text in sorted({text for text in texts
                      if not re.fullmatch(r"[A-Za-z ]+[a-z] ?\\.", text)} | {*hyps[:5],
                      "It's a plane, isn't it? Yes: 1,000 of them (or so)."})],
     }

@@ -3,8 +3,8 @@
     python tests/golden/s2cpnet_paper.py          (numpy)
 
 For tests/s2cpnet_parity.rs. Written from the paper, its gaps filled as the preset `paper` says, without the program: a
-small model (64 channels, views of 16, grid 4). Parameters and inputs are formulas of their names, as in s2cpnet.py, whose
-captions and nouns are taken.
+small model (64 channels, views of 16, grid 4). Parameters and inputs are formulas of their names, as in s2cpnet.py,
+whose captions and nouns are taken.
 """
 
 import json
@@ -88,7 +88,8 @@ def feed_forward(name, x):
 def semantic(x):
     """Eqs. (1)-(2), and the program's 1x1 convolution; [P, C]."""
     name = "sem_enhance.sem_weight"
-    weights = sigmoid(pointwise(f"{name}.2", np.maximum(pointwise(f"{name}.0", x.mean(0), CHANNELS // 16), 0), CHANNELS))
+    squeezed = np.maximum(pointwise(f"{name}.0", x.mean(0), CHANNELS // 16), 0)
+    weights = sigmoid(pointwise(f"{name}.2", squeezed, CHANNELS))
     return pointwise("sem_enhance.conv", x * weights, CHANNELS)
 
 

@@ -58,7 +58,8 @@ pub(super) fn attributes(
     };
     writeln!(
         out,
-        "{dataset}: {} attributes: nouns and adjectives that occur more than {} times in {counted}; {mean:.1} per image",
+        "{dataset}: {} attributes: nouns and adjectives that occur more than {} times in {counted}; {mean:.1} per \
+         image",
         attributes.len(),
         rules.above
     )?;

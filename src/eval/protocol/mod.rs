@@ -3,13 +3,14 @@
 //! The same captions score differently under different programs, and papers rarely say which one they used. Each
 //! protocol here is one of these programs, by its own arithmetic:
 //!
-//! | name | words | metrics | source |
-//! | --- | --- | --- | --- |
-//! | `coco` | PTB tokens, lower case, no punctuation | BLEU, METEOR 1.5, ROUGE-L (beta 1.2), CIDEr-D, SPICE | coco-caption |
-//! | `coco-no-ptb` | between white space, case kept | the same | coco-caption's scorers without its tokeniser |
-//! | `ids` | word ids | the same without SPICE | the programs of S2CPNet and others score ids |
-//! | `nltk` | between white space, case kept (METEOR: lower case) | `corpus_bleu`, `meteor_score`, rouge-score's best ROUGE-L | NLTK, rouge-score |
-//! | `mean-over-references` | rouge-score's, stemmed | ROUGE-1 and ROUGE-L, mean over the references; NLTK's METEOR | EarthDial's `caption_eval.py` |
+//! - `coco`: coco-caption. PTB tokens in lower case without punctuation; BLEU, METEOR 1.5, ROUGE-L (beta 1.2), CIDEr-D,
+//!   SPICE
+//! - `coco-no-ptb`: coco-caption's scorers without its tokeniser: words between white space, case kept
+//! - `ids`: coco-caption's scorers but SPICE on word ids, as the programs of S2CPNet and others call them
+//! - `nltk`: NLTK's `corpus_bleu` and `meteor_score` and rouge-score's best ROUGE-L, on words between white space, case
+//!   kept (METEOR: lower case)
+//! - `mean-over-references`: rouge-score's ROUGE-1 and ROUGE-L, stemmed, as means over the references, and NLTK's
+//!   METEOR on its `word_tokenize`: EarthDial's `caption_eval.py`
 
 mod nltk_bleu;
 mod nltk_meteor;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct EncoderConfig {
     /// `resnet50`, `densenet169`, ...: torchvision's names.
     pub name: String,
-    /// The training whose weights are meant, `imagenet` (or `imagenet:V2`, `resisc45`), which are found in `weights/`; or
-    /// a weight file; or `random` for seeded random weights (demonstrations and tests only).
+    /// The training whose weights are meant, `imagenet` (or `imagenet:V2`, `resisc45`), which are found in `weights/`;
+    /// or a weight file; or `random` for seeded random weights (demonstrations and tests only).
     pub weights: String,
     /// Side to which images are resized, pixels.
     #[serde(default = "EncoderConfig::default_image_size")]
