@@ -4,6 +4,7 @@
 
 pub use rsic_metrics as eval;
 
+#[allow(dead_code, reason = "the fuzzed reader is one file of several")]
 #[path = "../../src/weights/torch/pickle.rs"]
 mod pickle;
 
