@@ -7,7 +7,7 @@ use super::{ExitStatus, GlobalArgs, ScoreArgs};
 use anyhow::{Context, Result, bail};
 use output::{Output, differences_table, image_scores, statement, table, verify};
 use rsic_metrics::readers::{self, Captions, plain};
-use rsic_metrics::{MetricSet, Protocol, References, Segment, Signature, bootstrap};
+use rsic_metrics::{MetricSet, Protocol, References, Segment, Signature, Tables, bootstrap};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -95,7 +95,8 @@ fn coco(
     let ids = scored.ids.iter().map(|id| plain(id));
     let smoothing = args.smoothing.parse()?;
     let signature =
-        Signature::new(protocol, smoothing, metrics, ids.zip(groups.iter().copied()), Some(&prepared)).to_string();
+        Signature::new(protocol, smoothing, metrics, ids.zip(groups.iter().copied()), Tables::of(&prepared))
+            .to_string();
     writeln!(out, "{signature}")?;
     out.flush()?;
     let status = args.verify.as_ref().map(|path| verify(path, &corpus, &signature)).transpose()?;

@@ -25,5 +25,5 @@ pub use metric_set::MetricSet;
 pub use protocol::Protocol;
 pub use references::{Evaluation, References, Segment};
 pub use scores::Scores;
-pub use signature::Signature;
+pub use signature::{Signature, Tables};
 pub use tokenizer::tokenize;

@@ -9,15 +9,29 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature(Vec<(&'static str, String)>);
 
+/// Which metrics had the tables of synonyms (and METEOR that of paraphrases).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tables {
+    pub meteor: bool,
+    pub spice: bool,
+}
+
+impl Tables {
+    /// Those that images were scored with.
+    pub fn of(prepared: &References) -> Self {
+        let there = |has: Option<bool>| has == Some(true);
+        Self { meteor: there(prepared.meteor_has_resources()), spice: there(prepared.spice_has_resources()) }
+    }
+}
+
 impl Signature {
-    /// `images`: id and raw references of each image that was scored, in any order; `prepared`: what they were scored
-    /// with, where coco-caption's scorers were.
+    /// `images`: id and raw references of each image that was scored, in any order.
     pub fn new<'i>(
         protocol: Protocol,
         smoothing: Smoothing,
         metrics: MetricSet,
         images: impl IntoIterator<Item = (String, &'i [String])>,
-        prepared: Option<&References>,
+        tables: Tables,
     ) -> Self {
         let mut images: Vec<(String, &[String])> = images.into_iter().collect();
         images.sort();
@@ -31,18 +45,16 @@ impl Signature {
         if protocol == Protocol::Nltk && metrics.bleu {
             fields.push(("smoothing", smoothing.name().to_owned()));
         }
-        if let Some(prepared) = prepared {
-            let tables = |there: Option<bool>| if there == Some(true) { "+synonyms" } else { "" };
-            if metrics.meteor {
-                let paraphrases = if prepared.meteor_has_resources() == Some(true) { "+paraphrases" } else { "" };
-                fields.push(("meteor", format!("1.5{}{paraphrases}", tables(prepared.meteor_has_resources()))));
-            }
-            if metrics.cider {
-                fields.push(("cider", "d".to_owned()));
-            }
-            if metrics.spice {
-                fields.push(("spice", format!("native{}", tables(prepared.spice_has_resources()))));
-            }
+        if metrics.meteor {
+            let (version, more) =
+                if protocol.is_coco() { ("1.5", "+synonyms+paraphrases") } else { ("nltk", "+synonyms") };
+            fields.push(("meteor", format!("{version}{}", if tables.meteor { more } else { "" })));
+        }
+        if metrics.cider && protocol.is_coco() {
+            fields.push(("cider", "d".to_owned()));
+        }
+        if metrics.spice && protocol.is_coco() {
+            fields.push(("spice", format!("native{}", if tables.spice { "+synonyms" } else { "" })));
         }
         Self(fields)
     }
@@ -88,14 +100,24 @@ mod tests {
         let of = |images: Vec<(&str, &[String])>| {
             let images = images.into_iter().map(|(id, captions)| (id.to_owned(), captions));
             let images: Vec<_> = images.collect();
-            Signature::new(Protocol::Nltk, Smoothing::default(), MetricSet::SM, images, None).to_string()
+            Signature::new(Protocol::Nltk, Smoothing::default(), MetricSet::SM, images, Tables::default()).to_string()
         };
         let text = of(vec![("1", &a), ("2", &b)]);
         assert_eq!(text, of(vec![("2", &b), ("1", &a)]));
-        assert!(
-            text.contains("|protocol:nltk|images:2|references:1-2|sha256:") && text.ends_with("|smoothing:method0")
-        );
+        assert!(text.contains("|protocol:nltk|images:2|references:1-2|sha256:"), "{text}");
+        assert!(text.ends_with("|smoothing:method0|meteor:nltk"), "{text}");
         assert_ne!(text, of(vec![("2", &a), ("1", &b)]));
         assert_ne!(text, of(vec![("1", &a), ("2", &["z ".to_owned()])]));
+    }
+
+    #[test]
+    fn the_tables_that_change_a_score_change_the_line() {
+        let of = |protocol, tables| {
+            Signature::new(protocol, Smoothing::default(), MetricSet::ALL, Vec::new(), tables).to_string()
+        };
+        let tables = Tables { meteor: true, spice: false };
+        assert!(of(Protocol::Coco, tables).ends_with("|meteor:1.5+synonyms+paraphrases|cider:d|spice:native"));
+        assert!(of(Protocol::MeanOverReferences, tables).ends_with("|meteor:nltk+synonyms"));
+        assert_ne!(of(Protocol::Nltk, tables), of(Protocol::Nltk, Tables::default()));
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use rsic_metrics::meteor::Resources;
 use rsic_metrics::protocol::{self, Smoothing};
 use rsic_metrics::readers::{Captions, plain};
-use rsic_metrics::{MetricSet, Protocol, Scores, Signature};
+use rsic_metrics::{MetricSet, Protocol, Scores, Signature, Tables};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
@@ -48,9 +48,10 @@ pub(super) fn run(
     let score =
         |protocol: &Protocol| protocol::score(*protocol, &captions, groups, metrics, smoothing, resources.clone());
     let columns = protocols.iter().map(score).collect::<Result<Vec<Scores>>>()?;
+    let tables = Tables { meteor: resources.is_some(), spice: resources.is_some() };
     let signature = |protocol: Protocol| {
         let images = images.iter().map(|id| plain(id)).zip(groups.iter().copied());
-        Signature::new(protocol, smoothing, metrics, images, None).to_string()
+        Signature::new(protocol, smoothing, metrics, images, tables).to_string()
     };
     let mut out = std::io::stdout().lock();
     let ([protocol], [scores]) = (protocols, columns.as_slice()) else {
