@@ -251,6 +251,7 @@ fn the_same_captions_are_scored_as_other_programs_do_and_side_by_side() {
         &["h.json", "r.json", "--smoothing", "method1"],
         &["h.json", "r.json", "--protocol", "all", "--out", "o.json"],
         &["h.json", "r.json", "--protocol", "bleu"],
+        &["h.json", "r.json", "--protocol", "nltk", "--metrics", "CIDEr"],
     ] {
         let output = folder.run(arguments);
         let message = text(&output.stderr);

@@ -120,7 +120,7 @@ mod tests {
 
     /// Pooled from 7x7 grids that come in batches: `cargo test --lib -- --ignored --nocapture 100_000`.
     #[test]
-    #[ignore = "a minute and half a GB"]
+    #[ignore = "half a GB, and it measures time: to be run by hand"]
     fn at_100_000_images_time_is_linear_and_memory_that_of_the_matrix() {
         let peak = || -> f64 {
             let status = std::fs::read_to_string("/proc/self/status").unwrap();

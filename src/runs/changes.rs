@@ -17,8 +17,9 @@ pub(super) fn check_settings(folder: &Path, old: &str, new: &str) -> Result<()> 
         serde_yaml::from_str(text).with_context(|| format!("the settings in '{}' cannot be read", folder.display()))
     };
     let (old, new) = (read(old)?, read(new)?);
-    let by_epochs = new.pointer("/train/schedule").is_some_and(|schedule| *schedule == "cosine");
-    let allowed = |path: &str| prolongs(path) && !(by_epochs && path.ends_with("epochs"));
+    // The end of a cosine is a part of what every step of its stage learns.
+    let ends = |stage: &str| new.get(stage).and_then(|stage| stage.get("schedule")).is_some_and(|s| *s == "cosine");
+    let allowed = |path: &str| prolongs(path) && !path.strip_suffix(".epochs").is_some_and(ends);
     let all: Vec<String> = changes(&old, &new).into_iter().filter(|(path, ..)| !allowed(path)).map(describe).collect();
     if !all.is_empty() {
         bail!(
@@ -111,8 +112,10 @@ decode:
         let longer =
             OLD.replace("epochs: 3", "epochs: 9").replace("patience: 2", "patience: 7").replace("beam: 3", "beam: 5");
         check(&longer).unwrap();
-        // The end of a cosine is a part of what every step learns.
         let cosine = longer.replace("  seed: 1", "  seed: 1\n  schedule: cosine");
         assert!(check(&cosine).unwrap_err().to_string().contains("train.epochs is 9"));
+        let stage = |epochs: usize| format!("{OLD}first_stage:\n  epochs: {epochs}\n  schedule: cosine\n");
+        let refused = check_settings(Path::new("runs/a"), &stage(2), &stage(4)).unwrap_err().to_string();
+        assert!(refused.contains("first_stage.epochs is 4 (the run has 2)"), "{refused}");
     }
 }

@@ -48,6 +48,11 @@ pub(super) fn run(
     let score =
         |protocol: &Protocol| protocol::score(*protocol, &captions, groups, metrics, smoothing, resources.clone());
     let columns = protocols.iter().map(score).collect::<Result<Vec<Scores>>>()?;
+    if let ([protocol], [scores]) = (protocols, columns.as_slice())
+        && scores.0.is_empty()
+    {
+        bail!("--protocol {} has none of these metrics; choose among BLEU, METEOR and ROUGE_L", protocol.name());
+    }
     let tables = Tables { meteor: resources.is_some(), spice: resources.is_some() };
     let signature = |protocol: Protocol| {
         let images = images.iter().map(|id| plain(id)).zip(groups.iter().copied());
