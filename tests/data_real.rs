@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // in the helpers of tests
 
 use rsic::data::stats::Stats;
-use rsic::data::verify::{Kind, verify};
+use rsic::data::verify::{FindingKind, verify};
 use rsic::data::{DataConfig, MissingPolicy, TextField, VocabularyConfig};
 use rsic::data::{Dataset, Split, Vocabulary};
 use std::path::{Path, PathBuf};
@@ -121,9 +121,9 @@ fn verify_passes_a_whole_copy_and_names_what_a_part_lacks() {
         let report = verify(&DataConfig::of_folder(folder(name).unwrap()), &|_| ()).unwrap();
         (report.summary().into_iter().collect::<Vec<_>>(), report.decoded)
     };
-    assert_eq!(faults("sydney"), (vec![(Kind::MissingImage, 604)], 9));
-    assert_eq!(faults("nwpu"), (vec![(Kind::Counts, 1), (Kind::MissingImage, 4900)], 1400));
-    assert_eq!(faults("rsicd"), (vec![(Kind::MissingImage, 1)], 0));
+    assert_eq!(faults("sydney"), (vec![(FindingKind::MissingImage, 604)], 9));
+    assert_eq!(faults("nwpu"), (vec![(FindingKind::Counts, 1), (FindingKind::MissingImage, 4900)], 1400));
+    assert_eq!(faults("rsicd"), (vec![(FindingKind::MissingImage, 1)], 0));
 }
 
 #[test]

@@ -61,6 +61,16 @@ fn another_schedule_replaces_that_of_the_base() {
 }
 
 #[test]
+fn another_schedule_of_the_first_stage_replaces_the_one_before_it() {
+    let constant = ["first_stage.schedule=constant".to_owned()];
+    let run = rsic::experiment::load("experiments/cssa/ucm.yaml".as_ref(), &constant).unwrap().experiment;
+    assert_eq!(run.first_stage.unwrap().schedule, ScheduleConfig::Constant);
+    let step = ["first_stage.schedule.step.every=5", "first_stage.schedule.step.factor=0.5"].map(str::to_owned);
+    let run = rsic::experiment::load("experiments/cssa/ucm.yaml".as_ref(), &step).unwrap().experiment;
+    assert!(matches!(run.first_stage.unwrap().schedule, ScheduleConfig::Step(_)));
+}
+
+#[test]
 fn every_fault_is_named_with_its_place() {
     let refused = |train: &str, says: &[&str]| {
         let error = load(train).unwrap_err();

@@ -66,7 +66,7 @@ fn settings(args: &PretrainArgs) -> Result<Pretraining> {
         let (Some(data), Some(encoder)) = (&args.data, &args.encoder) else {
             bail!("give a pre-training file, or --data DIR and --encoder NAME");
         };
-        let weights = args.weights.clone().unwrap_or_else(|| pretrain::EncoderConfig::NONE.into());
+        let weights = args.weights.clone().unwrap_or_else(|| pretrain::EncoderToTrain::NONE.into());
         let mut config = Pretraining::of_folder(data, encoder, &weights);
         config.train.epochs = args.epochs.unwrap_or(config.train.epochs);
         if let Some((path, message)) = config.faults().first() {
@@ -124,7 +124,7 @@ fn linear_probe(
     folder: &Path,
     interrupt: &Interrupt,
 ) -> Result<ExitStatus> {
-    let pretrain::EncoderConfig { name, weights, image_size, .. } = &config.encoder;
+    let pretrain::EncoderToTrain { name, weights, image_size, .. } = &config.encoder;
     let precision = Precision::default();
     let encoder = EncoderConfig {
         name: name.clone(),
@@ -160,7 +160,7 @@ fn train(
     let _log = group.leads().then(|| logging::attach_run(folder)).transpose()?;
     let store = VarStore::new(device);
     let classes = scenes.classes.len() as i64;
-    let pretrain::EncoderConfig { name, weights: file, .. } = &config.encoder;
+    let pretrain::EncoderToTrain { name, weights: file, .. } = &config.encoder;
     let encoder = Trainable::new(name, &store, "", Some(classes), &config.encoder.tuning())?;
     let started_from_sha256 = start(&encoder, file, config.train.seed)?;
 
@@ -224,7 +224,7 @@ fn train(
 /// Fills the network: from the weight file, whose SHA-256 is given back, or from nothing.
 fn start(encoder: &Trainable, file: &str, seed: u64) -> Result<Option<String>> {
     weights::initialise(encoder.variables(), seed);
-    if file == pretrain::EncoderConfig::NONE || file == RANDOM {
+    if file == pretrain::EncoderToTrain::NONE || file == RANDOM {
         return Ok(None);
     }
     let path = Path::new(file);

@@ -1,7 +1,7 @@
 //! YAML text -> [`Node`] with places. Syntax errors and duplicate keys come back as faults.
 
 use super::errors::Fault;
-use super::tree::{Entry, Kind, Node, Place, plain_value};
+use super::tree::{Entry, Node, NodeKind, Place, plain_value};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str, source: usize) -> (Option<Node>, Vec<Fault>) {
         faults: Vec::new(),
     };
     let start = Place { source, line: 1, column: 1, width: 1 };
-    let null = || Node { place: start, kind: Kind::Scalar(Value::Null, String::new()) };
+    let null = || Node { place: start, kind: NodeKind::Scalar(Value::Null, String::new()) };
     let root = match reader.document() {
         Ok(root) => Some(root.unwrap_or_else(null)),
         Err(fault) => {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
                     true => Value::String(text.to_string()),
                     false => plain_value(&text),
                 };
-                (Kind::Scalar(value, text.into_owned()), anchor)
+                (NodeKind::Scalar(value, text.into_owned()), anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.tagged_text(tag.as_deref(), span)?;
@@ -125,19 +125,19 @@ impl<'a> Reader<'a> {
                     items.push(self.node(event, span)?);
                     self.path.pop();
                 }
-                (Kind::List(items), anchor)
+                (NodeKind::List(items), anchor)
             }
             Event::MappingStart(anchor, tag) => {
                 self.tagged_text(tag.as_deref(), span)?;
-                (Kind::Map(self.entries()?), anchor)
+                (NodeKind::Map(self.entries()?), anchor)
             }
             _ => return Err(self.fault(span, "not valid YAML: a value was expected here")),
         };
         // A block map is announced at its first key, or at the character after it in some styles: take the key's place.
         let place = match &kind {
-            Kind::Map(entries) => entries.first().map_or(Place { width: 1, ..place }, |entry| entry.place),
-            Kind::List(_) => Place { width: 1, ..place },
-            Kind::Scalar(..) => place,
+            NodeKind::Map(entries) => entries.first().map_or(Place { width: 1, ..place }, |entry| entry.place),
+            NodeKind::List(_) => Place { width: 1, ..place },
+            NodeKind::Scalar(..) => place,
         };
         let node = Node { place, kind };
         if anchor > 0 {

@@ -3,7 +3,7 @@
 use super::errors::Fault;
 use super::parse::parse;
 use super::renamed::Renamed;
-use super::tree::{Kind, Node, Place};
+use super::tree::{Node, NodeKind, Place};
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
@@ -71,10 +71,10 @@ impl Sources {
             self.broken = true;
             return Node::empty_map(Place { source: index, line: 1, column: 1, width: 1 });
         };
-        if matches!(own.kind, Kind::Scalar(Value::Null, _)) {
+        if matches!(own.kind, NodeKind::Scalar(Value::Null, _)) {
             own = Node::empty_map(own.place);
         }
-        if !matches!(own.kind, Kind::Map(_)) {
+        if !matches!(own.kind, NodeKind::Map(_)) {
             let message = format!("expected a map of settings, found {}", own.describe());
             faults.push(Fault { place: Some(own.place), path: String::new(), message });
             self.broken = true;
@@ -122,13 +122,13 @@ impl Sources {
 /// The file names that `base` gives: one, or a list.
 fn base_names(base: &Node, faults: &mut Vec<Fault>) -> Vec<(String, Place)> {
     let items = match &base.kind {
-        Kind::List(items) => items.as_slice(),
+        NodeKind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(base),
     };
     let mut names = Vec::new();
     for item in items {
         match &item.kind {
-            Kind::Scalar(Value::String(name), _) => names.push((name.clone(), item.place)),
+            NodeKind::Scalar(Value::String(name), _) => names.push((name.clone(), item.place)),
             _ => faults.push(Fault {
                 place: Some(item.place),
                 path: "base".into(),

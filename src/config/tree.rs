@@ -15,11 +15,11 @@ pub struct Place {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     pub place: Place,
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Kind {
+pub enum NodeKind {
     /// The value, and the text it was written as.
     Scalar(Value, String),
     List(Vec<Node>),
@@ -35,30 +35,30 @@ pub struct Entry {
 }
 
 /// Maps at these paths hold one key, the choice: another key replaces it instead of joining it.
-const CHOICES: [&str; 2] = ["model", "train.schedule"];
+const CHOICES: [&str; 3] = ["model", "train.schedule", "first_stage.schedule"];
 
 impl Node {
     pub fn empty_map(place: Place) -> Self {
-        Self { place, kind: Kind::Map(Vec::new()) }
+        Self { place, kind: NodeKind::Map(Vec::new()) }
     }
 
     /// What it is, for messages: `a map`, `"fast"`.
     pub fn describe(&self) -> String {
         match &self.kind {
-            Kind::Scalar(Value::Null, _) => "nothing".into(),
-            Kind::Scalar(value, _) => value.to_string(),
-            Kind::List(_) => "a list".into(),
-            Kind::Map(_) => "a map".into(),
+            NodeKind::Scalar(Value::Null, _) => "nothing".into(),
+            NodeKind::Scalar(value, _) => value.to_string(),
+            NodeKind::List(_) => "a list".into(),
+            NodeKind::Map(_) => "a map".into(),
         }
     }
 
     fn is_null(&self) -> bool {
-        matches!(self.kind, Kind::Scalar(Value::Null, _))
+        matches!(self.kind, NodeKind::Scalar(Value::Null, _))
     }
 
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.kind {
-            Kind::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            NodeKind::Map(entries) => entries.iter().find(|entry| entry.key == key),
             _ => None,
         }
     }
@@ -66,7 +66,9 @@ impl Node {
     /// Takes an entry out of a map.
     pub fn take(&mut self, key: &str) -> Option<Entry> {
         match &mut self.kind {
-            Kind::Map(entries) => entries.iter().position(|entry| entry.key == key).map(|index| entries.remove(index)),
+            NodeKind::Map(entries) => {
+                entries.iter().position(|entry| entry.key == key).map(|index| entries.remove(index))
+            }
             _ => None,
         }
     }
@@ -75,11 +77,11 @@ impl Node {
     pub fn map_around<'a>(&mut self, path: &[&'a str]) -> Option<(&mut Vec<Entry>, &'a str)> {
         let (last, parents) = path.split_last()?;
         let node = parents.iter().try_fold(self, |node, step| match &mut node.kind {
-            Kind::Map(entries) => entries.iter_mut().find(|entry| entry.key == *step).map(|entry| &mut entry.value),
+            NodeKind::Map(entries) => entries.iter_mut().find(|entry| entry.key == *step).map(|entry| &mut entry.value),
             _ => None,
         })?;
         match &mut node.kind {
-            Kind::Map(entries) => Some((entries, last)),
+            NodeKind::Map(entries) => Some((entries, last)),
             _ => None,
         }
     }
@@ -87,9 +89,9 @@ impl Node {
     /// The node at a path of map keys and list indices.
     pub fn get(&self, path: &[String]) -> Option<&Self> {
         path.iter().try_fold(self, |node, step| match &node.kind {
-            Kind::Map(_) => node.entry(step).map(|entry| &entry.value),
-            Kind::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
-            Kind::Scalar(..) => None,
+            NodeKind::Map(_) => node.entry(step).map(|entry| &entry.value),
+            NodeKind::List(items) => step.parse().ok().and_then(|index: usize| items.get(index)),
+            NodeKind::Scalar(..) => None,
         })
     }
 
@@ -108,11 +110,11 @@ impl Node {
             rest => rest.strip_prefix('.'),
         };
         let found = match &self.kind {
-            Kind::Map(entries) => entries.iter().find_map(|entry| Some((&entry.value, below(&entry.key)?))),
-            Kind::List(items) => {
+            NodeKind::Map(entries) => entries.iter().find_map(|entry| Some((&entry.value, below(&entry.key)?))),
+            NodeKind::List(items) => {
                 items.iter().enumerate().find_map(|(index, item)| Some((item, below(&index.to_string())?)))
             }
-            Kind::Scalar(..) => None,
+            NodeKind::Scalar(..) => None,
         };
         match found {
             Some((node, rest)) if !dotted.is_empty() => node.nearest_place(rest),
@@ -131,20 +133,20 @@ impl Node {
         let mut node = self;
         for (depth, step) in path.iter().enumerate() {
             let here = path.get(..depth).unwrap_or_default().join(".");
-            let word = matches!(node.kind, Kind::Scalar(Value::String(_), _));
+            let word = matches!(node.kind, NodeKind::Scalar(Value::String(_), _));
             if node.is_null() || (word && CHOICES.contains(&here.as_str())) {
                 *node = Self::empty_map(key);
             }
             let found = node.describe();
             node = match &mut node.kind {
-                Kind::Map(entries) => {
+                NodeKind::Map(entries) => {
                     if CHOICES.contains(&here.as_str()) {
                         entries.retain(|entry| entry.key == *step);
                     }
                     let index = match entries.iter().position(|entry| entry.key == *step) {
                         Some(index) => index,
                         None => {
-                            let value = Self { place: key, kind: Kind::Scalar(Value::Null, String::new()) };
+                            let value = Self { place: key, kind: NodeKind::Scalar(Value::Null, String::new()) };
                             entries.push(Entry { key: step.clone(), place: key, value });
                             entries.len() - 1
                         }
@@ -157,7 +159,7 @@ impl Node {
                         None => return Err("unknown setting".into()),
                     }
                 }
-                Kind::List(items) => {
+                NodeKind::List(items) => {
                     let count = items.len();
                     match step.parse().ok().and_then(|index: usize| items.get_mut(index)) {
                         Some(item) => item,
@@ -166,7 +168,7 @@ impl Node {
                         }
                     }
                 }
-                Kind::Scalar(..) => return Err(format!("'{here}' is {found} and has no '{step}'")),
+                NodeKind::Scalar(..) => return Err(format!("'{here}' is {found} and has no '{step}'")),
             };
         }
         merge_at(node, value, &path.join("."));
@@ -176,9 +178,9 @@ impl Node {
     /// The plain values, without places.
     pub fn to_json(&self) -> Value {
         match &self.kind {
-            Kind::Scalar(value, _) => value.clone(),
-            Kind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Kind::Map(entries) => {
+            NodeKind::Scalar(value, _) => value.clone(),
+            NodeKind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
+            NodeKind::Map(entries) => {
                 Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
             }
         }
@@ -193,9 +195,9 @@ impl Node {
             path.pop();
         };
         match &self.kind {
-            Kind::Scalar(..) => {}
-            Kind::List(items) => items.iter().enumerate().for_each(|(index, item)| child(index.to_string(), item)),
-            Kind::Map(entries) => entries.iter().for_each(|entry| child(entry.key.clone(), &entry.value)),
+            NodeKind::Scalar(..) => {}
+            NodeKind::List(items) => items.iter().enumerate().for_each(|(index, item)| child(index.to_string(), item)),
+            NodeKind::Map(entries) => entries.iter().for_each(|entry| child(entry.key.clone(), &entry.value)),
         }
     }
 }
@@ -203,7 +205,7 @@ impl Node {
 fn merge_at(under: &mut Node, over: Node, path: &str) {
     let Node { place, kind } = over;
     match (&mut under.kind, kind) {
-        (Kind::Map(old), Kind::Map(new)) => {
+        (NodeKind::Map(old), NodeKind::Map(new)) => {
             under.place = place;
             if CHOICES.contains(&path) && !new.is_empty() {
                 old.retain(|entry| new.iter().any(|chosen| chosen.key == entry.key));

@@ -5,7 +5,7 @@
 
 use super::errors::Fault;
 use super::problem::{Problem, ProblemKind};
-use super::tree::{Kind, Node, json_at, json_map};
+use super::tree::{Node, NodeKind, json_at, json_map};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) fn typed<T: DeserializeOwned>(tree: &Node) -> Typed<T> {
         };
         if problem.wants_text()
             && !made_text.contains(&problem.path)
-            && let Some(Kind::Scalar(Value::Number(_) | Value::Bool(_), written)) =
+            && let Some(NodeKind::Scalar(Value::Number(_) | Value::Bool(_), written)) =
                 tree.get(&problem.path).map(|node| &node.kind)
             && let Some(value) = json_at(&mut json, &problem.path)
         {

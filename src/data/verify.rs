@@ -29,14 +29,14 @@ pub struct Report {
 /// One fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
-    pub kind: Kind,
+    pub kind: FindingKind,
     pub message: String,
 }
 
 /// Kinds of faults, in the order in which they are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FindingKind {
     Counts,
     EmptyCaption,
     NoCaption,
@@ -46,7 +46,7 @@ pub enum Kind {
     DuplicateImage,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Counts => "counts",
@@ -61,12 +61,12 @@ impl fmt::Display for Kind {
 }
 
 impl Report {
-    fn fault(&mut self, kind: Kind, message: String) {
+    fn fault(&mut self, kind: FindingKind, message: String) {
         self.faults.push(Found { kind, message });
     }
 
     /// Faults by kind.
-    pub fn summary(&self) -> BTreeMap<Kind, usize> {
+    pub fn summary(&self) -> BTreeMap<FindingKind, usize> {
         let mut summary = BTreeMap::new();
         for fault in &self.faults {
             *summary.entry(fault.kind).or_default() += 1;
@@ -125,14 +125,14 @@ fn counts(dataset: &Dataset, report: &mut Report) {
             published.total(),
             list(expected)
         );
-        report.fault(Kind::Counts, message);
+        report.fault(FindingKind::Counts, message);
     }
     for image in &dataset.images {
         let empty = dataset.empty_captions.iter().filter(|name| **name == image.file_name).count();
         let count = image.captions.len() + empty;
         if count != published.captions_per_image {
             let message = format!("'{}' has {count} captions, not {}", image.file_name, published.captions_per_image);
-            report.fault(Kind::Counts, message);
+            report.fault(FindingKind::Counts, message);
         }
     }
 }
@@ -143,18 +143,18 @@ fn captions(dataset: &Dataset, report: &mut Report) {
         if known.contains(&name.as_str()) {
             report.notes.push(format!("'{name}' has an empty caption, as in the published file; it is dropped"));
         } else {
-            report.fault(Kind::EmptyCaption, format!("'{name}' has an empty caption"));
+            report.fault(FindingKind::EmptyCaption, format!("'{name}' has an empty caption"));
         }
     }
     for image in dataset.images.iter().filter(|image| image.captions.is_empty()) {
-        report.fault(Kind::NoCaption, format!("'{}' ({}) has no caption", image.file_name, image.split));
+        report.fault(FindingKind::NoCaption, format!("'{}' ({}) has no caption", image.file_name, image.split));
     }
 }
 
 fn names(dataset: &Dataset, report: &mut Report) {
     for name in &dataset.repeated {
         let message = format!("'{name}' is in the caption file more than once; all its captions count as one image's");
-        report.fault(Kind::DuplicateName, message);
+        report.fault(FindingKind::DuplicateName, message);
     }
     // By the place where the image is expected: classes may use the same names in folders of their own.
     let mut seen: BTreeMap<&Path, &ImageEntry> = BTreeMap::new();
@@ -165,7 +165,7 @@ fn names(dataset: &Dataset, report: &mut Report) {
             } else {
                 format!("'{}' is in two splits, {} and {}", image.file_name, first.split, image.split)
             };
-            report.fault(Kind::DuplicateName, message);
+            report.fault(FindingKind::DuplicateName, message);
         } else {
             seen.insert(&image.path, image);
         }
@@ -188,7 +188,7 @@ fn missing<'a>(dataset: &'a Dataset, report: &mut Report) -> Vec<&'a ImageEntry>
             dataset.images.len(),
             dataset.images_dir.display()
         );
-        report.fault(Kind::MissingImage, message);
+        report.fault(FindingKind::MissingImage, message);
         return present;
     }
     let known = report.published.map_or(&[][..], |published| published.absent);
@@ -197,7 +197,7 @@ fn missing<'a>(dataset: &'a Dataset, report: &mut Report) -> Vec<&'a ImageEntry>
         if known.contains(&skipped.file_name.as_str()) {
             report.notes.push(format!("{message}, as in the published archive; it is skipped"));
         } else {
-            report.fault(Kind::MissingImage, message);
+            report.fault(FindingKind::MissingImage, message);
         }
     }
     present
@@ -221,7 +221,10 @@ fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(Verif
     for (entry, (hash, fault)) in present.iter().zip(&checked) {
         match fault {
             Some(fault) => {
-                report.fault(Kind::UnreadableImage, format!("'{}' ({}) {fault}", entry.path.display(), entry.split));
+                report.fault(
+                    FindingKind::UnreadableImage,
+                    format!("'{}' ({}) {fault}", entry.path.display(), entry.split),
+                );
             }
             None => report.decoded += 1,
         }
@@ -235,7 +238,7 @@ fn images(present: &[&ImageEntry], report: &mut Report, progress: &(dyn Fn(Verif
         let files: Vec<String> = group.iter().map(|entry| format!("'{}' ({})", entry.file_name, entry.split)).collect();
         let message = format!("{} are identical files", files.join(" and "));
         if group.iter().any(|entry| Some(entry.split) != group.first().map(|first| first.split)) {
-            report.fault(Kind::DuplicateImage, message);
+            report.fault(FindingKind::DuplicateImage, message);
         } else {
             report.notes.push(message);
         }

@@ -11,7 +11,7 @@ use std::path::Path;
 /// How a training image is varied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct AugmentConfig {
+pub struct CropConfig {
     /// Least and largest part of the image's area that a crop takes.
     pub scale: [f64; 2],
     /// Least and largest width over height of a crop.
@@ -22,7 +22,7 @@ pub struct AugmentConfig {
     pub vertical_flip: f64,
 }
 
-impl Default for AugmentConfig {
+impl Default for CropConfig {
     /// torchvision's `RandomResizedCrop` and `RandomHorizontalFlip`.
     fn default() -> Self {
         Self { scale: [0.08, 1.0], ratio: [3.0 / 4.0, 4.0 / 3.0], flip: 0.5, vertical_flip: 0.0 }
@@ -38,7 +38,7 @@ pub struct Crop {
     pub height: u32,
 }
 
-impl AugmentConfig {
+impl CropConfig {
     pub(super) fn check(&self, checks: &mut Checks) {
         for (path, [low, high], limit) in [("augment.scale", self.scale, 1.0), ("augment.ratio", self.ratio, 100.0)] {
             checks.require(low > 0.0 && low <= high && high <= limit, path, || {
@@ -92,7 +92,7 @@ impl AugmentConfig {
         Ok(part.into_raw())
     }
 
-    /// [`AugmentConfig::apply`] on a file.
+    /// [`CropConfig::apply`] on a file.
     pub(super) fn load(&self, path: &Path, size: u32, rng: &mut Rng) -> Result<Vec<u8>> {
         let picture = image::decode_file(path)?;
         self.apply(&picture, size, rng).with_context(|| format!("cannot resize '{}'", path.display()))
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn crops_stay_inside_and_keep_to_scale_and_ratio() {
-        let config = AugmentConfig::default();
+        let config = CropConfig::default();
         let mut rng = Rng::new(&[5]);
         let mut areas = Vec::new();
         for _ in 0..2000 {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_image_of_an_impossible_shape_is_cropped_in_its_middle() {
-        let config = AugmentConfig { scale: [1.0, 1.0], ..AugmentConfig::default() };
+        let config = CropConfig { scale: [1.0, 1.0], ..CropConfig::default() };
         let crop = config.crop(1000, 10, &mut Rng::new(&[1]));
         assert_eq!(crop, Crop { left: 493, top: 0, width: 13, height: 10 });
         assert_eq!(config.crop(1, 1, &mut Rng::new(&[1])).width, 1);
@@ -130,11 +130,11 @@ mod tests {
     #[test]
     fn equal_seeds_give_equal_pixels_and_flips_mirror() {
         let picture = RgbImage::from_fn(8, 8, |x, y| ::image::Rgb([x as u8 * 30, y as u8 * 30, 0]));
-        let whole = |flip, vertical_flip| AugmentConfig { scale: [1.0, 1.0], ratio: [1.0, 1.0], flip, vertical_flip };
-        let pixels = |config: AugmentConfig| config.apply(&picture, 8, &mut Rng::new(&[2])).unwrap();
+        let whole = |flip, vertical_flip| CropConfig { scale: [1.0, 1.0], ratio: [1.0, 1.0], flip, vertical_flip };
+        let pixels = |config: CropConfig| config.apply(&picture, 8, &mut Rng::new(&[2])).unwrap();
         assert_eq!(&pixels(whole(0.0, 0.0)), picture.as_raw());
         assert_eq!(pixels(whole(1.0, 0.0))[..3], [210, 0, 0]);
         assert_eq!(pixels(whole(0.0, 1.0))[..3], [0, 210, 0]);
-        assert_eq!(pixels(AugmentConfig::default()), pixels(AugmentConfig::default()));
+        assert_eq!(pixels(CropConfig::default()), pixels(CropConfig::default()));
     }
 }

@@ -1,6 +1,6 @@
 //! What a pre-training file may say.
 
-use super::augment::AugmentConfig;
+use super::augment::CropConfig;
 use crate::config::{self, Checks, Invalid, Settings};
 use crate::data::SplitRule;
 use crate::models::encoders::{NormMode, Tuning, spec};
@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 pub struct Pretraining {
     /// Names the run folder: `runs/<name>`.
     pub name: String,
-    pub data: DataConfig,
-    pub encoder: EncoderConfig,
+    pub data: SceneData,
+    pub encoder: EncoderToTrain,
     #[serde(default)]
-    pub augment: AugmentConfig,
+    pub augment: CropConfig,
     #[serde(default)]
     pub train: ClassTraining,
 }
@@ -28,7 +28,7 @@ pub struct Pretraining {
 /// Images with their classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DataConfig {
+pub struct SceneData {
     /// Folder of the dataset; relative to the working directory.
     pub root: PathBuf,
     #[serde(default)]
@@ -56,7 +56,7 @@ pub enum ClassSource {
 /// The network that is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct EncoderConfig {
+pub struct EncoderToTrain {
     /// `resnet50`, `densenet169`, ...: torchvision's names.
     pub name: String,
     /// Weight file to start from; `none` to start from nothing. A head for other classes is drawn anew.
@@ -72,7 +72,7 @@ pub struct EncoderConfig {
     pub batch_norm: NormMode,
 }
 
-impl EncoderConfig {
+impl EncoderToTrain {
     /// The word for no weights.
     pub const NONE: &'static str = "none";
 
@@ -217,15 +217,15 @@ impl Pretraining {
         let of = root.file_name().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned());
         Self {
             name: format!("pretrain/{of}_{encoder}"),
-            data: DataConfig { root: root.to_owned(), classes: ClassSource::default(), split: SplitRule::default() },
-            encoder: EncoderConfig {
+            data: SceneData { root: root.to_owned(), classes: ClassSource::default(), split: SplitRule::default() },
+            encoder: EncoderToTrain {
                 name: encoder.to_owned(),
                 weights: weights.to_owned(),
                 image_size: image_size(),
                 trainable: None,
                 batch_norm: NormMode::default(),
             },
-            augment: AugmentConfig::default(),
+            augment: CropConfig::default(),
             train: ClassTraining::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! Images with a scene class each.
 
-use super::config::{ClassSource, DataConfig};
+use super::config::{ClassSource, SceneData};
 use crate::data::{Dataset, ImageEntry, Split, is_image_name};
 use crate::util::rng::Rng;
 use crate::util::walk;
@@ -64,7 +64,7 @@ impl Scenes {
     /// # Errors
     /// One sentence for: a folder that is not there, no classes, one class only, images of some classes without a
     /// split.
-    pub fn load(config: &DataConfig) -> Result<Self> {
+    pub fn load(config: &SceneData) -> Result<Self> {
         let root = &config.root;
         if !root.is_dir() {
             bail!("the dataset folder '{}' does not exist; put the dataset there or change data.root", root.display());
@@ -259,8 +259,8 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn config(root: &Path) -> DataConfig {
-        DataConfig { root: root.to_owned(), classes: ClassSource::Auto, split: crate::data::SplitRule::default() }
+    fn config(root: &Path) -> SceneData {
+        SceneData { root: root.to_owned(), classes: ClassSource::Auto, split: crate::data::SplitRule::default() }
     }
 
     fn touch(root: &Path, files: &[String]) {
@@ -321,14 +321,14 @@ mod tests {
         );
         assert_eq!(scenes.split(Split::Train).len(), 1680);
         touch(folder.path(), &["imgs/2101.tif".into()]);
-        let ucm = DataConfig { classes: ClassSource::Ucm, ..config(folder.path()) };
+        let ucm = SceneData { classes: ClassSource::Ucm, ..config(folder.path()) };
         assert!(Scenes::load(&ucm).unwrap_err().to_string().contains("2101.tif' is not a UC Merced image number"));
     }
 
     #[test]
     fn sets_without_classes_are_refused_in_one_sentence() {
         let folder = tempfile::tempdir().unwrap();
-        let error = |config: &DataConfig| format!("{:#}", Scenes::load(config).unwrap_err());
+        let error = |config: &SceneData| format!("{:#}", Scenes::load(config).unwrap_err());
         assert!(error(&config(folder.path())).contains("has no class folders"));
         touch(folder.path(), &["a/1.jpg".into()]);
         assert!(error(&config(folder.path())).contains("only one class ('a')"));

@@ -11,8 +11,8 @@ mod objective;
 mod output;
 mod probe;
 
-pub use augment::{AugmentConfig, Crop};
-pub use config::{ClassSource, ClassTraining, DataConfig, EncoderConfig, Pretraining, load};
+pub use augment::{Crop, CropConfig};
+pub use config::{ClassSource, ClassTraining, EncoderToTrain, Pretraining, SceneData, load};
 pub use confusion::Confusion;
 pub use data::{Labelled, Scenes};
 pub use linear::{LogisticRegression, RegressionConfig};

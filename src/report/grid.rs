@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a line of the grid holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum LineKind {
     Published,
     Measured,
     Difference,
@@ -14,7 +14,7 @@ pub enum Kind {
     Absent,
 }
 
-impl Kind {
+impl LineKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Published => "published",
@@ -29,7 +29,7 @@ impl Kind {
 pub struct Line {
     pub method: String,
     pub decoding: String,
-    pub kind: Kind,
+    pub kind: LineKind,
     /// More than one seed: `3 seeds`.
     pub seeds: Option<usize>,
     /// Marks of footnotes: `a`, `b`.
@@ -76,7 +76,7 @@ fn row_lines(comparison: &Comparison, row: &ComparedRow) -> Vec<Line> {
     let has_published = row.published.iter().any(Option::is_some);
     if has_published {
         let cells = row.published.iter().map(|value| value.map_or_else(missing, format::score)).collect();
-        lines.push(line(Kind::Published, cells));
+        lines.push(line(LineKind::Published, cells));
     }
     for measured in &row.measured {
         let cells = measured.cells.iter().map(|cell| cell.as_ref().map_or_else(missing, format::measured)).collect();
@@ -87,16 +87,16 @@ fn row_lines(comparison: &Comparison, row: &ComparedRow) -> Vec<Line> {
             decoding: measured.decoding.clone(),
             seeds: (measured.seeds > 1).then_some(measured.seeds),
             marks: marks(&notes),
-            ..line(Kind::Measured, cells)
+            ..line(LineKind::Measured, cells)
         });
         let differences: Vec<Option<f64>> = (0..columns).map(|column| row.difference(measured, column)).collect();
         if differences.iter().any(Option::is_some) {
             let cells = differences.into_iter().map(|value| value.map_or_else(missing, format::difference)).collect();
-            lines.push(line(Kind::Difference, cells));
+            lines.push(line(LineKind::Difference, cells));
         }
     }
     if lines.is_empty() || (row.measured.is_empty() && !row.footnotes.is_empty()) {
-        lines.push(Line { marks: marks(&row.footnotes), ..line(Kind::Absent, vec![missing(); columns]) });
+        lines.push(Line { marks: marks(&row.footnotes), ..line(LineKind::Absent, vec![missing(); columns]) });
     }
     if let Some(first) = lines.first_mut() {
         first.method = row.method.clone();

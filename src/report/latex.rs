@@ -1,7 +1,7 @@
 //! A comparison as a LaTeX table (package booktabs).
 
 use super::format::Escaped;
-use super::grid::{self, Kind};
+use super::grid::{self, LineKind};
 use crate::experiments::Comparison;
 use crate::experiments::compare::mark;
 
@@ -41,12 +41,12 @@ pub fn table(comparison: &Comparison) -> String {
     out
 }
 
-fn number(cell: &str, kind: Kind) -> String {
+fn number(cell: &str, kind: LineKind) -> String {
     if cell == super::format::MISSING {
         return "--".into();
     }
     match kind {
-        Kind::Measured => format!("$\\mathbf{{{}}}$", cell.replace(" ±", "} \\pm \\mathbf{")),
+        LineKind::Measured => format!("$\\mathbf{{{}}}$", cell.replace(" ±", "} \\pm \\mathbf{")),
         _ => format!("${cell}$"),
     }
 }
@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn special_characters_are_printed_not_obeyed() {
         assert_eq!(escape("50% of a_b \\x {y}"), "50\\% of a\\_b \\textbackslash{}x \\{y\\}");
-        assert_eq!(number("0.8123 ±0.0042", Kind::Measured), "$\\mathbf{0.8123} \\pm \\mathbf{0.0042}$");
+        assert_eq!(number("0.8123 ±0.0042", LineKind::Measured), "$\\mathbf{0.8123} \\pm \\mathbf{0.0042}$");
     }
 }

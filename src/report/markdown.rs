@@ -1,7 +1,7 @@
 //! A comparison as Markdown (GitHub's tables).
 
 use super::format::{Escaped, MISSING};
-use super::grid::{self, Kind};
+use super::grid::{self, LineKind};
 use crate::experiments::Comparison;
 use crate::experiments::compare::mark;
 
@@ -20,7 +20,7 @@ pub fn table(comparison: &Comparison) -> String {
             .cells
             .iter()
             .map(|cell| match line.kind {
-                Kind::Measured if cell != MISSING => format!("**{}**", escape(cell)),
+                LineKind::Measured if cell != MISSING => format!("**{}**", escape(cell)),
                 _ => escape(cell),
             })
             .collect();

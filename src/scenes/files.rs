@@ -1,6 +1,6 @@
 //! The dataset folder: pictures, masks, captions, written beside and moved into place when all is there.
 
-use super::{KINDS, Kind, Scene, mask_colour, render};
+use super::{KINDS, Scene, SceneKind, mask_colour, render};
 use crate::util::fs::{read_text, temporary_beside};
 use anyhow::{Context, Result, bail, ensure};
 use image::{ImageFormat, RgbImage};
@@ -90,7 +90,7 @@ pub fn generate(options: &Options, out: &Path) -> Result<Summary> {
 ///
 /// Within a class every tenth image is for validation and the one after it for test, the first of them further on in
 /// each class than in the one before, so that small sets come near 80/10/10 too.
-fn plan(count: usize) -> Vec<(&'static Kind, &'static str)> {
+fn plan(count: usize) -> Vec<(&'static SceneKind, &'static str)> {
     let block = |class: usize| count / KINDS.len() + usize::from(class < count % KINDS.len());
     let mut plan = Vec::with_capacity(count);
     for (class, kind) in KINDS.iter().enumerate() {
@@ -132,7 +132,7 @@ fn check_replaceable(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_folder(options: &Options, plan: &[(&'static Kind, &'static str)], folder: &Path) -> Result<()> {
+fn write_folder(options: &Options, plan: &[(&'static SceneKind, &'static str)], folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("imgs"))?;
     fs::create_dir_all(folder.join("masks"))?;
     let images: Vec<Value> = plan

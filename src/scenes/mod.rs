@@ -17,7 +17,7 @@ mod vehicles;
 mod words;
 
 pub use files::{Options, Summary, generate};
-pub use kinds::{KINDS, Kind};
+pub use kinds::{KINDS, SceneKind};
 
 use image::RgbImage;
 use painter::Painter;
@@ -86,7 +86,7 @@ pub fn mask_colour(rank: u16) -> [u8; 3] {
 }
 
 /// Renders image number `index` of the set with this seed as a scene of `kind`, `size` pixels wide and high.
-pub fn render(kind: &Kind, seed: u64, index: usize, size: u32) -> Scene {
+pub fn render(kind: &SceneKind, seed: u64, index: usize, size: u32) -> Scene {
     let mut painter = Painter::new(seed, index, size);
     let sentences = (kind.draw)(&mut painter);
     let Painter { canvas, mut rng, words: mut wording, .. } = painter;

@@ -56,7 +56,7 @@ struct Cell {
 
 /// Room to parse in, used again for the next caption.
 #[derive(Debug, Default)]
-pub struct Chart {
+pub(crate) struct Chart {
     words: usize,
     /// Symbols that do more than join.
     width: usize,
@@ -83,7 +83,7 @@ pub struct Chart {
 
 impl Chart {
     /// The best derivation of a caption; `None` where there is none of the whole.
-    pub fn parse(&mut self, grammar: &Grammar, lattice: &Lattice) -> Option<Derivation<u16>> {
+    pub(crate) fn parse(&mut self, grammar: &Grammar, lattice: &Lattice) -> Option<Derivation<u16>> {
         self.fill(grammar, lattice);
         let root = |symbol: u16| grammar.roots.binary_search_by_key(&symbol, |root| root.tag).ok();
         let mut best: Option<(i32, u16)> = None;
@@ -333,7 +333,7 @@ impl Chart {
     }
 
     /// The fewest parts that make the last caption, the best of as many.
-    pub fn pieces(&self, grammar: &Grammar) -> Vec<Derivation<u16>> {
+    pub(crate) fn pieces(&self, grammar: &Grammar) -> Vec<Derivation<u16>> {
         // Up to each word: the number of parts, the negative score, where the last part starts, its symbol.
         let mut best: Vec<(usize, i64, usize, u16)> = vec![(0, 0, 0, 0)];
         for end in 1..=self.words {

@@ -70,7 +70,7 @@ pub struct Constituent {
 
 /// The constituents of a derivation that starts at a word: one, unless its symbols are all among the `open` ones, which
 /// only join.
-pub fn constituents(derivation: &Derivation<u16>, open: &[bool], start: usize) -> Vec<Constituent> {
+pub(crate) fn constituents(derivation: &Derivation<u16>, open: &[bool], start: usize) -> Vec<Constituent> {
     let mut children = Vec::new();
     if let Some([left, right]) = derivation.parts.as_deref() {
         children = constituents(left, open, start);

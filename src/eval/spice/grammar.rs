@@ -11,13 +11,13 @@ use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// What stands for a weight of 1, a factor of e in probability.
-pub const ONE: f64 = 256.0;
+pub(crate) const ONE: f64 = 256.0;
 
 /// What stands for no word, before or after a caption.
-pub const EDGE: u128 = 1 << 127;
+pub(crate) const EDGE: u128 = 1 << 127;
 
 /// What stands for a word's category. Some categories share one; few of those are words'.
-pub fn bit(category: u8) -> u128 {
+pub(crate) fn bit(category: u8) -> u128 {
     1 << (category % 127)
 }
 
@@ -146,7 +146,7 @@ pub struct Grammar {
 }
 
 /// The keys that tell the tags of an unknown word, from the surest on.
-pub fn unknown_keys(word: &str) -> impl Iterator<Item = u32> {
+pub(crate) fn unknown_keys(word: &str) -> impl Iterator<Item = u32> {
     let shape = if word.bytes().any(|byte| byte.is_ascii_digit()) {
         Some("0")
     } else if !word.bytes().any(|byte| byte.is_ascii_alphanumeric()) && word.is_ascii() {
@@ -166,12 +166,12 @@ pub fn unknown_keys(word: &str) -> impl Iterator<Item = u32> {
     shaped.into_iter().filter(move |_| shape != Some("-")).chain(endings).chain([number(SHAPE, &[""])])
 }
 
-pub fn word_key(word: &str) -> u32 {
+pub(crate) fn word_key(word: &str) -> u32 {
     number(WORD, &[word])
 }
 
 /// Where each symbol's part of a list starts that is sorted by `of`.
-pub fn starts<T>(list: &[T], symbols: usize, of: impl Fn(&T) -> u16) -> Vec<u32> {
+pub(crate) fn starts<T>(list: &[T], symbols: usize, of: impl Fn(&T) -> u16) -> Vec<u32> {
     (0..=symbols).map(|symbol| list.partition_point(|item| usize::from(of(item)) < symbol) as u32).collect()
 }
 

@@ -8,12 +8,12 @@ fn mixed(bytes: impl Iterator<Item = u8>) -> u32 {
 }
 
 /// A number for some texts of a kind.
-pub fn number(kind: u8, texts: &[&str]) -> u32 {
+pub(crate) fn number(kind: u8, texts: &[&str]) -> u32 {
     mixed(std::iter::once(kind).chain(texts.iter().flat_map(|text| text.bytes().chain([0]))))
 }
 
 /// A number for some numbers of a kind.
-pub fn of_numbers(kind: u8, numbers: impl IntoIterator<Item = u32>) -> u32 {
+pub(crate) fn of_numbers(kind: u8, numbers: impl IntoIterator<Item = u32>) -> u32 {
     mixed(std::iter::once(kind).chain(numbers.into_iter().flat_map(u32::to_le_bytes)))
 }
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Letters to cut from the end, and letters to put there.
-pub type Edit = (u8, String);
+pub(crate) type Edit = (u8, String);
 
 /// Edits by a key: the hash of a tag and a word or an ending.
 #[derive(Debug, Default, Clone)]

@@ -7,7 +7,7 @@ const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 const OTHER: u64 = 0xC2B2_AE3D_27D4_EB4F;
 
 /// The feature of a kind that two numbers make.
-pub fn feature(kind: u8, first: u32, second: u32) -> u32 {
+pub(crate) fn feature(kind: u8, first: u32, second: u32) -> u32 {
     let first = (u64::from(first) + 1).wrapping_mul(SPREAD);
     let second = (u64::from(second) + 1 + (u64::from(kind) << 32)).wrapping_mul(OTHER);
     let mixed = first ^ second;
@@ -16,7 +16,7 @@ pub fn feature(kind: u8, first: u32, second: u32) -> u32 {
 
 /// Where the weight of a feature with a class lies, in a table of a power of two of weights. Features that meet share a
 /// weight; the classes of a feature lie side by side.
-pub fn place(feature: u32, class: u16, length: usize) -> usize {
+pub(crate) fn place(feature: u32, class: u16, length: usize) -> usize {
     (feature.wrapping_add(class.into()) as usize) & (length - 1)
 }
 

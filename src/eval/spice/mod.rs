@@ -10,25 +10,25 @@
 //! closely, not exactly, and are printed as `SPICE (native)`; `docs/spice.md` states how closely.
 
 pub mod agreement;
-pub mod bytes;
-pub mod chart;
+mod bytes;
+mod chart;
 pub mod cleanup;
 pub mod convert;
-pub mod derivation;
-pub mod grammar;
+mod derivation;
+mod grammar;
 pub mod graph;
-pub mod hash;
-pub mod lattice;
+mod hash;
+mod lattice;
 pub mod learn;
-pub mod lemma;
-pub mod linear;
+mod lemma;
+mod linear;
 pub mod model;
 pub mod parses;
-pub mod relations;
-pub mod scene;
+mod relations;
+mod scene;
 pub mod score;
-pub mod spans;
-pub mod tagger;
+mod spans;
+mod tagger;
 pub mod terms;
 pub mod tuples;
 

@@ -346,14 +346,14 @@ impl<A, const LEVELS: usize> Default for Answers<A, LEVELS> {
 
 /// What the reference's dependencies say of its constituents.
 #[derive(Debug, Default)]
-pub struct Learner {
+pub(crate) struct Learner {
     heads: Answers<u8, HEADS>,
     arcs: Answers<Relation, ARCS>,
 }
 
 impl Learner {
     /// Learns from a caption's constituents with its dependencies.
-    pub fn add(&mut self, grammar: &Grammar, texts: &[&str], mut constituents: Vec<Constituent>, arcs: &[Arc]) {
+    pub(crate) fn add(&mut self, grammar: &Grammar, texts: &[&str], mut constituents: Vec<Constituent>, arcs: &[Arc]) {
         let mut reading = Reading::new(grammar, texts, &mut constituents);
         if arcs.len() == texts.len() {
             for constituent in &constituents {
@@ -394,7 +394,7 @@ impl Learner {
         Some(words[head])
     }
 
-    pub fn finish(&self) -> Relations {
+    pub(crate) fn finish(&self) -> Relations {
         Relations { heads: self.heads.finish(), arcs: self.arcs.finish() }
     }
 }

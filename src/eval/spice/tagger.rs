@@ -15,7 +15,7 @@ const AROUND: usize = 2;
 const OUTSIDE: u32 = 1 << 30;
 
 /// Features of a word.
-pub const FEATURES: usize = 12;
+pub(crate) const FEATURES: usize = 12;
 
 /// What is seen of a caption's words.
 #[derive(Debug, Default)]

@@ -21,7 +21,7 @@ mod storage_tanks;
 mod tennis_courts;
 
 /// A kind of scene.
-pub struct Kind {
+pub struct SceneKind {
     /// Class label.
     pub class: &'static str,
     /// Draws it and gives the sentences to choose from.
@@ -29,22 +29,22 @@ pub struct Kind {
 }
 
 /// All kinds, in the order of the class blocks.
-pub const KINDS: &[Kind] = &[
-    Kind { class: "airport", draw: airport::draw },
-    Kind { class: "baseball field", draw: baseball_field::draw },
-    Kind { class: "beach", draw: beach::draw },
-    Kind { class: "bridge", draw: bridge::draw },
-    Kind { class: "dense residential", draw: dense_residential::draw },
-    Kind { class: "desert", draw: desert::draw },
-    Kind { class: "farmland", draw: farmland::draw },
-    Kind { class: "forest", draw: forest::draw },
-    Kind { class: "golf course", draw: golf_course::draw },
-    Kind { class: "harbor", draw: harbor::draw },
-    Kind { class: "intersection", draw: intersection::draw },
-    Kind { class: "meadow", draw: meadow::draw },
-    Kind { class: "parking lot", draw: parking_lot::draw },
-    Kind { class: "railway", draw: railway::draw },
-    Kind { class: "sparse residential", draw: sparse_residential::draw },
-    Kind { class: "storage tanks", draw: storage_tanks::draw },
-    Kind { class: "tennis courts", draw: tennis_courts::draw },
+pub const KINDS: &[SceneKind] = &[
+    SceneKind { class: "airport", draw: airport::draw },
+    SceneKind { class: "baseball field", draw: baseball_field::draw },
+    SceneKind { class: "beach", draw: beach::draw },
+    SceneKind { class: "bridge", draw: bridge::draw },
+    SceneKind { class: "dense residential", draw: dense_residential::draw },
+    SceneKind { class: "desert", draw: desert::draw },
+    SceneKind { class: "farmland", draw: farmland::draw },
+    SceneKind { class: "forest", draw: forest::draw },
+    SceneKind { class: "golf course", draw: golf_course::draw },
+    SceneKind { class: "harbor", draw: harbor::draw },
+    SceneKind { class: "intersection", draw: intersection::draw },
+    SceneKind { class: "meadow", draw: meadow::draw },
+    SceneKind { class: "parking lot", draw: parking_lot::draw },
+    SceneKind { class: "railway", draw: railway::draw },
+    SceneKind { class: "sparse residential", draw: sparse_residential::draw },
+    SceneKind { class: "storage tanks", draw: storage_tanks::draw },
+    SceneKind { class: "tennis courts", draw: tennis_courts::draw },
 ];
