@@ -36,9 +36,10 @@ pub struct RunArgs {
 pub struct EvalArgs {
     /// Run folder or checkpoint folder.
     pub run: PathBuf,
-    /// Override settings, e.g. decode.beam=3.
-    #[arg(value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// Further runs, whose models find each word together with the first one's (an ensemble); overrides of settings,
+    /// e.g. decode.beam=3.
+    #[arg(value_name = "RUN|KEY=VALUE")]
+    pub more: Vec<String>,
     /// Split to caption and score: train, val or test.
     #[arg(long, default_value = "test")]
     pub split: String,
@@ -46,9 +47,32 @@ pub struct EvalArgs {
     /// worth.
     #[arg(long)]
     pub oracle_attributes: bool,
-    /// Output folder for captions and scores (default: the run folder).
+    /// What an ensemble averages: the models' probabilities of the next word, or their logarithms.
+    #[arg(long, value_enum, default_value_t)]
+    pub mean: EnsembleMean,
+    /// Comma-separated weights of the ensemble's models (default: equal).
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',')]
+    pub member_weights: Vec<f64>,
+    /// Output folder for captions and scores (default: the run folder; required for an ensemble).
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+}
+
+/// What an ensemble averages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EnsembleMean {
+    #[default]
+    Probabilities,
+    LogProbabilities,
+}
+
+impl EvalArgs {
+    /// The runs after the first, and the overrides: what contains `=` and is no file or folder.
+    pub fn further_runs_and_overrides(&self) -> (Vec<PathBuf>, Vec<String>) {
+        let (overrides, runs): (Vec<String>, Vec<String>) =
+            self.more.iter().cloned().partition(|argument| argument.contains('=') && !PathBuf::from(argument).exists());
+        (runs.into_iter().map(PathBuf::from).collect(), overrides)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -2,22 +2,23 @@
 
 use super::ExitStatus;
 use super::progress::FeatureBar;
-use crate::cli::{EvalArgs, GlobalArgs};
+use crate::cli::{EnsembleMean, EvalArgs, GlobalArgs};
 use crate::data::Split;
 use crate::decode::DecodeConfig;
 use crate::eval::Scores;
+use crate::models::ensemble::Mean;
 use crate::runs::RunFolder;
 use crate::runtime::{self, Interrupt};
 use crate::session::record;
-use crate::session::{Session, SplitEvaluation, Trained};
+use crate::session::{Session, SessionEnsemble, SplitEvaluation, Trained};
 use crate::train::TrainState;
 use crate::train::checkpoint::STATE;
 use crate::train::checkpoints::LAST;
 use crate::util::fs::{read_text, write_atomic_with};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
@@ -25,8 +26,19 @@ pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let split: Split = args.split.parse()?;
     let interrupt = Interrupt::install()?;
     let mut progress = FeatureBar::new(&interrupt);
-    let trained = Trained::load(&args.run, &args.overrides, device)?;
-    let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
+    let (further, overrides) = args.further_runs_and_overrides();
+    let mut session = |run: &Path| {
+        let trained = Trained::load(run, &overrides, device)?;
+        Session::with_trained(trained, &mut |p| progress.update(p))
+    };
+    if !further.is_empty() {
+        let runs = std::iter::once(args.run.as_path()).chain(further.iter().map(PathBuf::as_path));
+        return ensemble(runs.map(&mut session).collect::<Result<_>>()?, args, split);
+    }
+    if !args.member_weights.is_empty() {
+        bail!("--member-weights are those of an ensemble; name further runs");
+    }
+    let session = session(&args.run)?;
     let output = args.output.clone().unwrap_or_else(|| args.run.clone());
     let decode = session.experiment.decode.clone();
     if args.oracle_attributes {
@@ -38,6 +50,26 @@ pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     }
     let state = if args.output.is_none() { finished(&args.run)? } else { None };
     evaluate_and_write(&session, split, &decode, &output, state.as_ref().map(|state| (state, args.run.as_path())))?;
+    Ok(ExitStatus::Success)
+}
+
+/// Captions and scores a split by several models together.
+fn ensemble(sessions: Vec<Session>, args: &EvalArgs, split: Split) -> Result<ExitStatus> {
+    let Some(output) = &args.output else {
+        bail!("an ensemble has no run folder to write to; name a folder with --output");
+    };
+    if args.oracle_attributes {
+        bail!("--oracle-attributes is for one run at a time");
+    }
+    let (count, mean) = match args.mean {
+        EnsembleMean::Probabilities => (sessions.len(), Mean::Probabilities),
+        EnsembleMean::LogProbabilities => (sessions.len(), Mean::LogProbabilities),
+    };
+    let ensemble = SessionEnsemble::new(sessions, args.member_weights.clone(), mean)?;
+    let session = ensemble.session()?;
+    let decode = session.experiment.decode.clone();
+    let result = ensemble.evaluate(split, &decode)?;
+    write(session, &result, (split, &format!("{}, ensemble of {count}", decode.label())), output, None)?;
     Ok(ExitStatus::Success)
 }
 

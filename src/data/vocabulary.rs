@@ -108,6 +108,22 @@ impl Vocabulary {
         Self { words, ids, max_length }
     }
 
+    /// Every word of some vocabularies: those of the first in their order, then those that each further one adds. The
+    /// longest caption is the longest of any.
+    pub fn union<'a>(vocabularies: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut union = Self::new(SPECIALS.map(str::to_owned).to_vec(), 0);
+        for vocabulary in vocabularies {
+            union.max_length = union.max_length.max(vocabulary.max_length);
+            for word in &vocabulary.words {
+                let next = union.words.len() as i64;
+                if *union.ids.entry(word.clone()).or_insert(next) == next {
+                    union.words.push(word.clone());
+                }
+            }
+        }
+        union
+    }
+
     /// Number of ids, the specials included.
     #[allow(clippy::len_without_is_empty)] // the specials are always there
     pub fn len(&self) -> usize {

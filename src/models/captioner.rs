@@ -87,11 +87,13 @@ pub struct State {
     pub shared: Vec<Tensor>,
     /// Tokens fed so far.
     pub length: i64,
+    /// States of the members, where the model is made of several.
+    pub parts: Vec<State>,
 }
 
 impl State {
     pub fn new(tensors: Vec<Tensor>) -> Self {
-        Self { tensors, shared: Vec::new(), length: 0 }
+        Self { tensors, shared: Vec::new(), length: 0, parts: Vec::new() }
     }
 
     /// Keeps the given rows, `[R']` Int64, in that order, repeats allowed: how beams are spread, moved and dropped.
@@ -100,5 +102,6 @@ impl State {
         for tensor in &mut self.tensors {
             *tensor = tensor.index_select(0, rows);
         }
+        self.parts.iter_mut().for_each(|part| part.reorder(rows));
     }
 }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod cost;
 pub mod cssa;
 pub mod encoders;
+pub mod ensemble;
 pub mod fe_lws;
 pub mod first_stage;
 pub mod jtts;
@@ -21,6 +22,7 @@ pub use captioner::{Captioner, State};
 pub use config::{
     AttributeVectors, FeatureKind, ModelConfig, ModelKind, ModelSettings, NounSearch, Surroundings, register,
 };
+pub use ensemble::Ensemble;
 pub use first_stage::FirstStage;
 pub use losses::Losses;
 pub use tuned::{Start, assemble};

@@ -137,13 +137,17 @@ impl Trained {
 }
 
 /// What `decode` makes of images of the dataset: of fewer at a time where the features of all are too large themselves.
-fn fitting(images: &[usize], decode: &mut dyn FnMut(&[usize]) -> Result<Vec<Decoded>>) -> Result<Vec<Decoded>> {
+pub(super) fn fitting(
+    images: &[usize],
+    decode: &mut dyn FnMut(&[usize]) -> Result<Vec<Decoded>>,
+) -> Result<Vec<Decoded>> {
     halving(images.len(), "images", &mut |part| decode(images.get(part).unwrap_or_default()))
 }
 
 /// A way to decode images, with what it needs of the dataset.
-struct Search<'a> {
-    session: &'a Session,
+pub(super) struct Search<'a> {
+    model: &'a dyn Captioner,
+    vocabulary: &'a Vocabulary,
     decode: &'a DecodeConfig,
     comparison: Option<Comparison>,
 }
@@ -153,21 +157,30 @@ struct Comparison {
     gallery: Gallery,
     /// Of the gallery's images.
     references: References,
+    /// Encoders by whose features images are compared.
+    encoders: usize,
     /// Place in the gallery by place in the dataset.
     places: BTreeMap<usize, usize>,
 }
 
 impl<'a> Search<'a> {
-    fn new(session: &'a Session, decode: &'a DecodeConfig) -> Result<Self> {
+    /// Of a model over the features of `session`, perhaps with others behind them.
+    pub(super) fn new(
+        session: &Session,
+        model: &'a dyn Captioner,
+        vocabulary: &'a Vocabulary,
+        decode: &'a DecodeConfig,
+    ) -> Result<Self> {
         let compares = decode.method == DecodeMethod::Comparison;
-        Ok(Self { session, decode, comparison: compares.then(|| Comparison::new(session)).transpose()? })
+        let comparison = compares.then(|| Comparison::new(session)).transpose()?;
+        Ok(Self { model, vocabulary, decode, comparison })
     }
 
     /// Captions of images given their features, one tensor per encoder; `images`: their places in the dataset, where
     /// they have any.
-    fn decode(&self, features: &[Tensor], images: &[usize]) -> Result<Vec<Decoded>> {
-        let Self { session, decode, .. } = self;
-        let search = |width: usize| search(&*session.model, &session.vocabulary, features, decode, width);
+    pub(super) fn decode(&self, features: &[Tensor], images: &[usize]) -> Result<Vec<Decoded>> {
+        let Self { model, vocabulary, decode, .. } = *self;
+        let search = |width: usize| search(model, vocabulary, features, decode, width);
         let Some(comparison) = &self.comparison else {
             return Ok(first(search(if decode.method == DecodeMethod::Greedy { 1 } else { decode.beam })?));
         };
@@ -194,7 +207,8 @@ impl Comparison {
         }
         let gallery = Gallery::new(&train, Self::BATCH, |images| session.looked_at(images))?;
         let references = session.references(&train);
-        Ok(Self { gallery, references, places: train.into_iter().zip(0..).collect() })
+        let encoders = session.features.encoders();
+        Ok(Self { gallery, references, encoders, places: train.into_iter().zip(0..).collect() })
     }
 
     fn choose(
@@ -206,6 +220,7 @@ impl Comparison {
     ) -> Result<Vec<Decoded>> {
         // A training image would find its own captions.
         let own: Vec<Option<usize>> = images.iter().map(|image| self.places.get(image).copied()).collect();
+        let features = features.get(..self.encoders).unwrap_or(features);
         let neighbours = self.gallery.nearest(features, &own, decode.comparison.neighbours);
         let chosen = comparison::choose(&candidates, &neighbours, &self.references, &decode.comparison)?;
         let pick = |(candidates, index): (Vec<Candidate>, usize)| {
@@ -229,7 +244,7 @@ impl Session {
 
     /// Captions of images of the dataset.
     pub fn decode(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
-        let search = Search::new(self, decode)?;
+        let search = Search::new(self, &*self.model, &self.vocabulary, decode)?;
         let mut decoded = Vec::with_capacity(images.len());
         for batch in images.chunks(decode.batch_size.max(1)) {
             decoded.extend(fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))?);
@@ -238,7 +253,7 @@ impl Session {
     }
 
     /// What the model sees of some images of the dataset.
-    fn looked_at(&self, images: &[usize]) -> Result<Vec<Tensor>> {
+    pub(super) fn looked_at(&self, images: &[usize]) -> Result<Vec<Tensor>> {
         (0..self.features.encoders()).map(|encoder| self.features.rows(encoder, images)).collect()
     }
 
@@ -261,7 +276,7 @@ impl Session {
 
     /// Captions of any images given their features in batches, one tensor per encoder.
     pub fn decode_features(&self, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
-        let search = Search::new(self, decode)?;
+        let search = Search::new(self, &*self.model, &self.vocabulary, decode)?;
         let mut decoded = Vec::new();
         for batch in batches {
             decoded.extend(search.decode(batch, &[])?);
@@ -314,7 +329,11 @@ impl Session {
         self.evaluate_by(split, &|images| self.decode_with_true_attributes(images, decode))
     }
 
-    fn evaluate_by(&self, split: Split, decode: &dyn Fn(&[usize]) -> Result<Vec<Decoded>>) -> Result<SplitEvaluation> {
+    pub(super) fn evaluate_by(
+        &self,
+        split: Split,
+        decode: &dyn Fn(&[usize]) -> Result<Vec<Decoded>>,
+    ) -> Result<SplitEvaluation> {
         let images = self.split(split);
         if images.is_empty() {
             bail!("'{}' has no usable images in split '{split}'", self.dataset.name);

@@ -3,6 +3,7 @@
 mod attributes;
 mod captions;
 mod decoding;
+mod ensemble;
 mod explain;
 mod first_stage;
 mod looking;
@@ -13,6 +14,7 @@ mod synonyms;
 mod trained;
 
 pub use decoding::{Decoded, SplitEvaluation};
+pub use ensemble::SessionEnsemble;
 pub use looking::{look, look_at};
 pub use objective::{CaptionObjective, TrainingSet};
 pub use trained::Trained;
