@@ -1,3 +1,4 @@
+# make                 install dependencies, build rsic
 # make demo            install dependencies, train and score the models on the built-in scenes
 # make test            install dependencies, run all tests
 # make reproduce-table2 WEIGHTS=weights          the comparison on UCM-Captions, all models (one paper: PAPER=fe_lws)
@@ -6,7 +7,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.DEFAULT_GOAL := build
+.DEFAULT_GOAL := all
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -26,7 +27,7 @@ REPRODUCE = $(if $(PAPER),--paper $(call list,$(PAPER))) $(if $(DATASETS),--data
 	$(foreach weights,$(WEIGHTS),--weights $(weights)) $(foreach encoder,$(ENCODER),--encoder $(encoder)) \
 	$(if $(SEEDS),--seeds $(call list,$(SEEDS))) $(ARGS)
 
-.PHONY: build setup demo test lint fmt metrics-data reproduce-table2 bench clean help
+.PHONY: all build setup demo test lint fmt metrics-data reproduce-table2 bench clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -35,7 +36,11 @@ help: ## list the targets
 setup: ## download LibTorch
 	@$(PYTHON) scripts/libtorch.py > /dev/null
 
-build: setup ## build the rsic binary
+all: build ## build the rsic binary and download METEOR's synonyms and paraphrases, if they are not there
+	@$(PYTHON) scripts/metrics_data.py $(RSIC) || \
+		echo "rsic works; METEOR matches words and stems alone until 'make metrics-data' has succeeded" >&2
+
+build: setup ## build the rsic binary alone
 	@LIBTORCH="$$($(PYTHON) scripts/libtorch.py)" $(CARGO) build --locked --workspace
 
 metrics-data: build ## download METEOR's synonyms and paraphrases

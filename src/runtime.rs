@@ -3,8 +3,10 @@
 pub mod guard;
 pub mod libtorch;
 
+pub use crate::util::stop::Stopped;
+
+use crate::util::stop;
 use anyhow::{Context, Result, bail};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once, OnceLock};
@@ -129,18 +131,6 @@ pub fn seed(parts: &[u64]) {
     }
 }
 
-/// The error of work that a signal has ended: no failure, but exit code 130.
-#[derive(Debug)]
-pub struct Stopped(&'static str);
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "interrupted; {}", self.0)
-    }
-}
-
-impl std::error::Error for Stopped {}
-
 /// Set once SIGINT, SIGTERM or SIGUSR1 has arrived: finish the step, save, exit 130. A second signal ends at once.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<AtomicUsize>);
@@ -153,7 +143,7 @@ impl Interrupt {
         if let Some(flag) = FLAG.get() {
             return Ok(Self(flag.clone()));
         }
-        let flag = Arc::new(AtomicUsize::new(0));
+        let flag = stop::flag();
         for signal in [SIGINT, SIGTERM, SIGUSR1] {
             let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
             // The order matters: the first signal finds the shutdown unarmed and arms it for the second.

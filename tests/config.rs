@@ -176,6 +176,34 @@ fn settings_that_do_not_fit_each_other_are_refused() {
 }
 
 #[test]
+fn numbers_that_no_machine_could_do_are_faults_of_their_settings() {
+    for (setting, most) in [
+        ("decode.max_length", 1000),
+        ("decode.beam", 1000),
+        ("decode.batch_size", 65_536),
+        ("decode.comparison.neighbours", 65_536),
+        ("data.vocabulary.max_length", 1000),
+        ("model.fe_lws.hidden", 16_384),
+        ("model.fe_lws.layers", 256),
+        ("train.batch_size", 65_536),
+        ("train.accumulate", 65_536),
+        ("train.bucket", 65_536),
+        ("train.epochs", 1_000_000_000),
+        ("train.warmup_steps", 1_000_000_000),
+        ("train.early_stop.beam", 1000),
+    ] {
+        let found = 4_000_000_000_u64;
+        let error = error(GOOD, &[&format!("{setting}={found}")]);
+        let expected = format!("{setting}: too large (expected at most {most}, found {found})");
+        assert!(error.contains(&expected), "no '{expected}' in\n{error}");
+    }
+    for endless in ["train.optimizer.lr=1e999", "train.clip_norm=.inf", "decode.length_penalty=1e999"] {
+        let error = error(GOOD, &[endless]);
+        assert!(error.contains("found"), "{endless}: {error}");
+    }
+}
+
+#[test]
 fn an_unset_optional_setting_takes_its_default_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(&folder, "x.yaml", &format!("{GOOD}train: {{clip_norm: 5}}\n"));

@@ -338,6 +338,28 @@ fn bad_asks_are_one_sentence() {
     assert!(refusal(&["--data", "data", "--encoder", "resnet5"]).contains("did you mean 'resnet50'?"));
     let absent = ["--data", "data", "--encoder", "resnet50", "--weights", "absent.pth"];
     assert!(refusal(&absent).contains("cannot read 'absent.pth'"));
+    let training = ["--data", "data", "--encoder", "resnet50", "--weights", "imagenet"];
+    assert!(refusal(&training).contains("rsic weights fetch resnet50"));
+    assert!(refusal(&["train.epochs=2"]).contains("'train.epochs=2' is a setting, not a pre-training file"));
+}
+
+#[test]
+fn settings_follow_a_folder_and_an_encoder_as_they_follow_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(&folder.path().join("data"), 5);
+    let named = ["--data", "data", "--encoder", "resnet50", "name=pretrain/other", "train.epochs=2"];
+    let (code, said, error) = rsic(&[&named[..], &["--dry-run"]].concat(), folder.path());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(said.contains("would train in 'runs/pretrain/other'"), "{said}");
+    let (code, _, error) = rsic(&[&named[..], &["encoder.image_size=8"]].concat(), folder.path());
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("in override 'encoder.image_size=8': encoder.image_size: out of range"), "{error}");
+    // Named weights are found in weights/, here in the layout that a download has.
+    fs::create_dir(folder.path().join("weights")).unwrap();
+    fs::write(folder.path().join("weights/resnet50-0676ba61.pth"), "no weights").unwrap();
+    let (code, _, error) = rsic(&[&named[..], &["encoder.weights=imagenet"]].concat(), folder.path());
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("weights/resnet50-0676ba61.pth"), "{error}");
 }
 
 #[test]

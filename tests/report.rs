@@ -52,6 +52,17 @@ fn golden(name: &str, text: &str) {
 }
 
 #[test]
+fn scores_of_word_ids_stand_beside_those_of_words_and_are_set_against_the_published_ones() {
+    let setting = setting();
+    let on_ids = rsic::eval::Scores(vec![("CIDEr".into(), 3.0625)]);
+    let (_, printed) = setting.reproduce(&mut Fake { on_ids, ..Fake::default() }).unwrap();
+    let line = printed.lines().position(|line| line.contains("greedy, word ids")).unwrap();
+    let (scores, difference) = (printed.lines().nth(line).unwrap(), printed.lines().nth(line + 1).unwrap());
+    assert!(scores.contains("3.0625") && difference.contains("difference"), "{printed}");
+    assert!(setting.file("fe_lws_XX_ucm.csv").contains("\"greedy, word ids\",CIDEr,"), "{printed}");
+}
+
+#[test]
 fn every_form_of_a_table_is_as_recorded() {
     let setting = setting();
     let (status, printed) = setting.reproduce(&mut Fake::default()).unwrap();
@@ -221,6 +232,24 @@ fn a_dry_run_lists_rows_runs_and_what_is_done() {
     let (status, printed) = setting.reproduce(&mut runner).unwrap();
     assert_eq!((status, runner.calls.len()), (ExitStatus::Success, 0));
     golden("dry_run.txt", &printed);
+}
+
+#[test]
+fn a_dry_run_of_hundreds_of_runs_is_told_in_a_dozen_lines() {
+    let mut setting = setting();
+    setting.args.dry_run = true;
+    setting.args.seeds = (1..=100).collect();
+    let (_, printed) = setting.reproduce(&mut Fake::default()).unwrap();
+    assert!(printed.lines().count() <= 12, "{printed}");
+    for line in [
+        "fe_lws: tables 1, rows to measure 4",
+        "distinct runs 3, with seeds 300",
+        "  100 cannot run for want of weights",
+        "  200 to be trained",
+        "  weights that are public: rsic weights fetch convnext_base",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "no '{line}' in\n{printed}");
+    }
 }
 
 #[test]

@@ -274,6 +274,10 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
     assert!(place.join("tuned/checkpoints/best-val ROUGE_L").is_dir());
     let chosen = fs::read_to_string(place.join("tuned/best-val ROUGE_L/predictions/test-beam-3.scores.json"));
     assert!(chosen.unwrap().contains("CIDEr"));
+    let result = fs::read_to_string(place.join("tuned/result.json")).unwrap();
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let of_ids = &result["decodings"][0]["on_ids"];
+    assert!(of_ids.to_string().contains("METEOR") && !of_ids.to_string().contains("SPICE"), "{of_ids}");
     let history = fs::read_to_string(place.join("tuned/metrics.jsonl")).unwrap();
     assert!(history.contains("\"val ROUGE_L\"") && history.contains("\"ROUGE_L\""), "{history}");
     let losses: Vec<f64> = history
@@ -293,7 +297,10 @@ fn an_encoder_is_tuned_within_the_model_and_saved_with_it() {
     assert!(changed("layer4.2.conv2.weight") && changed("layer1.0.bn1.running_mean"));
     assert!(!changed("layer3.5.conv2.weight") && !changed("conv1.weight"));
     let lines = predictions(place, "tuned", "beam-3");
-    succeeds(&rsic(place, &["eval", "tuned", "--output", "tuned_again"]));
+    let again = rsic(place, &["eval", "tuned", "--output", "tuned_again"]);
+    succeeds(&again);
+    let (words, ids) = text(&again.stdout).split_once("word ids").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    assert!(words.contains("SPICE") && ids.contains("CIDEr") && !ids.contains("SPICE"), "{words}{ids}");
     assert_eq!(predictions(place, "tuned_again", "beam-3"), lines);
     let file = format!("scenes/imgs/{}", lines[0]["file"].as_str().unwrap());
     let captioned = rsic(place, &["caption", "--model", "tuned", &file]);

@@ -1,5 +1,6 @@
 //! Arguments of `rsic weights` and `rsic config`.
 
+use super::up_to;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "URL", env = "RSIC_MIRROR")]
     pub mirror: Option<String>,
     /// Abort a download after this many seconds without data.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = up_to::<86_400, u64>)]
     pub timeout: u64,
 }
 

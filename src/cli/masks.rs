@@ -1,6 +1,6 @@
 //! Arguments of `rsic data masks`.
 
-use super::DataArgs;
+use super::{DataArgs, up_to};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ pub struct SamArgs {
     #[arg(long, value_name = "N", requires = "sam")]
     pub points_per_side: Option<usize>,
     /// Points decoded per batch (default: 64).
-    #[arg(long, value_name = "N", requires = "sam")]
+    #[arg(long, value_name = "N", requires = "sam", value_parser = up_to::<65_536, usize>)]
     pub points_per_batch: Option<usize>,
     /// Minimum predicted IoU of a mask; 0 keeps all (default: 0.88).
     #[arg(long, value_name = "IOU", requires = "sam")]

@@ -20,6 +20,7 @@ pub use status::{ExitStatus, report_error};
 pub use train::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use parsing::up_to;
 use rsic_util::logging::Messages;
 
 /// Remote-sensing image captioning: train, caption, score and reproduce published tables.
@@ -50,7 +51,7 @@ pub struct GlobalArgs {
     #[arg(long, global = true, default_value = "auto", env = "RSIC_DEVICE")]
     pub device: String,
     /// CPU threads for tensor operations (default: all cores).
-    #[arg(long, value_name = "N", global = true, env = "RSIC_THREADS")]
+    #[arg(long, value_name = "N", global = true, env = "RSIC_THREADS", value_parser = up_to::<1024, usize>)]
     pub threads: Option<usize>,
 }
 

@@ -1,5 +1,6 @@
 //! Arguments of the commands over many runs: tables, sweeps, reports.
 
+use super::up_to;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -69,7 +70,7 @@ pub struct CompareArgs {
     #[arg(long, default_value = "CIDEr")]
     pub metric: String,
     /// Number of bootstrap resamples of the images.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = up_to::<1_000_000, usize>)]
     pub bootstrap: usize,
     /// Random seed of the bootstrap.
     #[arg(long, default_value_t = 1)]

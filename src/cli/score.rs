@@ -1,5 +1,6 @@
 //! Arguments of the metrics' commands.
 
+use super::up_to;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub struct ScoreArgs {
     #[arg(long)]
     pub subset: bool,
     /// Print 95 % confidence intervals from N bootstrap resamples of the images.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = up_to::<1_000_000, usize>)]
     pub bootstrap: Option<usize>,
     /// Compare with another system's captions of the same images by paired bootstrap (1000 resamples by default).
     #[arg(long, value_name = "FILE")]

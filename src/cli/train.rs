@@ -129,7 +129,7 @@ pub struct FeaturesArgs {
 
 #[derive(Debug, Args)]
 pub struct PretrainArgs {
-    /// Pre-training file (default: use --data and --encoder).
+    /// Pre-training file (default: use --data and --encoder, which settings may follow, too).
     pub config: Option<PathBuf>,
     /// Override settings, e.g. train.epochs=5 encoder.trainable=[layer4,fc].
     #[arg(value_name = "KEY=VALUE")]
@@ -140,8 +140,8 @@ pub struct PretrainArgs {
     /// Encoder to train.
     #[arg(long, value_name = "NAME")]
     pub encoder: Option<String>,
-    /// Initial weights: a file, or none for random initialisation.
-    #[arg(long, value_name = "FILE")]
+    /// Initial weights: a training such as imagenet, a file, or none for random initialisation.
+    #[arg(long, value_name = "WEIGHTS")]
     pub weights: Option<String>,
     /// Number of training epochs.
     #[arg(long, value_name = "N")]

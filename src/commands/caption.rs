@@ -100,7 +100,7 @@ fn decode(
         return explained(decode_all(&trained, &batches, &decode, nouns, progress)?, &|f, c| trained.explain(f, c));
     }
     let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
-    explained(session.decode_features(&batches, &decode)?, &|f, c| session.explain(f, c))
+    explained(session.decode_features(&batches, &decode, progress.interrupt())?, &|f, c| session.explain(f, c))
 }
 
 fn decode_all(

@@ -33,7 +33,7 @@ pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     };
     if !further.is_empty() {
         let runs = std::iter::once(args.run.as_path()).chain(further.iter().map(PathBuf::as_path));
-        return ensemble(runs.map(&mut session).collect::<Result<_>>()?, args, split);
+        return ensemble(runs.map(&mut session).collect::<Result<_>>()?, args, split, &interrupt);
     }
     if !args.member_weights.is_empty() {
         bail!("--member-weights are those of an ensemble; name further runs");
@@ -43,18 +43,19 @@ pub(super) fn run(global: &GlobalArgs, args: &EvalArgs) -> Result<ExitStatus> {
     let decode = session.experiment.decode.clone();
     if args.oracle_attributes {
         // A diagnostic: no result of the run.
-        let result = session.evaluate_with_true_attributes(split, &decode)?;
+        let result = session.evaluate_with_true_attributes(split, &decode, &interrupt)?;
         let label = format!("{}, true attributes", decode.label());
         write(&session, &result, (split, &label), &output, None)?;
         return Ok(ExitStatus::Success);
     }
     let state = if args.output.is_none() { finished(&args.run)? } else { None };
-    evaluate_and_write(&session, split, &decode, &output, state.as_ref().map(|state| (state, args.run.as_path())))?;
+    let run = state.as_ref().map(|state| (state, args.run.as_path()));
+    evaluate_and_write(&session, (split, &decode), &output, run, &interrupt)?;
     Ok(ExitStatus::Success)
 }
 
 /// Captions and scores a split by several models together.
-fn ensemble(sessions: Vec<Session>, args: &EvalArgs, split: Split) -> Result<ExitStatus> {
+fn ensemble(sessions: Vec<Session>, args: &EvalArgs, split: Split, interrupt: &Interrupt) -> Result<ExitStatus> {
     let Some(output) = &args.output else {
         bail!("an ensemble has no run folder to write to; name a folder with --output");
     };
@@ -68,7 +69,7 @@ fn ensemble(sessions: Vec<Session>, args: &EvalArgs, split: Split) -> Result<Exi
     let ensemble = SessionEnsemble::new(sessions, args.member_weights.clone(), mean)?;
     let session = ensemble.session()?;
     let decode = session.experiment.decode.clone();
-    let result = ensemble.evaluate(split, &decode)?;
+    let result = ensemble.evaluate(split, &decode, interrupt)?;
     write(session, &result, (split, &format!("{}, ensemble of {count}", decode.label())), output, None)?;
     Ok(ExitStatus::Success)
 }
@@ -87,12 +88,12 @@ fn finished(folder: &Path) -> Result<Option<TrainState>> {
 /// training ended, and the folder of the run, whose result takes in the captions of the test split.
 pub(super) fn evaluate_and_write(
     session: &Session,
-    split: Split,
-    decode: &DecodeConfig,
+    (split, decode): (Split, &DecodeConfig),
     folder: &Path,
     run: Option<(&TrainState, &Path)>,
+    interrupt: &Interrupt,
 ) -> Result<()> {
-    let result = session.evaluate(split, decode)?;
+    let result = session.evaluate(split, decode, interrupt)?;
     if let (Split::Test, Some((state, run))) = (split, run) {
         record::add_decoding(session, state, run, record::decoding(session, decode, &result)?)?;
     }
@@ -129,6 +130,10 @@ fn write(
     let mut scores = result.evaluation.corpus.clone();
     scores.0.extend(result.attributes.iter().flat_map(|attributes| attributes.0.clone()));
     print_scores(&mut out, &scores)?;
+    if session.scores_ids() {
+        writeln!(out, "the same captions as word ids, which is what the published program scores")?;
+        print_scores(&mut out, &result.on_ids)?;
+    }
     let skipped = session.skipped(split);
     if !skipped.is_empty() {
         writeln!(out, "{} images of the split are missing or unreadable and were not scored", skipped.len())?;

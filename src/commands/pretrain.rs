@@ -3,8 +3,9 @@
 use super::ExitStatus;
 use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, PretrainArgs};
-use crate::config::to_yaml;
+use crate::config::{to_yaml, with_overrides};
 use crate::data::Split;
+use crate::experiments::encoders::file_of;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{Precision, RANDOM, Trainable};
 use crate::pretrain::{self, ClassSource, Confusion, Pretraining, SceneObjective, Scenes, Summary};
@@ -34,7 +35,7 @@ pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus
     if args.linear_probe || args.run.dry_run {
         launch.refuse_several("rsic pretrain --linear-probe or --dry-run")?;
     }
-    let config = settings(args)?;
+    let config = located(settings(args)?)?;
     let device = launch.device(&global.device)?;
     runtime::set_threads(global.threads.or(launch.threads()))?;
     let group = ProcessGroup::join(&launch, device)?;
@@ -55,16 +56,21 @@ pub(super) fn run(global: &GlobalArgs, args: &PretrainArgs) -> Result<ExitStatus
 
 /// The settings of the file, or of `--data` and `--encoder`.
 fn settings(args: &PretrainArgs) -> Result<Pretraining> {
-    if let Some(setting) = args.config.as_ref().filter(|file| !file.exists() && file.to_string_lossy().contains('=')) {
-        bail!(
-            "'{}' is a setting, not a pre-training file; settings follow a file (for a folder: --data, --encoder, \
-             --weights and --epochs)",
-            setting.display()
-        );
-    }
-    let Some(file) = &args.config else {
+    let is_setting = |file: &&PathBuf| !file.exists() && file.to_string_lossy().contains('=');
+    let (setting, file) = match args.config.as_ref() {
+        Some(first) if is_setting(&first) => (Some(first.to_string_lossy().into_owned()), None),
+        file => (None, file),
+    };
+    let overrides = || setting.iter().chain(&args.overrides).cloned();
+    let Some(file) = file else {
         let (Some(data), Some(encoder)) = (&args.data, &args.encoder) else {
-            bail!("give a pre-training file, or --data DIR and --encoder NAME");
+            match setting {
+                None => bail!("give a pre-training file, or --data DIR and --encoder NAME"),
+                Some(setting) => bail!(
+                    "'{setting}' is a setting, not a pre-training file; settings follow a file, or --data DIR and \
+                     --encoder NAME"
+                ),
+            }
         };
         let weights = args.weights.clone().unwrap_or_else(|| pretrain::EncoderToTrain::NONE.into());
         let mut config = Pretraining::of_folder(data, encoder, &weights);
@@ -72,9 +78,9 @@ fn settings(args: &PretrainArgs) -> Result<Pretraining> {
         if let Some((path, message)) = config.faults().first() {
             bail!("{path}: {message}");
         }
-        return Ok(config);
+        return with_overrides(&config, &overrides().collect::<Vec<_>>());
     };
-    let mut overrides: Vec<String> = args.overrides.clone();
+    let mut overrides: Vec<String> = overrides().collect();
     // `--data DIR` and the like stand for the settings of these names.
     let root = args.data.as_ref().map(|path| path.display().to_string());
     let epochs = args.epochs.map(|epochs| epochs.to_string());
@@ -87,6 +93,16 @@ fn settings(args: &PretrainArgs) -> Result<Pretraining> {
         overrides.extend(value.as_ref().map(|value| format!("{key}={value}")));
     }
     pretrain::load(file, &overrides)
+}
+
+/// With the file of the weights of which the settings name the training, as experiments do.
+fn located(mut config: Pretraining) -> Result<Pretraining> {
+    let encoder = &mut config.encoder;
+    let drawn = [pretrain::EncoderConfig::NONE, RANDOM].contains(&encoder.weights.as_str());
+    if !drawn && weights::is_training(&encoder.weights) {
+        encoder.weights = file_of(&encoder.name, &encoder.weights)?;
+    }
+    Ok(config)
 }
 
 /// Renders the built-in scenes where they are asked for and not there.

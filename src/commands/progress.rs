@@ -16,6 +16,10 @@ impl<'a> FeatureBar<'a> {
         Self { interrupt, shown: None }
     }
 
+    pub(super) fn interrupt(&self) -> &'a Interrupt {
+        self.interrupt
+    }
+
     /// An error once the process was asked to stop.
     pub(super) fn check(&self) -> Result<()> {
         self.interrupt.check("computed features are kept; rerun the same command to continue")

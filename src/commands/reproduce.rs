@@ -1,5 +1,7 @@
 //! `rsic reproduce`: trains what a table needs, and prints published, measured and difference.
 
+mod dry_run;
+
 use super::runner::Trainer;
 use super::{ExitStatus, this_command};
 use crate::cli::{GlobalArgs, ReproduceArgs};
@@ -16,6 +18,7 @@ use crate::runs::{RunResult, result};
 use crate::runtime::{self, Interrupt};
 use crate::util::fs::write_atomic;
 use anyhow::{Result, bail};
+use dry_run::all_weights;
 use std::io::Write;
 use std::path::Path;
 
@@ -47,7 +50,7 @@ pub fn reproduce(
     };
     let plan = Plan::new(tables, &options, load)?;
     if args.dry_run {
-        list(&plan, out)?;
+        dry_run::list(&plan, out)?;
         return Ok(ExitStatus::Success);
     }
     refuse_if_nothing_can_run(&plan)?;
@@ -81,45 +84,15 @@ fn refuse_if_nothing_can_run(plan: &Plan) -> Result<()> {
     let done = |run: &PlannedRun| run.seeds.iter().any(|seed| run.seed_folder(*seed).join(result::FILE).exists());
     match plan.runs.first() {
         Some(first) if plan.runs.iter().all(|run| !run.missing.is_empty() && !done(run)) => bail!(
-            "no row can be run: {}; give other files with --weights DIR or --weights NAME=FILE, or use another encoder \
-            with --encoder NAME=FILE",
-            first.missing.join("; ")
+            "no row can be run: {}{}; give other files with --weights DIR or --weights NAME=FILE, or use another \
+             encoder with --encoder NAME=FILE",
+            first.missing.join("; "),
+            all_weights(plan)
+                .filter(|command| !first.missing.iter().any(|missing| missing.contains(command)))
+                .map_or_else(String::new, |command| format!("; for all rows: '{command}'"))
         ),
         _ => Ok(()),
     }
-}
-
-/// `--dry-run`: tables, rows, distinct runs and what is done of them.
-fn list(plan: &Plan, out: &mut dyn Write) -> Result<()> {
-    for planned in &plan.tables {
-        let own = planned.rows.iter().filter(|row| row.run.is_some()).count();
-        let seeds: Vec<String> = planned.seeds.iter().map(u64::to_string).collect();
-        writeln!(out, "{}: {}", planned.table.label(), planned.table.title)?;
-        writeln!(out, "  rows to measure {own} of {}, seeds {}", planned.rows.len(), seeds.join(" "))?;
-        for (row, place) in planned.table.rows.iter().zip(&planned.rows) {
-            if let Some(run) = place.run.and_then(|index| plan.runs.get(index)) {
-                writeln!(out, "  {} -> {}", row.method, run.folder.display())?;
-            }
-        }
-    }
-    let total: usize = plan.runs.iter().map(|run| run.seeds.len()).sum();
-    writeln!(out, "distinct runs {}, with seeds {total}", plan.runs.len())?;
-    for run in &plan.runs {
-        for seed in &run.seeds {
-            let folder = run.seed_folder(*seed);
-            let state = match RunResult::load(&folder) {
-                Ok(Some(result)) if run.decodings.iter().all(|decode| result.decoding(decode).is_some()) => {
-                    "finished".to_owned()
-                }
-                Ok(Some(_)) => "to be decoded".into(),
-                Ok(None) if !run.missing.is_empty() => format!("cannot run: {}", run.missing.join("; ")),
-                Ok(None) => "to be trained".into(),
-                Err(error) => format!("{error:#}"),
-            };
-            writeln!(out, "  {}: {state}", folder.display())?;
-        }
-    }
-    Ok(())
 }
 
 fn page<'a>(

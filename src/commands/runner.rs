@@ -30,7 +30,8 @@ impl Runner for Trainer {
         }
         let mut decodings = Vec::with_capacity(request.decodings.len());
         for decode in request.decodings {
-            decodings.push(record::decoding(&session, decode, &session.evaluate(Split::Test, decode)?)?);
+            let evaluated = session.evaluate(Split::Test, decode, &self.interrupt)?;
+            decodings.push(record::decoding(&session, decode, &evaluated)?);
         }
         let result = record::result(&session, &state, request.folder, decodings)?;
         Ok(RunOutcome::Finished(Box::new(RunResult { experiment: request.id.to_owned(), ..result })))

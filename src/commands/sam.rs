@@ -4,7 +4,7 @@ use crate::data::image::decode_file;
 use crate::data::masks::{Finder, Found, Labels, Record, write_solid};
 use crate::models::sam::{GeneratorRules, Sam, generate};
 use crate::runtime::Interrupt;
-use crate::util::fs::{cache_dir, sha256, sha256_file};
+use crate::util::fs::{cache_dir, sha256, sha256_file, writable};
 use crate::util::logging;
 use crate::weights::{self, Published};
 use ::image::RgbImage;
@@ -65,7 +65,7 @@ pub(super) fn make_missing(
     let path = find_weights(weights)?;
     let rules = GeneratorRules::default();
     let model = sha256_file(&path)?;
-    let cache = cache_dir()?.join("sam");
+    let cache = cache_dir()?;
     let mut finder = finder;
     let mut sam: Option<Sam> = None;
     let (mut new, mut cached) = (0, 0);
@@ -75,7 +75,9 @@ pub(super) fn make_missing(
         bar.set(done);
         let Ok(bytes) = std::fs::read(image) else { continue };
         let key = sha256(&serde_json::to_vec(&(&rules, &model, sha256(&bytes)))?);
-        let place = cache.join(&key[..2]).join(format!("{key}.png"));
+        let file = Path::new("sam").join(&key[..2]).join(format!("{key}.png"));
+        let known = cache.join(&file);
+        let place = if known.is_file() { known } else { writable(&cache, &file)? };
         if place.is_file() {
             cached += 1;
         } else {

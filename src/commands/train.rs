@@ -56,12 +56,12 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     if group.leads() {
         let decode = session.experiment.decode.clone();
         let path = &folder.path;
-        super::eval::evaluate_and_write(&session, Split::Test, &decode, path, Some((&state, path)))?;
+        super::eval::evaluate_and_write(&session, (Split::Test, &decode), path, Some((&state, path)), &interrupt)?;
         for metric in chosen_beside(&session.experiment.train) {
             let name = Checkpoints::best_by(&metric);
             session.take_weights(&Checkpoints::of_run(path).path(&name))?;
             writeln!(std::io::stdout().lock(), "of the epoch with the best {metric}:")?;
-            super::eval::evaluate_and_write(&session, Split::Test, &decode, &path.join(name), None)?;
+            super::eval::evaluate_and_write(&session, (Split::Test, &decode), &path.join(name), None, &interrupt)?;
         }
         writeln!(std::io::stdout().lock(), "for an HTML page: rsic report {}", quoted(&path.to_string_lossy()))?;
     }

@@ -15,7 +15,7 @@ mod sources;
 mod tree;
 mod typed;
 
-pub use checks::Checks;
+pub use checks::{Checks, LONGEST_CAPTION};
 pub use errors::ConfigError;
 pub use overrides::value_text;
 pub use renamed::Renamed;
@@ -124,7 +124,27 @@ pub trait Settings: DeserializeOwned {
 pub fn load<T: Settings>(path: &Path, overrides: &[String]) -> Result<(T, Origins, Vec<PathBuf>)> {
     let mut sources = Sources::new(T::RENAMED);
     let mut faults = Vec::new();
-    let mut tree = sources.read(path, T::BUILDS_ON_BASES, &mut faults)?;
+    let tree = sources.read(path, T::BUILDS_ON_BASES, &mut faults)?;
+    resolve(tree, overrides, sources, faults)
+}
+
+/// Settings that no file holds, with overrides on them.
+///
+/// # Errors
+/// A [`ConfigError`] with every fault.
+pub fn with_overrides<T: Settings + Serialize>(settings: &T, overrides: &[String]) -> Result<T> {
+    let mut sources = Sources::new(T::RENAMED);
+    let mut faults = Vec::new();
+    let tree = sources.one(Path::new(T::NAME), to_yaml(settings)?, &mut faults);
+    Ok(resolve(tree, overrides, sources, faults)?.0)
+}
+
+fn resolve<T: Settings>(
+    mut tree: tree::Node,
+    overrides: &[String],
+    mut sources: Sources,
+    mut faults: Vec<Fault>,
+) -> Result<(T, Origins, Vec<PathBuf>)> {
     if sources.broken {
         return Err(ConfigError::new(T::NAME, faults, &sources).into());
     }

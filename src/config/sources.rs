@@ -63,7 +63,7 @@ impl Sources {
     }
 
     /// The map of settings in one text.
-    fn one(&mut self, path: &Path, text: String, faults: &mut Vec<Fault>) -> Node {
+    pub fn one(&mut self, path: &Path, text: String, faults: &mut Vec<Fault>) -> Node {
         let index = self.add(path.display().to_string(), text.clone(), false);
         let (own, mut own_faults) = parse(&text, index);
         faults.append(&mut own_faults);

@@ -122,7 +122,7 @@ impl DataConfig {
         checks.require(self.root.as_os_str() != "", "data.root", || "empty (expected the folder of a dataset)".into());
         checks.require(self.captions.as_os_str() != "", "data.captions", || "empty (expected a caption file)".into());
         checks.at_least("data.vocabulary.min_count", vocabulary.min_count, 1);
-        checks.at_least_if_set("data.vocabulary.max_length", vocabulary.max_length, 1);
+        checks.words("data.vocabulary.max_length", vocabulary.max_length);
         checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
             "empty (expected the splits that the vocabulary is built from, for example [train])".into()
         });

@@ -1,6 +1,7 @@
 //! Words and their numbers.
 
 use super::{Dataset, Split};
+use crate::config::LONGEST_CAPTION;
 use crate::data::VocabularyConfig;
 use crate::util::fs::{read_text, sha256, write_atomic};
 use crate::util::json;
@@ -19,9 +20,6 @@ pub const START: i64 = 1;
 pub const END: i64 = 2;
 /// Stands for every word outside the vocabulary.
 pub const UNK: i64 = 3;
-
-/// Longest caption that is trained on, in words: each word is a step of a decoder.
-const LONGEST: usize = 1000;
 
 const SPECIALS: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 
@@ -56,10 +54,10 @@ impl Vocabulary {
                 rules.splits.join(", ")
             );
         }
-        if built.max_length > LONGEST {
+        if built.max_length > LONGEST_CAPTION {
             bail!(
                 "the longest caption of '{name}' has {} words; set data.vocabulary.max_length, at which captions are \
-                 cut, to at most {LONGEST}",
+                 cut, to at most {LONGEST_CAPTION}",
                 built.max_length
             );
         }

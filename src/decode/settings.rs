@@ -132,18 +132,15 @@ impl DecodeConfig {
 
     /// Adds what is wrong with these settings to `checks`.
     pub fn check(&self, checks: &mut Checks) {
-        checks.size("decode.beam", self.beam);
+        checks.beam("decode.beam", self.beam);
         checks.size("decode.batch_size", self.batch_size);
-        checks.at_least_if_set("decode.max_length", self.max_length, 1);
-        let penalty = self.length_penalty;
-        checks.require(penalty >= 0.0, "decode.length_penalty", || {
-            format!("out of range (expected 0 or more, found {penalty})")
-        });
+        checks.words("decode.max_length", self.max_length);
+        checks.zero_or_more("decode.length_penalty", self.length_penalty);
         let compares = self.method == DecodeMethod::Comparison;
         checks.require(!(compares && self.unfinished == Unfinished::Drop), "decode.unfinished", || {
             "not 'drop' with decode.method comparison, which needs a caption of every image (expected rank)".into()
         });
-        checks.at_least("decode.comparison.neighbours", self.comparison.neighbours, 1);
+        checks.size("decode.comparison.neighbours", self.comparison.neighbours);
     }
 }
 

@@ -6,6 +6,7 @@ use super::runner::Executed;
 use crate::data::TextField;
 use crate::decode::DecodeConfig;
 use crate::runs::result::{DecodingResult, EncoderUsed, RunResult};
+use crate::train::ScoredAs;
 use anyhow::Result;
 
 /// One table, compared: what every form of output prints.
@@ -304,8 +305,8 @@ impl<'a> View<'a> {
             marks.push(footnotes.add(format!("seed {seed}: {count} of {total} images could not be used")));
         }
         marks.extend(by_seed(&place.decodings, &results, columns).map(|text| footnotes.add(text)));
-        let rows = place.decodings.iter().map(|decode| measured_row(decode, &results, columns, &used, &marks));
-        rows.filter(|row| row.seeds > 0).collect()
+        let rows = place.decodings.iter().flat_map(|decode| measured_rows(decode, &results, columns, &used, &marks));
+        rows.collect()
     }
 
     /// What holds for the whole table.
@@ -409,25 +410,41 @@ fn by_seed(decodings: &[DecodeConfig], results: &[&RunResult], columns: &[String
     (results.len() > 1).then(|| format!("{column} by seed {}: {}", seeds.join(", "), values.join("; ")))
 }
 
-pub(super) fn measured_row(
+/// A decoding's scores, and below them those of word ids of runs that have such; nothing where no run was decoded so.
+pub(super) fn measured_rows(
     decode: &DecodeConfig,
     results: &[&RunResult],
     columns: &[String],
     encoders: &str,
     footnotes: &[usize],
+) -> impl Iterator<Item = MeasuredRow> + use<> {
+    let row = |scored| measured_row(decode, scored, results, columns, encoders, footnotes);
+    [row(ScoredAs::Words), row(ScoredAs::Ids)].into_iter().filter(|row| row.seeds > 0)
+}
+
+fn measured_row(
+    decode: &DecodeConfig,
+    scored: ScoredAs,
+    results: &[&RunResult],
+    columns: &[String],
+    encoders: &str,
+    footnotes: &[usize],
 ) -> MeasuredRow {
-    let decoded: Vec<_> = results.iter().filter_map(|result| Some((result, result.decoding(decode)?))).collect();
+    let on_ids = scored == ScoredAs::Ids;
+    let mut decoded: Vec<_> = results.iter().filter_map(|result| Some((result, result.decoding(decode)?))).collect();
+    decoded.retain(|(_, decoding)| !on_ids || !decoding.on_ids.0.is_empty());
     let cells = columns
         .iter()
         .map(|column| {
-            let value = |(result, decoding): &(&&RunResult, &DecodingResult)| {
-                decoding.scores.get(column).or_else(|| result.cost(column, decoding))
+            let value = |(result, decoding): &(&&RunResult, &DecodingResult)| match scored {
+                ScoredAs::Words => decoding.scores.get(column).or_else(|| result.cost(column, decoding)),
+                ScoredAs::Ids => decoding.on_ids.get(column),
             };
             Measured::of(&decoded.iter().filter_map(value).collect::<Vec<f64>>())
         })
         .collect();
     MeasuredRow {
-        decoding: decode.label(),
+        decoding: if on_ids { format!("{}, word ids", decode.label()) } else { decode.label() },
         seeds: decoded.len(),
         cells,
         encoders: encoders.to_owned(),

@@ -80,7 +80,8 @@ impl Sources {
         let mut encoders = Vec::new();
         for name in names {
             let configured = base.iter().find(|encoder| encoder.name == name);
-            let weights = match self.weights(name, configured)? {
+            let asked = configured.map_or(weights::IMAGENET, |encoder| encoder.weights.as_str());
+            let weights = match self.weights(name, asked)? {
                 Ok(weights) => weights,
                 Err(Missing { said, stands_for }) => {
                     missing.push(said);
@@ -99,11 +100,10 @@ impl Sources {
     }
 
     /// `NAME=FILE` wins, then a file that the experiment names and that exists, then the folders.
-    fn weights(&self, name: &str, configured: Option<&EncoderConfig>) -> Result<Result<String, Missing>> {
+    fn weights(&self, name: &str, asked: &str) -> Result<Result<String, Missing>> {
         if let Some(file) = self.files.get(name) {
             return Ok(Ok(file.clone()));
         }
-        let asked = configured.map_or(weights::IMAGENET, |encoder| encoder.weights.as_str());
         if asked == RANDOM || Path::new(asked).is_file() {
             return Ok(Ok(asked.to_owned()));
         }
@@ -137,14 +137,20 @@ struct Missing {
 /// The experiment with a file for each encoder of which it names the training: for a run outside a table. An error for
 /// the first one without.
 pub fn located(mut experiment: Experiment) -> Result<Experiment> {
-    let sources = Sources::new(&[], &[])?;
     for encoder in &mut experiment.encoders {
         if encoder.weights != RANDOM && weights::is_training(&encoder.weights) {
-            let found = sources.weights(&encoder.name, Some(encoder))?;
-            encoder.weights = found.map_err(|missing| anyhow!(missing.said))?;
+            encoder.weights = file_of(&encoder.name, &encoder.weights)?;
         }
     }
     Ok(experiment)
+}
+
+/// The file with an encoder's weights of a training, among those in `weights/`.
+///
+/// # Errors
+/// None there, with the command that gets it; or several.
+pub fn file_of(encoder: &str, training: &str) -> Result<String> {
+    Sources::new(&[], &[])?.weights(encoder, training)?.map_err(|missing| anyhow!(missing.said))
 }
 
 #[cfg(test)]

@@ -204,8 +204,8 @@ fn measured(results: &[&RunResult], columns: &[String]) -> Vec<MeasuredRow> {
             decodings.push(canonical);
         }
     }
-    let row = |decode| super::compare::measured_row(decode, results, columns, &encoders_used(results), &[]);
-    decodings.iter().map(row).collect()
+    let rows = |decode| super::compare::measured_rows(decode, results, columns, &encoders_used(results), &[]);
+    decodings.iter().flat_map(rows).collect()
 }
 
 fn remarks(groups: &[RunGroup]) -> Vec<String> {

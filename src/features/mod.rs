@@ -13,7 +13,7 @@ use crate::models::FeatureKind;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
 use crate::runtime::libtorch::{fetched, upload};
-use crate::util::fs::{sha256, sha256_file};
+use crate::util::fs::{sha256, sha256_file, writable};
 use crate::weights::not_finite;
 use anyhow::{Context, Result, bail};
 use pixels::Pixels;
@@ -330,12 +330,14 @@ impl Job<'_> {
         let key = self.key()?;
         let digest = sha256(&serde_json::to_vec(&key)?);
         let file = format!("{}-{}-{}.features", self.config.name, self.kind.name(), &digest[..16]);
-        let path = self.cache.join("features").join(file);
+        let file = Path::new("features").join(file);
+        let mut path = self.cache.join(&file);
 
         let wanted: BTreeSet<ImageHash> = hashes.iter().flatten().copied().collect();
         let mut rows = store::read(&path, &key, &wanted)?;
         let mut new = 0;
         if !self.absent(rows.as_ref(), &hashes, failures).is_empty() {
+            path = writable(self.cache, &file)?;
             let mut writer = Writer::lock(&path, &key, || {
                 tracing::info!("another process is writing '{}'; waiting for it", path.display());
             })?;

@@ -132,13 +132,15 @@ fn checksum(hash: &[u8], row: &[u8]) -> [u8; 4] {
     hasher.finalize().to_le_bytes()
 }
 
-/// The sound records of the `wanted` images; `None` where there is no file, or none with the header of `key`.
+/// The sound records of the `wanted` images; `None` where there is no file that can be read, or none with the header of
+/// `key`.
 ///
 /// Of the others, which may be those of much larger datasets, only the hash is read.
 pub(super) fn read(path: &Path, key: &Key, wanted: &BTreeSet<ImageHash>) -> Result<Option<Rows>> {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     let context = || format!("cannot read the feature cache '{}'", path.display());
     let file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => return Ok(None),
         file => file.with_context(context)?,
     };
     let length = file.metadata().with_context(context)?.len();

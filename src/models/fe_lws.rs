@@ -223,14 +223,14 @@ impl ModelSettings for Config {
 
     fn check(&self, _around: &Surroundings, checks: &mut Checks) {
         let path = |field: &str| format!("model.fe_lws.{field}");
-        checks.size(&path("layers"), self.layers);
+        checks.count(&path("layers"), self.layers);
         checks.require(self.stack != Stack::Ns || self.layers <= 1, &path("layers"), || {
             format!("stack 'ns' has one GRU (expected 1, found {})", self.layers)
         });
         for (field, width) in
             [("embedding", self.embedding), ("hidden", self.hidden), ("image", self.image), ("merge", self.merge)]
         {
-            checks.size(&path(field), width);
+            checks.width(&path(field), width);
         }
         checks.fraction(&path("dropout"), self.dropout);
     }

@@ -59,7 +59,8 @@ pub enum ClassSource {
 pub struct EncoderToTrain {
     /// `resnet50`, `densenet169`, ...: torchvision's names.
     pub name: String,
-    /// Weight file to start from; `none` to start from nothing. A head for other classes is drawn anew.
+    /// Training (`imagenet`) or weight file to start from; `none` to start from nothing. A head for other classes is
+    /// drawn anew.
     pub weights: String,
     /// Side of the square images, pixels.
     #[serde(default = "image_size")]
@@ -240,7 +241,7 @@ impl Pretraining {
         });
         self.data.split.check(&mut checks);
         let train = &self.train;
-        checks.at_least("train.workers", train.workers, 1);
+        checks.between("train.workers", train.workers, (1, 1024));
         checks.at_least_if_set("train.patience", train.patience, 1);
         checks.fraction("train.label_smoothing", train.label_smoothing);
         // Whether the patience fits is said above, under its own name.

@@ -107,8 +107,11 @@ fn row_lines(comparison: &Comparison, row: &ComparedRow) -> Vec<Line> {
 
 /// Runs that failed alike and are told apart each.
 const ALIKE: usize = 3;
+/// Lines about runs that failed, at most.
+const FAILURES: usize = 12;
 
-/// One line a run, but one for all where more than [`ALIKE`] failed for the same reason.
+/// One line a run, but one for all where more than [`ALIKE`] failed for the same reason, and no more than [`FAILURES`]
+/// about those that failed.
 pub fn run_lines(runs: &[RunRecord]) -> Vec<String> {
     let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     for run in runs {
@@ -116,20 +119,32 @@ pub fn run_lines(runs: &[RunRecord]) -> Vec<String> {
             *alike.entry(reason).or_default() += 1;
         }
     }
-    alike.retain(|_, count| *count > ALIKE);
-    let mut told = BTreeSet::new();
-    let line = |run: &RunRecord| match &run.state {
-        RunState::Failed(reason) if alike.contains_key(reason.as_str()) => {
-            let count = alike.get(reason.as_str()).copied().unwrap_or_default();
-            told.insert(reason.clone()).then(|| format!("{count} runs failed: {reason}"))
+    let many = alike.values().sum::<usize>() > FAILURES;
+    let (mut lines, mut told, mut left_out) = (Vec::new(), BTreeSet::new(), 0);
+    let mut about_failures = 0;
+    for run in runs {
+        let RunState::Failed(reason) = &run.state else {
+            lines.push(run_text(run));
+            continue;
+        };
+        let count = alike.get(reason.as_str()).copied().unwrap_or_default();
+        let together = count > if many { 1 } else { ALIKE };
+        if together && !told.insert(reason) {
+            continue;
         }
-        _ => Some(run_text(run)),
-    };
-    runs.iter().filter_map(line).collect()
+        if about_failures == FAILURES {
+            left_out += if together { count } else { 1 };
+            continue;
+        }
+        about_failures += 1;
+        lines.push(if together { format!("{count} runs failed: {reason}") } else { run_text(run) });
+    }
+    lines.extend((left_out > 0).then(|| format!("{left_out} further runs failed")));
+    lines
 }
 
 /// `FE-LWS, seed 1: runs/..., best epoch 45 of 53 by ROUGE_L, cpu, 1 h 02 min`.
-pub fn run_text(run: &RunRecord) -> String {
+fn run_text(run: &RunRecord) -> String {
     let head = format!("{}, seed {}: {}", run.methods.join(" = "), run.seed, run.folder);
     match &run.state {
         RunState::Finished { best_epoch, epochs, selected_by, device, seconds, .. } => format!(
@@ -144,6 +159,24 @@ pub fn run_text(run: &RunRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_that_failed_for_many_reasons_are_told_in_a_dozen_lines() {
+        let run = |index: u64| RunRecord {
+            methods: vec!["NS".into()],
+            seed: index,
+            folder: format!("f{index}"),
+            state: match index {
+                0 => RunState::Absent,
+                index => RunState::Failed(format!("no weights of {}", index / 3)),
+            },
+        };
+        let lines = run_lines(&(0..90).map(run).collect::<Vec<_>>());
+        assert_eq!(lines.len(), 14);
+        assert_eq!(lines[1], "2 runs failed: no weights of 0");
+        assert_eq!(lines[12], "3 runs failed: no weights of 11");
+        assert_eq!(lines[13], "54 further runs failed");
+    }
 
     #[test]
     fn two_hundred_runs_without_weights_are_told_in_one_line() {

@@ -35,8 +35,8 @@ pub fn table(comparison: &Comparison) -> String {
         out.push_str(&format!("Note: {}\\\\\n", escape(note)));
     }
     out.push_str("\\end{table*}\n");
-    for run in &comparison.runs {
-        out.push_str(&format!("% {}\n", grid::run_text(run).replace(['\n', '\r'], " ")));
+    for line in grid::run_lines(&comparison.runs) {
+        out.push_str(&format!("% {}\n", line.replace(['\n', '\r'], " ")));
     }
     out
 }

@@ -41,8 +41,8 @@ pub fn table(comparison: &Comparison) -> String {
     }
     if !comparison.runs.is_empty() {
         out.push_str("\nRuns:\n\n");
-        for run in &comparison.runs {
-            out.push_str(&format!("- {}\n", escape(&grid::run_text(run))));
+        for line in grid::run_lines(&comparison.runs) {
+            out.push_str(&format!("- {}\n", escape(&line)));
         }
     }
     out

@@ -1,5 +1,6 @@
 //! How the settings of a run differ from those that it is to be continued with.
 
+use crate::util::json;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,9 @@ const PROLONGING: [&str; 6] =
 /// they only prolong it.
 pub(super) fn check_settings(folder: &Path, old: &str, new: &str) -> Result<()> {
     let read = |text: &str| -> Result<Value> {
-        serde_yaml::from_str(text).with_context(|| format!("the settings in '{}' cannot be read", folder.display()))
+        serde_yaml::from_str(text)
+            .map_err(json::error)
+            .with_context(|| format!("the settings in '{}' cannot be read", folder.display()))
     };
     let (old, new) = (read(old)?, read(new)?);
     // The end of a cosine is a part of what every step of its stage learns.

@@ -111,6 +111,9 @@ pub struct DecodingResult {
     pub seconds: f64,
     /// Corpus scores.
     pub scores: Scores,
+    /// Those of word ids, of experiments whose epochs are chosen by such.
+    #[serde(default, skip_serializing_if = "no_scores")]
+    pub on_ids: Scores,
     /// Images for which no caption ended, where such are not scored.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unfinished: usize,

@@ -8,7 +8,9 @@ use crate::decode::{BeamOptions, Hypothesis, beam_search};
 use crate::decode::{DecodeConfig, DecodeMethod, Unfinished};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::{Captioner, NounSearch};
+use crate::runtime::Interrupt;
 use crate::runtime::guard::{halving, halving_images};
+use crate::train::ScoredAs;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -231,25 +233,38 @@ impl Comparison {
     }
 }
 
+/// What `work` makes of some images at a time. An error where the process is asked to stop before all are done.
+pub(super) fn in_batches(
+    images: &[usize],
+    decode: &DecodeConfig,
+    interrupt: &Interrupt,
+    work: &mut dyn FnMut(&[usize]) -> Result<Vec<Decoded>>,
+) -> Result<Vec<Decoded>> {
+    let mut decoded = Vec::with_capacity(images.len());
+    for batch in images.chunks(decode.batch_size.max(1)) {
+        interrupt.check("what was trained is kept; 'rsic eval' scores it")?;
+        decoded.extend(work(batch)?);
+    }
+    Ok(decoded)
+}
+
 impl Session {
     /// Images that are scored in validation and their captions: greedy ones where the beam is 1.
     pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<(Vec<usize>, Vec<String>)> {
         let method = if beam > 1 { DecodeMethod::Beam } else { DecodeMethod::Greedy };
         let decode = DecodeConfig { method, beam, ..self.experiment.decode.clone() };
-        let decoded = self.decode(images, &decode)?;
+        let decoded = self.decode(images, &decode, &Interrupt::never())?;
         let scored = scored(&decoded);
         let captions = scored.iter().map(|&index| decoded[index].caption.clone()).collect();
         Ok((scored.into_iter().map(|index| images[index]).collect(), captions))
     }
 
     /// Captions of images of the dataset.
-    pub fn decode(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    pub fn decode(&self, images: &[usize], decode: &DecodeConfig, interrupt: &Interrupt) -> Result<Vec<Decoded>> {
         let search = Search::new(self, &*self.model, &self.vocabulary, decode)?;
-        let mut decoded = Vec::with_capacity(images.len());
-        for batch in images.chunks(decode.batch_size.max(1)) {
-            decoded.extend(fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))?);
-        }
-        Ok(decoded)
+        in_batches(images, decode, interrupt, &mut |batch| {
+            fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))
+        })
     }
 
     /// What the model sees of some images of the dataset.
@@ -258,34 +273,48 @@ impl Session {
     }
 
     /// [`Self::decode`], with the nouns of models that predict them.
-    fn decode_with_nouns(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    fn decode_with_nouns(
+        &self,
+        images: &[usize],
+        decode: &DecodeConfig,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Decoded>> {
         let width = match decode.method {
             DecodeMethod::Greedy => 1,
             DecodeMethod::Beam => decode.beam,
-            DecodeMethod::Comparison => return self.decode(images, decode),
+            DecodeMethod::Comparison => return self.decode(images, decode, interrupt),
         };
         let nouns = self.experiment.model.noun_search();
-        let mut decoded = Vec::with_capacity(images.len());
-        for batch in images.chunks(decode.batch_size.max(1)) {
-            decoded.extend(fitting(batch, &mut |part| {
+        in_batches(images, decode, interrupt, &mut |batch| {
+            fitting(batch, &mut |part| {
                 with_nouns(&*self.model, &self.vocabulary, &self.looked_at(part)?, decode, width, nouns)
-            })?);
-        }
-        Ok(decoded)
+            })
+        })
     }
 
     /// Captions of any images given their features in batches, one tensor per encoder.
-    pub fn decode_features(&self, batches: &[Vec<Tensor>], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    pub fn decode_features(
+        &self,
+        batches: &[Vec<Tensor>],
+        decode: &DecodeConfig,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Decoded>> {
         let search = Search::new(self, &*self.model, &self.vocabulary, decode)?;
         let mut decoded = Vec::new();
         for batch in batches {
+            interrupt.check("no caption was written; rerun the same command")?;
             decoded.extend(search.decode(batch, &[])?);
         }
         Ok(decoded)
     }
 
+    /// Whether scores of word ids are shown beside those of words: its program knows no others.
+    pub fn scores_ids(&self) -> bool {
+        self.experiment.train.early_stop.score == ScoredAs::Ids
+    }
+
     /// Scores captions with ids in place of words: no stems, synonyms or paraphrases in METEOR, and `<unk>` matches
-    /// `<unk>`.
+    /// `<unk>`. SPICE needs words.
     pub(super) fn score_on_ids(&self, images: &[usize], captions: &[String]) -> Result<Scores> {
         let ids = |words: &mut dyn Iterator<Item = &str>| {
             words.map(|word| self.vocabulary.id(word).to_string()).collect::<Vec<_>>().join(" ")
@@ -296,11 +325,16 @@ impl Session {
         };
         let references = References::from_tokenized(&images.iter().map(of).collect::<Vec<_>>());
         let captions: Vec<String> = captions.iter().map(|caption| ids(&mut caption.split_whitespace())).collect();
-        Ok(references.score_tokenized(&captions, MetricSet::ALL)?.corpus)
+        Ok(references.score_tokenized(&captions, MetricSet::SM)?.corpus)
     }
 
     /// [`Self::decode_with_nouns`] where the decoder is told the attributes of the references.
-    fn decode_with_true_attributes(&self, images: &[usize], decode: &DecodeConfig) -> Result<Vec<Decoded>> {
+    fn decode_with_true_attributes(
+        &self,
+        images: &[usize],
+        decode: &DecodeConfig,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<Decoded>> {
         let width = match decode.method {
             DecodeMethod::Greedy => 1,
             DecodeMethod::Beam => decode.beam,
@@ -308,25 +342,28 @@ impl Session {
         };
         let attributes = self.attributes.as_ref().context("the model has no attributes that it could be given")?;
         let model = self.model.told_attributes().context("the model takes no attributes")?;
-        let mut decoded = Vec::with_capacity(images.len());
-        for batch in images.chunks(decode.batch_size.max(1)) {
+        in_batches(images, decode, interrupt, &mut |batch| {
             let entries = batch.iter().filter_map(|&image| self.dataset.images.get(image));
             let given: Vec<Vec<f32>> = entries.map(|image| attributes.of_image(image)).collect();
             let mut features = self.looked_at(batch)?;
             features.push(Tensor::from_slice2(&given).to_device(self.device));
-            decoded.extend(first(search(&*model, &self.vocabulary, &features, decode, width)?));
-        }
-        Ok(decoded)
+            Ok(first(search(&*model, &self.vocabulary, &features, decode, width)?))
+        })
     }
 
-    /// Captions and scores a split.
-    pub fn evaluate(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
-        self.evaluate_by(split, &|images| self.decode_with_nouns(images, decode))
+    /// Captions and scores a split, unless the process is asked to stop.
+    pub fn evaluate(&self, split: Split, decode: &DecodeConfig, interrupt: &Interrupt) -> Result<SplitEvaluation> {
+        self.evaluate_by(split, &|images| self.decode_with_nouns(images, decode, interrupt))
     }
 
     /// [`Self::evaluate`] where the decoder is told the attributes of the references: a diagnostic.
-    pub fn evaluate_with_true_attributes(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
-        self.evaluate_by(split, &|images| self.decode_with_true_attributes(images, decode))
+    pub fn evaluate_with_true_attributes(
+        &self,
+        split: Split,
+        decode: &DecodeConfig,
+        interrupt: &Interrupt,
+    ) -> Result<SplitEvaluation> {
+        self.evaluate_by(split, &|images| self.decode_with_true_attributes(images, decode, interrupt))
     }
 
     pub(super) fn evaluate_by(

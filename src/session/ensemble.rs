@@ -1,10 +1,11 @@
 //! Several trained models that caption the same dataset together.
 
-use super::decoding::{Search, fitting};
-use super::{Decoded, Session, SplitEvaluation};
+use super::decoding::{Search, fitting, in_batches};
+use super::{Session, SplitEvaluation};
 use crate::data::{ImageEntry, Split, Vocabulary};
 use crate::decode::DecodeConfig;
 use crate::models::ensemble::{Ensemble, Mean, Part};
+use crate::runtime::Interrupt;
 use anyhow::{Context, Result, bail};
 use tch::Tensor;
 
@@ -54,17 +55,15 @@ impl SessionEnsemble {
         Ensemble::new(&parts, &self.weights, self.mean, self.first()?.0.device)
     }
 
-    /// Captions and scores a split.
-    pub fn evaluate(&self, split: Split, decode: &DecodeConfig) -> Result<SplitEvaluation> {
+    /// Captions and scores a split, unless the process is asked to stop.
+    pub fn evaluate(&self, split: Split, decode: &DecodeConfig, interrupt: &Interrupt) -> Result<SplitEvaluation> {
         let (first, _) = self.first()?;
         let (model, vocabulary) = self.model()?;
         let search = Search::new(first, &model, &vocabulary, decode)?;
         let mut evaluated = first.evaluate_by(split, &|images| {
-            let mut decoded: Vec<Decoded> = Vec::with_capacity(images.len());
-            for batch in images.chunks(decode.batch_size.max(1)) {
-                decoded.extend(fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))?);
-            }
-            Ok(decoded)
+            in_batches(images, decode, interrupt, &mut |batch| {
+                fitting(batch, &mut |part| search.decode(&self.looked_at(part)?, part))
+            })
         })?;
         evaluated.attributes = None; // those of the first model say nothing of the others
         Ok(evaluated)

@@ -4,6 +4,7 @@ use super::{Session, SplitEvaluation};
 use crate::data::Split;
 use crate::data::masks::{self, Finder};
 use crate::decode::DecodeConfig;
+use crate::eval::Scores;
 use crate::models::encoders::EncoderConfig;
 use crate::runs::Environment;
 use crate::runs::first_stage_folder;
@@ -90,6 +91,7 @@ pub fn decoding(session: &Session, decode: &DecodeConfig, evaluated: &SplitEvalu
         decode: decode.clone(),
         seconds: evaluated.seconds,
         scores: evaluated.evaluation.corpus.clone(),
+        on_ids: if session.scores_ids() { evaluated.on_ids.clone() } else { Scores::default() },
         unfinished: evaluated.unfinished,
         captions,
     })

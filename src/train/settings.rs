@@ -309,19 +309,17 @@ impl TrainConfig {
         let path = |field: &str| format!("{stage}.{field}");
         let optimizer = &self.optimizer;
         checks.size(&path("batch_size"), self.batch_size);
-        checks.at_least(&path("accumulate"), self.accumulate, 1);
-        checks.at_least(&path("epochs"), self.epochs, 1);
+        checks.size(&path("accumulate"), self.accumulate);
+        checks.duration(&path("epochs"), self.epochs, 1);
         checks.above_zero(&path("optimizer.lr"), optimizer.lr);
         for (index, beta) in optimizer.betas.iter().enumerate() {
             checks.fraction(&path(&format!("optimizer.betas.{index}")), *beta);
         }
         checks.above_zero(&path("optimizer.eps"), optimizer.eps);
-        let decay = optimizer.weight_decay;
-        checks.require(decay >= 0.0, &path("optimizer.weight_decay"), || {
-            format!("out of range (expected 0 or more, found {decay})")
-        });
+        checks.zero_or_more(&path("optimizer.weight_decay"), optimizer.weight_decay);
         checks.fraction(&path("optimizer.momentum"), optimizer.momentum);
         schedule(stage, &self.schedule, metrics, checks);
+        checks.duration(&path("warmup_steps"), self.warmup_steps, 0);
         let warmed_twice = self.warmup_steps > 0 && matches!(self.schedule, ScheduleConfig::Noam(_));
         checks.require(!warmed_twice, &path("warmup_steps"), || "the noam schedule has its own warmup".into());
         parts(stage, &self.parts, checks);
@@ -329,14 +327,18 @@ impl TrainConfig {
         checks.above_zero_if_set(&path("clip_norm"), self.clip_norm);
         checks.at_least_if_set(&path("checkpoint_steps"), self.checkpoint_steps, 1);
         checks.at_least_if_set(&path("log_steps"), self.log_steps, 1);
-        checks.at_least_if_set(&path("bucket"), self.bucket, 1);
+        checks.size_if_set(&path("bucket"), self.bucket);
         checks.one_of(&path("early_stop.metric"), &self.early_stop.metric, metrics);
+        let of_words = self.early_stop.score == ScoredAs::Ids && self.early_stop.metric.starts_with("SPICE");
+        checks.require(!of_words, &path("early_stop.metric"), || {
+            "SPICE needs words (expected another metric, or early_stop.score: words)".into()
+        });
         checks.at_least(&path("early_stop.patience"), self.early_stop.patience, 1);
         for (index, metric) in self.keep_best.iter().enumerate() {
             let of_beside = self.early_stop.beside.and_then(|split| split.metric(metric));
             checks.one_of(&path(&format!("keep_best.{index}")), of_beside.unwrap_or(metric), metrics);
         }
-        checks.size(&path("early_stop.beam"), self.early_stop.beam);
+        checks.beam(&path("early_stop.beam"), self.early_stop.beam);
     }
 }
 
@@ -345,8 +347,8 @@ fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &m
     match schedule {
         ScheduleConfig::Constant | ScheduleConfig::Cosine => {}
         ScheduleConfig::Noam(noam) => {
-            checks.at_least(&path("noam.warmup"), noam.warmup, 1);
-            checks.at_least(&path("noam.d_model"), noam.d_model, 1);
+            checks.duration(&path("noam.warmup"), noam.warmup, 1);
+            checks.size(&path("noam.d_model"), noam.d_model);
             checks.above_zero(&path("noam.factor"), noam.factor);
         }
         ScheduleConfig::Step(step) => {

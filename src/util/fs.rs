@@ -1,11 +1,16 @@
 //! Files that are never seen half-written, and their hashes.
 
+use crate::stop;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Read, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Largest file that is read into memory, bytes.
@@ -31,12 +36,35 @@ pub fn read_text(path: &Path) -> Result<String> {
             bail!("it is a device");
         }
         let mut bytes = Vec::new();
-        File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        match kind.is_fifo() {
+            true => bytes = read_pipe(path)?,
+            false => File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map(drop)?,
+        }
         check_length(bytes.len() as u64)?;
         String::from_utf8(bytes)
             .map_err(|error| anyhow!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1))
     };
     read().with_context(|| format!("cannot read '{}'", path.display()))
+}
+
+/// What a pipe gives until its writers close it, a little more than [`MOST_BYTES`] at most. Waiting for it ends where
+/// the process is asked to stop.
+fn read_pipe(path: &Path) -> Result<Vec<u8>> {
+    const PAUSE: libc::c_int = 100; // milliseconds
+    let mut pipe = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let (mut bytes, mut some) = (Vec::new(), [0; 1 << 16]);
+    while bytes.len() as u64 <= MOST_BYTES {
+        stop::check("it was still being waited for")?;
+        let mut asked = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one open file, and how many there are.
+        if unsafe { libc::poll(&mut asked, 1, PAUSE) } > 0 {
+            match pipe.read(&mut some)? {
+                0 => break,
+                count => bytes.extend(some.iter().take(count)),
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 fn check_length(length: u64) -> Result<()> {
@@ -130,6 +158,41 @@ pub fn cache_dir() -> Result<PathBuf> {
     bail!("no cache folder; set RSIC_CACHE (or HOME) to a writable folder")
 }
 
+/// Where a file of a cache folder is to be written: in that folder or, where it cannot be written to, which is told
+/// once, among the user's temporary files.
+///
+/// # Errors
+/// Neither can be written to.
+pub fn writable(cache: &Path, file: &Path) -> Result<PathBuf> {
+    static TOLD: Once = Once::new();
+    const HELP: &str = "set RSIC_CACHE to a folder that you can write to";
+    let place = cache.join(file);
+    let Err(error) = prepare_for_writing(&place) else { return Ok(place) };
+    // SAFETY: asks for a number.
+    let stand_in = std::env::temp_dir().join(format!("rsic-cache-{}", unsafe { libc::geteuid() }));
+    let neither = || format!("cannot write to the cache '{}': {error}; {HELP}", cache.display());
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&stand_in).with_context(neither)?;
+    let place = stand_in.join(file);
+    prepare_for_writing(&place).with_context(neither)?;
+    TOLD.call_once(|| {
+        let (cache, stand_in) = (cache.display(), stand_in.display());
+        tracing::warn!("cannot write to the cache '{cache}': {error}; '{stand_in}' takes its place; {HELP}");
+    });
+    Ok(place)
+}
+
+/// Makes the folder of a file; an error where that, or the file in it, could not be written.
+fn prepare_for_writing(file: &Path) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let asked = CString::new(if file.exists() { file } else { folder }.as_os_str().as_bytes())?;
+    // SAFETY: a path that ends in a zero.
+    match unsafe { libc::access(asked.as_ptr(), libc::W_OK) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +226,35 @@ mod tests {
         assert!(error(read_file(&long).unwrap_err()).contains("larger than 2048 MiB"));
         fs::write(&long, b"caf\xe9").unwrap();
         assert!(error(read_text(&long).unwrap_err()).contains("not UTF-8 text (byte 4)"));
+    }
+
+    #[test]
+    fn a_pipe_is_read_to_its_end_however_late_its_writer_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: a name that ends in a zero.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        let (written, path_of_writer) = ("a caption\n".repeat(20_000), path.clone());
+        let text = written.clone();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(150));
+            fs::write(path_of_writer, text).unwrap();
+        });
+        assert_eq!(read_text(&path).unwrap(), written);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_to_has_a_stand_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Path::new("features/some.features");
+        assert_eq!(writable(folder.path(), file).unwrap(), folder.path().join(file));
+        fs::write(folder.path().join("no folder"), "").unwrap();
+        let elsewhere = writable(&folder.path().join("no folder"), file).unwrap();
+        assert!(elsewhere.starts_with(std::env::temp_dir()) && elsewhere.ends_with(file), "{}", elsewhere.display());
+        write_atomic(&elsewhere, b"row").unwrap();
+        fs::remove_file(elsewhere).unwrap();
     }
 
     #[test]

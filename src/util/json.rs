@@ -55,7 +55,31 @@ pub fn reason(error: impl Display) -> String {
         }
         words.push(if plain == word { word.to_owned() } else { format!("{plain}{mark}") });
     }
-    words.join(" ").replace("data did not match any a name of untagged a name", "it has none of the known forms")
+    let text =
+        words.join(" ").replace("data did not match any a name of untagged a name", "it has none of the known forms");
+    let (text, place) = text.rfind(" at line ").map_or((text.as_str(), ""), |at| text.split_at(at));
+    format!("{}{place}", rephrased(text).unwrap_or_else(|| text.to_owned()))
+}
+
+/// What serde says of a value, in words that need no knowledge of it; `None` of what is said well.
+fn rephrased(text: &str) -> Option<String> {
+    let named = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if let Some(field) = text.strip_prefix("missing field ").and_then(named) {
+        return Some(format!("'{field}' is missing"));
+    }
+    if let Some(field) = text.strip_prefix("unknown field ").and_then(named) {
+        return Some(format!("'{field}' is not known here"));
+    }
+    if let Some(field) = text.strip_prefix("duplicate field ").and_then(named) {
+        return Some(format!("'{field}' is there twice"));
+    }
+    if text.starts_with("EOF while parsing") {
+        return Some("it ends too early".into());
+    }
+    let said =
+        ["invalid type: ", "invalid value: ", "invalid length "].iter().find_map(|kind| text.strip_prefix(kind))?;
+    let (found, expected) = said.rsplit_once(", expected ")?;
+    Some(format!("expected {expected}, found {found}"))
 }
 
 /// [`reason`] as an error.
@@ -72,14 +96,18 @@ mod tests {
         for (said, plain) in [
             (
                 "invalid type: map, expected struct Text at line 3 column 7",
-                "invalid type: an object, expected an object at line 3 column 7",
+                "expected an object, found an object at line 3 column 7",
             ),
             (
                 "invalid value: integer `-1`, expected u64 at line 1 column 2",
-                "invalid value: integer `-1`, expected a whole number at line 1 column 2",
+                "expected a whole number, found integer `-1` at line 1 column 2",
             ),
-            ("invalid type: string \"x\", expected a sequence", "invalid type: string \"x\", expected a list"),
-            ("missing field `ids` at line 1 column 3", "missing field `ids` at line 1 column 3"),
+            ("invalid type: string \"x\", expected a sequence", "expected a list, found string \"x\""),
+            ("invalid length 1, expected an array of length 2", "expected an array of length 2, found 1"),
+            ("missing field `ids` at line 1 column 3", "'ids' is missing at line 1 column 3"),
+            ("unknown field `idz`, expected `ids` or `max`", "'idz' is not known here"),
+            ("EOF while parsing a list at line 1 column 3", "it ends too early at line 1 column 3"),
+            ("trailing characters at line 2 column 1", "trailing characters at line 2 column 1"),
         ] {
             assert_eq!(reason(said), plain);
         }

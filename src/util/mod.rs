@@ -6,5 +6,6 @@ pub mod json;
 pub mod logging;
 pub mod rng;
 pub mod shell;
+pub mod stop;
 pub mod suggest;
 pub mod walk;

@@ -62,16 +62,21 @@ pub fn missing(encoder: &str, training: &str, folders: &[PathBuf]) -> String {
         .take(3)
         .collect();
     let near = if near.is_empty() { String::new() } else { format!(" (there are: {})", near.join(", ")) };
-    let get = match published(encoder, training).unwrap_or_default().first() {
-        Some(first) => {
-            let version = training.split_once(':').map_or_else(String::new, |(_, version)| format!(":{version}"));
+    let get = match fetched_as(encoder, training) {
+        Some(name) => {
             let output = folders.first().filter(|folder| *folder != Path::new("weights"));
             let output = output.map_or_else(String::new, |folder| format!(" --output '{}'", folder.display()));
-            format!("download them with 'rsic weights fetch {}{version}{output}'", first.name)
+            format!("download them with 'rsic weights fetch {name}{output}'")
         }
         None => format!("train them with 'rsic pretrain' and name the file {encoder}_{training}.safetensors"),
     };
     format!("no weights of {encoder} ({training}) in {}{near}; {get}", shown.join(" or "))
+}
+
+/// What `rsic weights fetch` calls the weights of an encoder by a training; `None` of trainings that are not public.
+pub fn fetched_as(encoder: &str, training: &str) -> Option<String> {
+    let version = training.split_once(':').map_or_else(String::new, |(_, version)| format!(":{version}"));
+    published(encoder, training).unwrap_or_default().first().map(|first| format!("{}{version}", first.name))
 }
 
 /// The public files of an encoder by a training; none by trainings that are not public.

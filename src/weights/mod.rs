@@ -13,7 +13,7 @@ mod torch;
 
 pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
 pub use finite::{NotFinite, not_finite};
-pub use locate::{IMAGENET, is_training, locate, missing, training_of};
+pub use locate::{IMAGENET, fetched_as, is_training, locate, missing, training_of};
 pub use manifest::{Published, find, manifest};
 pub use random::{initialise, random_values, randomise};
 pub use report::{Clash, LoadReport, load, load_variables};

@@ -87,7 +87,7 @@ fn count(model: &str) -> String {
         let decode = |max_length| {
             let before = Counted::now();
             let decode = DecodeConfig { method, beam: 3, max_length: Some(max_length), ..DecodeConfig::default() };
-            session.decode(&images, &decode).unwrap();
+            session.decode(&images, &decode, &Interrupt::never()).unwrap();
             Counted::now().since(before)
         };
         // What does not depend on the number of words drops out. A new model does not end its captions at once.

@@ -46,6 +46,8 @@ pub(crate) struct Fake {
     pub interrupt_at: Option<usize>,
     /// Where image files lie.
     pub images: PathBuf,
+    /// Scores of word ids.
+    pub on_ids: Scores,
     /// Replaces the first image's caption.
     pub caption: Option<String>,
 }
@@ -88,6 +90,7 @@ impl Fake {
                 seconds: 3.0,
                 unfinished: 0,
                 scores: scores(index as f64 * 0.02),
+                on_ids: self.on_ids.clone(),
                 captions: (0..12)
                     .map(|image| CaptionRecord {
                         caption: match &self.caption {

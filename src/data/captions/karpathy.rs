@@ -81,6 +81,6 @@ mod tests {
         let wrong = parse_captions(FILE.replace("restval", "tset").as_bytes()).unwrap_err().to_string();
         assert!(wrong.starts_with("2:") && wrong.contains("did you mean 'test'"), "{wrong}");
         let no_name = parse_captions(FILE.replace("\"filename\"", "\"name\"").as_bytes()).unwrap_err().to_string();
-        assert!(no_name.contains("missing field `filename`"), "{no_name}");
+        assert!(no_name.contains("'filename' is missing"), "{no_name}");
     }
 }

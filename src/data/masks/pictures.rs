@@ -2,7 +2,7 @@
 
 use super::{Finder, Labels, MaskMode, MaskRules, MissingMasks, draw, read, segment};
 use crate::data::image::decode;
-use crate::util::fs::{read_file, sha256, write_atomic};
+use crate::util::fs::{read_file, sha256, writable, write_atomic};
 use ::image::{ImageFormat, RgbImage};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -79,7 +79,12 @@ fn drawn(image: &Path, mask: Option<&Path>, rules: &MaskRules, cache: &Path) -> 
     }
     let key = Key { version: VERSION, rules: &settled, image: sha256(&bytes), mask: of_mask };
     let name = sha256(&serde_json::to_vec(&key)?);
-    let path = cache.join("masks").join(&name[..2]).join(format!("{name}.png"));
+    let file = Path::new("masks").join(&name[..2]).join(format!("{name}.png"));
+    let known = cache.join(&file);
+    if known.is_file() {
+        return Ok(known);
+    }
+    let path = writable(cache, &file)?;
     if path.is_file() {
         return Ok(path);
     }

@@ -151,19 +151,20 @@ impl ModelSettings for Config {
     fn check(&self, _around: &Surroundings, checks: &mut Checks) {
         let path = |field: &str| format!("model.cssa.{field}");
         for (field, count) in [
-            ("width", self.width),
             ("heads", self.heads),
-            ("inner", self.inner),
             ("encoder_layers", self.encoder_layers),
             ("decoder_layers", self.decoder_layers),
-            ("geometry_hidden", self.geometry_hidden),
+            ("grid", self.grid.unwrap_or(1)),
         ] {
-            checks.size(&path(field), count);
+            checks.count(&path(field), count);
+        }
+        for (field, width) in [("width", self.width), ("inner", self.inner), ("geometry_hidden", self.geometry_hidden)]
+        {
+            checks.width(&path(field), width);
         }
         checks.require(self.width.is_multiple_of(self.heads.max(1)), &path("heads"), || {
             format!("not a divisor of the width (width {}, found {})", self.width, self.heads)
         });
-        checks.at_least_if_set(&path("grid"), self.grid, 1);
         checks.fraction(&path("dropout"), self.dropout);
         let contrastive = &self.contrastive;
         checks.above_zero(&path("contrastive.temperature"), contrastive.temperature);
@@ -180,7 +181,7 @@ impl ModelSettings for Config {
             ("augment.images.saturation", images.saturation),
             ("augment.images.hue", images.hue),
         ] {
-            checks.require(value >= 0.0, &path(field), || format!("out of range (expected 0 or more, found {value})"));
+            checks.zero_or_more(&path(field), value);
         }
         for (field, value) in [
             ("contrastive.direction", contrastive.direction),

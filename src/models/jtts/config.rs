@@ -239,10 +239,10 @@ impl ModelSettings for Config {
             ("classifier.0", self.classifier[0]),
             ("classifier.1", self.classifier[1]),
         ] {
-            checks.size(&path(field), width);
+            checks.width(&path(field), width);
         }
         checks.at_least(&path("words.splits"), self.words.splits.len(), 1);
-        checks.at_least_if_set(&path("grid"), self.grid, 1);
+        checks.count(&path("grid"), self.grid.unwrap_or(1));
         for (field, value) in [("margin", self.margin), ("lambda", self.lambda), ("beta", self.beta)] {
             checks.above_zero(&path(field), value);
         }

@@ -235,15 +235,13 @@ impl ModelSettings for Config {
 
     fn check(&self, around: &Surroundings, checks: &mut Checks) {
         let path = |field: &str| format!("model.s2cpnet.{field}");
-        for (field, count) in [
-            ("grid", self.grid),
-            ("heads", self.heads),
-            ("units", self.units),
-            ("max_words", self.max_words),
-            ("noun_words.max", self.noun_words.max),
-        ] {
-            checks.size(&path(field), count);
+        for (field, count) in
+            [("grid", self.grid), ("heads", self.heads), ("units", self.units), ("noun_words.max", self.noun_words.max)]
+        {
+            checks.count(&path(field), count);
         }
+        checks.width(&path("width"), self.width);
+        checks.words(&path("max_words"), Some(self.max_words));
         let (width, heads) = (self.width, self.heads.max(1));
         checks.require(width > 0 && width.is_multiple_of(heads) && width.is_multiple_of(2), &path("width"), || {
             format!("not a multiple of 2 and of the heads (heads {heads}, found {width})")

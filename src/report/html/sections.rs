@@ -1,9 +1,9 @@
 //! The page's head, and its end: failures, environment, settings, how to repeat it.
 
 use super::{Page, escape};
-use crate::experiments::compare::RunState;
+use crate::experiments::compare::{RunRecord, RunState};
 use crate::report::format;
-use crate::report::grid::run_text;
+use crate::report::grid::run_lines;
 use crate::runs::Environment;
 
 /// Title, what was run on what, remarks, the command.
@@ -47,19 +47,23 @@ fn distinct(values: impl Iterator<Item = String>) -> String {
     seen.join("; ")
 }
 
+/// Images that could not be used and are named, of a run.
+const SKIPPED: usize = 20;
+
+fn failed(run: &RunRecord) -> bool {
+    matches!(run.state, RunState::Failed(_))
+}
+
 /// Runs that failed and images that could not be used.
 pub(super) fn failures(page: &Page) -> String {
-    let mut items = Vec::new();
-    for run in &page.comparison.runs {
-        if let RunState::Failed(_) = run.state {
-            items.push(run_text(run));
-        }
-    }
+    let mut items = run_lines(&page.comparison.runs.iter().filter(|run| failed(run)).cloned().collect::<Vec<_>>());
     for curves in &page.curves {
         for result in &curves.results {
-            for skipped in &result.skipped {
-                items.push(format!("{}, seed {}: {}: {}", curves.methods, result.seed, skipped.image, skipped.reason));
-            }
+            let whose = format!("{}, seed {}", curves.methods, result.seed);
+            let some = result.skipped.iter().take(SKIPPED);
+            items.extend(some.map(|skipped| format!("{whose}: {}: {}", skipped.image, skipped.reason)));
+            let more = result.skipped.len().saturating_sub(SKIPPED);
+            items.extend((more > 0).then(|| format!("{whose}: {more} further images could not be used")));
         }
     }
     let body = if items.is_empty() {
@@ -73,10 +77,13 @@ pub(super) fn failures(page: &Page) -> String {
 
 /// Run folders, and the command to repeat it all.
 pub(super) fn provenance(page: &Page) -> String {
+    // Of hundreds that failed nothing is known but what the section of failures tells.
+    let many = page.comparison.runs.iter().filter(|run| failed(run)).count() > SKIPPED;
     let rows: String = page
         .comparison
         .runs
         .iter()
+        .filter(|run| !many || !failed(run))
         .map(|run| {
             let (state, epochs, device, time, encoders) = match &run.state {
                 RunState::Finished { best_epoch, epochs, device, seconds, encoders, .. } => (
