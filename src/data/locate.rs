@@ -69,14 +69,18 @@ impl Locator {
     /// The file of an image: in `folder` below the base if that is given, else (or if it is not there) in the base;
     /// by its name, else by its stem with another image extension. `Ok(Err(..))` says why there is none.
     pub(super) fn find(&mut self, folder: Option<&str>, name: &str) -> Result<Result<PathBuf, Fault>> {
+        let within = self.within(name);
+        let name = within.as_deref().unwrap_or(name);
         check_inside(name)?;
         let mut places = vec![self.base.clone()];
         if let Some(folder) = folder {
             check_inside(folder)?;
             places.insert(0, self.base.join(folder));
         }
-        for place in places {
-            if let Some(path) = self.find_in(&place, name)? {
+        let below = self.below(name);
+        for (place, name) in places.iter().flat_map(|place| [Some(name), below.as_deref()].map(|name| (place, name))) {
+            let Some(name) = name else { continue };
+            if let Some(path) = self.find_in(place, name)? {
                 return match fs::metadata(&path) {
                     Ok(metadata) if !metadata.is_file() => Ok(Err(Fault::NotAFile)),
                     Ok(metadata) if metadata.len() == 0 => Ok(Err(Fault::Empty)),
@@ -87,6 +91,20 @@ impl Locator {
             }
         }
         Ok(Err(Fault::Absent))
+    }
+
+    /// What a whole path is below the base.
+    fn within(&self, name: &str) -> Option<String> {
+        let base = std::path::absolute(&self.base).ok()?;
+        Some(Path::new(name).strip_prefix(base).ok()?.to_str()?.to_owned())
+    }
+
+    /// Another reading of a name: Windows's separators, and the folder's own name before it.
+    fn below(&self, name: &str) -> Option<String> {
+        let slashes = name.replace('\\', "/");
+        let own = self.base.file_name().and_then(|own| Path::new(&slashes).strip_prefix(own).ok()?.to_str());
+        let other = own.unwrap_or(&slashes);
+        (other != name && check_inside(other).is_ok()).then(|| other.to_owned())
     }
 
     /// Where the image is expected, whether it is there or not.
@@ -196,6 +214,22 @@ mod tests {
         assert_eq!(find("loop.png"), Fault::Absent);
         assert_eq!(find("endless.png"), Fault::NotAFile);
         assert_eq!(find("folder.png"), Fault::NotAFile);
+    }
+
+    #[test]
+    fn whole_paths_separators_of_windows_and_the_folder_s_own_name_are_seen_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path().join("imgs");
+        fs::create_dir_all(base.join("beach")).unwrap();
+        fs::write(base.join("beach/1.png"), "x").unwrap();
+        fs::write(base.join("odd\\name.png"), "x").unwrap();
+        let mut locator = Locator::new(&base);
+        let whole = base.join("beach/1.png").display().to_string();
+        for name in ["beach/1.png", &whole, "beach\\1.png", "imgs/beach/1.png", "imgs\\beach\\1.png"] {
+            assert_eq!(locator.find(None, name).unwrap(), Ok(base.join("beach/1.png")), "{name}");
+        }
+        assert_eq!(locator.find(None, "odd\\name.png").unwrap(), Ok(base.join("odd\\name.png")));
+        assert_eq!(locator.find(None, "..\\imgs\\beach\\1.png").unwrap(), Err(Fault::Absent));
     }
 
     #[test]

@@ -159,7 +159,16 @@ pub fn resolve(path: &Path) -> Result<PathBuf> {
     let candidates = [path.to_owned(), checkpoints.join("best"), checkpoints.join("last")];
     let with_previous = candidates.iter().flat_map(|folder| [folder.clone(), previous(folder)]);
     match with_previous.into_iter().find(|folder| folder.join(WEIGHTS).is_file()) {
-        Some(folder) => Ok(folder),
+        Some(folder) => {
+            if folder != path && folder != checkpoints.join("best") {
+                tracing::warn!("'{}' has no best checkpoint: using '{}'", path.display(), folder.display());
+            }
+            Ok(folder)
+        }
+        None if path.join(CONFIG).is_file() => bail!(
+            "the run in '{}' has no checkpoint yet; continue its training with the original command and --resume",
+            path.display()
+        ),
         None if path.exists() => bail!(
             "'{}' is neither a run folder (checkpoints/best) nor a checkpoint folder ({WEIGHTS}); train one with 'rsic \
              train'",

@@ -41,6 +41,11 @@ pub fn read_text(path: &Path) -> Result<String> {
             false => File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map(drop)?,
         }
         check_length(bytes.len() as u64)?;
+        match bytes.as_slice() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => bail!("it is UTF-16 text; save it as UTF-8"),
+            [0x1f, 0x8b, ..] => bail!("it is compressed by gzip; unpack it with 'gunzip'"),
+            _ => {}
+        }
         String::from_utf8(bytes)
             .map_err(|error| anyhow!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to() + 1))
     };
@@ -226,6 +231,10 @@ mod tests {
         assert!(error(read_file(&long).unwrap_err()).contains("larger than 2048 MiB"));
         fs::write(&long, b"caf\xe9").unwrap();
         assert!(error(read_text(&long).unwrap_err()).contains("not UTF-8 text (byte 4)"));
+        for (start, says) in [(&b"\xff\xfea\0"[..], "UTF-16"), (b"\x1f\x8b\x08", "gunzip")] {
+            fs::write(&long, start).unwrap();
+            assert!(error(read_text(&long).unwrap_err()).contains(says));
+        }
     }
 
     #[test]

@@ -79,7 +79,8 @@ fn rephrased(text: &str) -> Option<String> {
     let said =
         ["invalid type: ", "invalid value: ", "invalid length "].iter().find_map(|kind| text.strip_prefix(kind))?;
     let (found, expected) = said.rsplit_once(", expected ")?;
-    Some(format!("expected {expected}, found {found}"))
+    let expected = if expected.starts_with("an object with") { "an object" } else { expected };
+    Some(format!("expected {expected}, found {}", found.replace("true or false `", "`")))
 }
 
 /// [`reason`] as an error.
@@ -104,6 +105,8 @@ mod tests {
             ),
             ("invalid type: string \"x\", expected a sequence", "expected a list, found string \"x\""),
             ("invalid length 1, expected an array of length 2", "expected an array of length 2, found 1"),
+            ("invalid length 0, expected struct Run with 16 elements", "expected an object, found 0"),
+            ("invalid type: boolean `true`, expected u64", "expected a whole number, found `true`"),
             ("missing field `ids` at line 1 column 3", "'ids' is missing at line 1 column 3"),
             ("unknown field `idz`, expected `ids` or `max`", "'idz' is not known here"),
             ("EOF while parsing a list at line 1 column 3", "it ends too early at line 1 column 3"),

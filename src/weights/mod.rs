@@ -2,6 +2,7 @@
 
 mod fetch;
 mod finite;
+mod foreign;
 mod locate;
 mod manifest;
 mod names;
@@ -80,10 +81,13 @@ pub fn read(path: &Path) -> Result<StateDict> {
         bail!("'{}' is a folder; give a weight file in it", path.display());
     }
     let mut start = Vec::new();
-    File::open(path).with_context(context)?.take(4).read_to_end(&mut start).with_context(context)?;
+    File::open(path).with_context(context)?.take(64).read_to_end(&mut start).with_context(context)?;
+    if let Some(kind) = foreign::other_kind(&start) {
+        bail!("'{}' is {kind}", path.display());
+    }
     let (format, tensors) = match start.as_slice() {
         [] => bail!("'{}' is an empty file; copy or download it again", path.display()),
-        b"PK\x03\x04" => read_zip(path)?,
+        [b'P', b'K', 3, 4, ..] => read_zip(path)?,
         [0x80, 2, ..] => (Format::TorchLegacy, torch::read_legacy(path, &std::fs::read(path).with_context(context)?)?),
         _ => (Format::Safetensors, safetensors::read(path)?),
     };

@@ -65,7 +65,9 @@ fn explain(path: &Path, bytes: &[u8], error: &SafeTensorError) -> anyhow::Error 
 fn reason(error: &SafeTensorError) -> String {
     let reason = match error {
         SafeTensorError::InvalidHeader => "its header is not UTF-8",
-        SafeTensorError::InvalidHeaderDeserialization => "its header is not JSON of tensors",
+        SafeTensorError::InvalidHeaderDeserialization => {
+            "its header is not JSON of tensors, or names numbers of a kind that is not read"
+        }
         SafeTensorError::InvalidOffset(name) => return format!(" (tensor '{name}' lies outside the file)"),
         SafeTensorError::TensorInvalidInfo => "a tensor's shape does not match its data",
         SafeTensorError::ValidationOverflow => "a tensor is implausibly large",

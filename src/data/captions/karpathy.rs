@@ -3,8 +3,10 @@
 
 use super::values::Id;
 use super::{CaptionFile, Format, Record, Sentence, Split, json};
-use anyhow::Result;
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use std::fmt;
 
 #[derive(Deserialize)]
 #[serde(expecting = "an object with 'images'")]
@@ -28,14 +30,39 @@ struct Image {
     sentences: Vec<Text>,
 }
 
-#[derive(Deserialize)]
-#[serde(expecting = "a sentence with tokens or raw")]
+/// A sentence as an object, or its text alone.
 struct Text {
     tokens: Option<Vec<String>>,
     raw: Option<String>,
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            tokens: Option<Vec<Id>>, // a word may be a number
+            raw: Option<String>,
+        }
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sentence with tokens or raw, or its text")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text { tokens: None, raw: Some(text.to_owned()) })
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+                let Fields { tokens, raw } = Fields::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Text { tokens: tokens.map(|words| words.into_iter().map(|Id(word)| word).collect()), raw })
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<CaptionFile> {
     let document: Document = json::parse(bytes)?;
     let records = document
         .images
@@ -72,6 +99,14 @@ mod tests {
         assert_eq!(record.class.as_deref(), Some("beach"));
         assert_eq!(record.sentences[0].tokens.as_deref().unwrap(), ["A", "beach"]);
         assert_eq!(record.sentences[0].raw.as_deref(), Some("A beach ."));
+    }
+
+    #[test]
+    fn sentences_may_be_texts_alone_and_words_may_be_numbers() {
+        let text = r#"{"images": [{"filename": "1.tif", "sentences": ["two planes", {"tokens": [4, "planes"]}]}]}"#;
+        let sentences = &parse_captions(text.as_bytes()).unwrap().records[0].sentences;
+        assert_eq!(sentences[0], Sentence { tokens: None, raw: Some("two planes".into()) });
+        assert_eq!(sentences[1].tokens, Some(vec!["4".into(), "planes".into()]));
     }
 
     #[test]

@@ -85,6 +85,12 @@ pub fn parse_captions(bytes: &[u8]) -> Result<CaptionFile> {
 
 /// Refuses what is not UTF-8, and names the place and what it seems to be.
 fn check_encoding(bytes: &[u8]) -> Result<()> {
+    if bytes.starts_with(b"\x1f\x8b") {
+        bail!("the file is compressed by gzip; unpack it with 'gunzip'");
+    }
+    if bytes.starts_with(b"PK\x03\x04") {
+        bail!("the file is a zip archive or a spreadsheet; unpack it, or save the sheet as CSV");
+    }
     // JSON and CSV begin with an ASCII character, which UTF-16 and UTF-32 fill up with a zero byte.
     if matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=127, ..] | [1..=127, 0, ..]) {
         bail!("1:1: the file is not UTF-8 but UTF-16; save it as UTF-8");

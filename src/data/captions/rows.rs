@@ -11,8 +11,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Names of the image column.
-pub(super) const IMAGE_KEYS: [&str; 5] = ["image", "filename", "file_name", "file", "path"];
-const CAPTION_KEYS: [&str; 4] = ["caption", "sentence", "text", "raw"];
+pub(super) const IMAGE_KEYS: [&str; 6] = ["image", "filename", "file_name", "file", "path", "image_name"];
+const CAPTION_KEYS: [&str; 5] = ["caption", "sentence", "text", "raw", "comment"];
 
 #[derive(Deserialize)]
 #[serde(expecting = "a row with image and caption")]
@@ -121,10 +121,15 @@ impl Columns {
     }
 }
 
-/// Comma- or tab-separated rows (a tab in the first line decides), quoted as RFC 4180 says.
+/// What separates the columns: a tab or a comma where the first line has one, else a semicolon or a bar (Flickr30k).
+fn delimiter(first_line: &[u8]) -> u8 {
+    [b'\t', b',', b';', b'|'].into_iter().find(|mark| first_line.contains(mark)).unwrap_or(b',')
+}
+
+/// Rows whose columns a [`delimiter`] separates, quoted as RFC 4180 says.
 pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
     let first_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let delimiter = if first_line.contains(&b'\t') { b'\t' } else { b',' };
+    let delimiter = delimiter(first_line);
     let is_flickr = delimiter == b'\t' && without_number(first_line.split(|&byte| byte == b'\t').next()).is_some();
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -154,7 +159,12 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
         let (Some(image), Some(caption)) = (cell(Some(columns.image)), row.get(columns.caption)) else {
             bail!(
                 "{line}: expected an image and a caption separated by a {}, found {} column{}",
-                if delimiter == b'\t' { "tab" } else { "comma" },
+                match delimiter {
+                    b'\t' => "tab",
+                    b';' => "semicolon",
+                    b'|' => "bar",
+                    _ => "comma",
+                },
                 row.len(),
                 if row.len() == 1 { "" } else { "s" }
             );
@@ -200,6 +210,13 @@ mod tests {
         assert_eq!(names("a.png\tx\nb.png\ty, z\na.png\tw\n"), expected);
         let split = names("caption,Split,image\nx,val,a.png\n");
         assert_eq!(split, [("a.png".to_owned(), Some(Split::Val), 1)]);
+    }
+
+    #[test]
+    fn columns_may_be_separated_by_semicolons_and_as_flickr30k_does_by_bars() {
+        let expected = vec![("a.png".to_owned(), None, 2)];
+        assert_eq!(names("image;caption\na.png;x, and y\na.png;\"z; w\"\n"), expected);
+        assert_eq!(names("image_name| comment_number| comment\na.png| 0| x, and y .\na.png| 1| z .\n"), expected);
     }
 
     #[test]

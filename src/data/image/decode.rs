@@ -106,8 +106,16 @@ fn fault(error: ImageError) -> Error {
             anyhow!("is too large (at most {MAX_SIDE} pixels a side and {} MiB)", MAX_BYTES >> 20)
         }
         ImageError::Unsupported(error) => anyhow!("has an unsupported format: {error}"),
-        error => anyhow!("is damaged: {}", error.to_string().replace('\n', " ")),
+        error => anyhow!("is damaged: {}", without_values(&error.to_string())),
     }
+}
+
+/// What a decoder says, up to where it prints values of its own: `... while decoding ChunkType { .. }`.
+fn without_values(said: &str) -> String {
+    let plain = said.split_once('{').map_or(said, |(before, _)| {
+        before.rsplit_once(" while ").or(before.trim_end().rsplit_once(' ')).map_or(before, |(plain, _)| plain)
+    });
+    plain.replace('\n', " ")
 }
 
 fn tiff_fault(error: Error) -> Error {
@@ -117,7 +125,7 @@ fn tiff_fault(error: Error) -> Error {
             ::tiff::TiffError::LimitsExceeded => ImageError::Limits(::image::error::LimitError::from_kind(
                 ::image::error::LimitErrorKind::InsufficientMemory,
             )),
-            error => return anyhow!("is damaged: {error}"),
+            error => return anyhow!("is damaged: {}", without_values(&error.to_string())),
         }),
         Err(error) => error,
     }
@@ -143,6 +151,10 @@ mod tests {
         assert_eq!(error(b""), "is empty");
         assert_eq!(error(b"two planes on a runway"), "is not a TIFF, PNG or JPEG image");
         assert_eq!(error(b"GIF89a"), "is not a TIFF, PNG or JPEG image");
+        let mut flipped = encoded(ImageFormat::Png);
+        let data = flipped.windows(4).position(|name| name == b"IDAT").unwrap();
+        flipped[data + 8] ^= 1;
+        assert!(error(&flipped).contains("CRC error") && !error(&flipped).contains('{'), "{}", error(&flipped));
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
             let bytes = encoded(format);
             assert!(decode(&bytes).is_ok());

@@ -2,7 +2,7 @@
 
 use super::rle::Rle;
 use crate::util::json::error;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -86,6 +86,9 @@ pub fn parse_records(text: &str) -> Result<Vec<Record>> {
     };
     let entries = entries.context(EXPECTED)?;
     let record = |(number, entry): (usize, Value)| {
+        if let Some(Value::Array(rows)) = entry.get("segmentation") {
+            return Ok(Record { mask: of_rows(rows).with_context(|| format!("in record {number}"))? });
+        }
         let entry: Entry =
             serde_json::from_value(entry).map_err(error).with_context(|| format!("{EXPECTED}; record {number}"))?;
         let Segmentation { size: [height, width], counts } = entry.segmentation;
@@ -98,12 +101,44 @@ pub fn parse_records(text: &str) -> Result<Vec<Record>> {
     (1..).zip(entries).map(record).collect()
 }
 
+/// A mask as rows of `true` and `false`: the generator's `binary_mask`, as lists.
+fn of_rows(rows: &[Value]) -> Result<Rle> {
+    let row = |row: &Value| row.as_array()?.iter().map(Value::as_bool).collect::<Option<Vec<bool>>>();
+    let rows: Option<Vec<Vec<bool>>> = rows.iter().map(row).collect();
+    let width = rows.iter().flatten().next().map_or(0, Vec::len);
+    let Some(rows) = rows.filter(|rows| rows.iter().all(|row| row.len() == width)) else {
+        bail!("its segmentation is a list of polygons or numbers, which is not read; write run-length codes");
+    };
+    let (mut counts, mut inside) = (vec![0], false);
+    for column in 0..width {
+        for pixel in rows.iter().filter_map(|row| row.get(column)) {
+            if *pixel != inside {
+                inside = *pixel;
+                counts.push(0);
+            }
+            if let Some(last) = counts.last_mut() {
+                *last += 1;
+            }
+        }
+    }
+    Ok(Rle::new(u32::try_from(rows.len())?, u32::try_from(width)?, counts)?)
+}
+
 const EXPECTED: &str =
     "it is not a list of Segment Anything records, each with `segmentation: {size: [height, width], counts: ..}`";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_true_and_false_are_a_mask_and_polygons_are_refused() {
+        let rows = r#"[{"segmentation": [[false, true, true], [false, false, true]]}]"#;
+        let code = r#"[{"segmentation": {"size": [2, 3], "counts": [2, 1, 1, 2]}}]"#;
+        assert_eq!(parse_records(rows).unwrap(), parse_records(code).unwrap());
+        let polygons = parse_records(r#"[{"segmentation": [[0, 0, 9, 0, 9.5, 9]]}]"#).unwrap_err();
+        assert!(format!("{polygons:#}").contains("polygons"), "{polygons:#}");
+    }
 
     #[test]
     fn both_codes_and_both_forms_of_file_are_read() {

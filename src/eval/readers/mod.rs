@@ -1,5 +1,6 @@
-//! Captions and references from files: coco JSON, JSON lines, plain text.
+//! Captions and references from files: coco JSON, JSON lines, CSV, plain text.
 
+mod columns;
 mod dataset;
 mod record;
 
@@ -22,6 +23,15 @@ pub enum Format {
     JsonLines,
     /// One caption a line.
     Text,
+    /// Columns of images and captions, separated by commas or, in the second case, tabs; a first line names them.
+    Columns(Separator),
+}
+
+/// What separates columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Separator {
+    Comma,
+    Tab,
 }
 
 impl Format {
@@ -36,6 +46,8 @@ impl Format {
             ("txt", Some('[' | '{')) if !is_json(text) => Self::Text,
             (_, Some('{')) if is_record(text.lines().next().unwrap_or_default()) => Self::JsonLines,
             (_, Some('[' | '{')) | ("json", _) => Self::Json,
+            ("csv", _) => Self::Columns(Separator::Comma),
+            ("tsv", _) => Self::Columns(Separator::Tab),
             _ => Self::Text,
         }
     }
@@ -165,7 +177,8 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
 pub fn parse(text: &str, format: Format) -> Result<Captions> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut captions = Captions::default();
-    let json = if format == Format::Text { Cow::Borrowed(text) } else { without_nan(text) };
+    let json =
+        if matches!(format, Format::Text | Format::Columns(_)) { Cow::Borrowed(text) } else { without_nan(text) };
     let text = json.as_ref();
     match format {
         Format::Text => {
@@ -173,6 +186,7 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
                 captions.add(Value::from(line), [caption.to_owned()]);
             }
         }
+        Format::Columns(separator) => columns::add(&mut captions, text, separator)?,
         Format::JsonLines => {
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
                 let record = serde_json::from_str(line)
@@ -300,6 +314,20 @@ mod tests {
         assert_eq!(parse(lines, Format::JsonLines).unwrap(), annotations);
         let object = parse(r#"{"7": ["a", "c"], "3": ["b"]}"#, Format::Json).unwrap();
         assert_eq!(object.get(&Value::from(7)).unwrap(), ["a", "c"]);
+    }
+
+    #[test]
+    fn columns_are_read_by_the_names_in_their_first_line() {
+        let read = |name: &str, text: &str| parse(text, Format::of(Path::new(name), text));
+        let csv = read("a.csv", "\u{feff}file,log_prob,Caption\n1.png,-3,\"a, b\"\n2.png,-4,c\n").unwrap();
+        assert_eq!(ids(&csv), ["1.png", "2.png"]);
+        assert_eq!(csv.get(&Value::from("1.png")).unwrap(), ["a, b"]);
+        let tsv = read("a.tsv", "image_id\tcaption\n7\ta \"b\"\n").unwrap();
+        assert_eq!(tsv.get(&Value::from(7)).unwrap(), ["a \"b\""]);
+        let unnamed = read("a.tsv", "1\ta field\n2\ttwo\n").unwrap_err().to_string();
+        assert!(unnamed.contains("first line must name the columns"), "{unnamed}");
+        assert!(read("a.csv", "image,caption\n1.png\n").unwrap_err().to_string().starts_with("line 2"));
+        assert_eq!(read("a.txt", "1,a field\n").unwrap().items().len(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 /// annotation's, `image_id` the image's.
 pub(super) const IMAGE_KEYS: [&str; 6] = ["image_id", "id", "image", "filename", "file", "path"];
 /// Names under which a record may carry its captions.
-const CAPTION_KEYS: [&str; 4] = ["caption", "captions", "references", "refs"];
+pub(super) const CAPTION_KEYS: [&str; 4] = ["caption", "captions", "references", "refs"];
 
 /// The image and the captions of an object, as they are written; its other keys are passed over unread, which makes
 /// large files quick to open.

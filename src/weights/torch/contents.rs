@@ -81,7 +81,8 @@ pub(super) fn state_dict(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<
     if tensors.is_empty() {
         let items = dict(pickle, pickle.root);
         let keys: Vec<&str> = items.iter().filter_map(|(key, _)| pickle.text(*key)).take(5).collect();
-        bail!("it contains no named tensors (found: {})", keys.join(", "));
+        let found = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
+        bail!("it contains no named tensors (found: {found})");
     }
     Ok(tensors)
 }
