@@ -155,3 +155,14 @@ fn rows_gathered_from_several_sets_are_those_of_each() {
     assert!(error((0, 2)).contains("no features for image 2"), "{}", error((0, 2)));
     assert!(error((2, 0)).contains("no feature set number 2"), "{}", error((2, 0)));
 }
+
+#[test]
+fn a_cache_that_cannot_be_written_to_is_read_and_has_a_stand_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = pictures(folder.path(), 3);
+    let no_folder = folder.path().join("file");
+    fs::write(&no_folder, "").unwrap();
+    assert!(load(Kind::Pooled, 32, &images, &no_folder).failures().is_empty());
+    assert_eq!(load(Kind::Pooled, 32, &images, &no_folder).counts(0), counts(3, 0, 0));
+    assert_eq!(fs::read(&no_folder).unwrap(), b"");
+}

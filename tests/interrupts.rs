@@ -27,7 +27,7 @@ base: small.yaml
 columns: [CIDEr]
 decodings: [beam]
 rows:
-  - {method: one, run: {set: {decode.beam: 1000, decode.max_length: 1000, decode.batch_size: 1}}}
+  - {method: one, run: {set: {decode.beam: 50, decode.max_length: 1000, decode.batch_size: 1}}}
   - {method: two, run: {set: {train.optimizer.lr: 5e-4}}}
 ";
 
@@ -36,14 +36,14 @@ experiment: small.yaml
 metric: {name: CIDEr}
 parameters:
   decode.method: {value: beam}
-  decode.beam: {value: 1000}
+  decode.beam: {value: 50}
   decode.max_length: {value: 1000}
   decode.batch_size: {value: 1}
   train.optimizer.lr: {values: [1e-3, 2e-3]}
 ";
 
-/// A search that takes minutes.
-const SLOW: [&str; 4] = ["decode.method=beam", "decode.beam=1000", "decode.max_length=1000", "decode.batch_size=1"];
+/// A search that takes much longer than a signal.
+const SLOW: [&str; 4] = ["decode.method=beam", "decode.beam=50", "decode.max_length=1000", "decode.batch_size=1"];
 
 fn start(place: &Path, arguments: &[&str]) -> Child {
     let quiet = |child: &mut std::process::Command| child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

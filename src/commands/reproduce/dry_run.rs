@@ -64,7 +64,7 @@ fn count(plan: &Plan, total: usize, out: &mut dyn Write) -> Result<()> {
     for missing in not_public {
         writeln!(out, "  {missing}")?;
     }
-    writeln!(out, "--paper, --tables, --datasets and --rows narrow this; {FEW} runs and fewer are listed each")?;
+    writeln!(out, "single tables, --paper, --datasets and --rows narrow this; {FEW} runs and fewer are listed each")?;
     Ok(())
 }
 

@@ -152,8 +152,8 @@ mod tests {
         assert_eq!(error(b"two planes on a runway"), "is not a TIFF, PNG or JPEG image");
         assert_eq!(error(b"GIF89a"), "is not a TIFF, PNG or JPEG image");
         let mut flipped = encoded(ImageFormat::Png);
-        let data = flipped.windows(4).position(|name| name == b"IDAT").unwrap();
-        flipped[data + 8] ^= 1;
+        let checksum = flipped.len() - 13; // before the 12 bytes of the last chunk
+        flipped[checksum] ^= 1;
         assert!(error(&flipped).contains("CRC error") && !error(&flipped).contains('{'), "{}", error(&flipped));
         for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff] {
             let bytes = encoded(format);
