@@ -5,10 +5,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,9 +63,11 @@ fn read_pipe(path: &Path) -> Result<Vec<u8>> {
         let mut asked = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one open file, and how many there are.
         if unsafe { libc::poll(&mut asked, 1, PAUSE) } > 0 {
-            match pipe.read(&mut some)? {
-                0 => break,
-                count => bytes.extend(some.iter().take(count)),
+            match pipe.read(&mut some) {
+                Ok(0) => break,
+                Ok(count) => bytes.extend(some.iter().take(count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -174,9 +176,12 @@ pub fn writable(cache: &Path, file: &Path) -> Result<PathBuf> {
     let place = cache.join(file);
     let Err(error) = prepare_for_writing(&place) else { return Ok(place) };
     // SAFETY: asks for a number.
-    let stand_in = std::env::temp_dir().join(format!("rsic-cache-{}", unsafe { libc::geteuid() }));
+    let user = unsafe { libc::geteuid() };
+    let stand_in = std::env::temp_dir().join(format!("rsic-cache-{user}"));
     let neither = || format!("cannot write to the cache '{}': {error}; {HELP}", cache.display());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&stand_in).with_context(neither)?;
+    let owner = fs::symlink_metadata(&stand_in).with_context(neither)?.uid();
+    ensure!(owner == user, "{}: '{}' belongs to another user", neither(), stand_in.display());
     let place = stand_in.join(file);
     prepare_for_writing(&place).with_context(neither)?;
     TOLD.call_once(|| {
