@@ -43,6 +43,16 @@ fn every_format_gives_equal_tensors_with_buffers() {
     }
 }
 
+#[test]
+fn a_torchscript_archive_gives_the_parameters_of_its_modules_and_runs_nothing() {
+    let StateDict { tensors, .. } = weights::read(&golden("script.pt")).unwrap();
+    let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+    assert_eq!(names, ["conv.weight", "inner.0.0.bias", "inner.0.0.weight", "input_resolution"]);
+    assert_eq!(tensors["conv.weight"].kind(), Kind::Half);
+    assert_eq!(values(&tensors["conv.weight"]), [0.0, 0.25, 0.5, 0.75, 1.0, 1.25]);
+    assert_eq!(values(&tensors["input_resolution"]), [224.0]);
+}
+
 /// The layouts of torchvision's oldest files.
 #[test]
 fn files_of_old_pytorch_and_of_python_2_give_equal_tensors() {

@@ -1,6 +1,6 @@
 //! Images decoded and resized ahead of their use by worker threads, given in the order that was asked.
 
-use super::image;
+use super::image::{self, Filter};
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 pub struct LoaderOptions {
     /// Side to which images are resized, pixels.
     pub size: u32,
+    pub filter: Filter,
     /// Threads that decode; 0 counts as 1.
     pub workers: usize,
     /// Most images that are held ready, so that memory stays bounded; 0 counts as 1.
@@ -22,11 +23,11 @@ impl LoaderOptions {
     /// Two workers and two batches ahead: one core decodes and resizes several hundred small images a second, far more
     /// than an encoder takes on a CPU.
     pub fn new(size: u32, batch: usize) -> Self {
-        Self { size, workers: 2, ahead: 2 * batch.max(1) }
+        Self { size, filter: Filter::Bilinear, workers: 2, ahead: 2 * batch.max(1) }
     }
 }
 
-/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load`] or the
+/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load_by`] or the
 /// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
 pub struct Loader {
     shared: Arc<Shared>,
@@ -99,7 +100,7 @@ impl Loader {
     pub fn new(paths: Vec<PathBuf>, options: LoaderOptions) -> Self {
         let count = paths.len();
         let load = move |at: usize| match paths.get(at) {
-            Some(path) => image::load(path, options.size),
+            Some(path) => image::load_by(path, options.size, options.filter),
             None => Err(anyhow!("no image number {at}")),
         };
         Self::with(count, options, load)
@@ -194,7 +195,7 @@ mod tests {
     fn images_come_in_the_order_given_whatever_the_number_of_workers() {
         let (_folder, paths) = folder(40);
         for (workers, ahead) in [(1, 1), (2, 3), (4, 64), (0, 0)] {
-            let loader = Loader::new(paths.clone(), LoaderOptions { size: 5, workers, ahead });
+            let loader = Loader::new(paths.clone(), LoaderOptions { workers, ahead, ..LoaderOptions::new(5, 1) });
             assert_eq!(loader.len(), 40);
             let first: Vec<u8> = loader.map(|pixels| pixels.unwrap()[0]).collect();
             assert_eq!(first, (0..40).collect::<Vec<u8>>());
@@ -219,7 +220,7 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_is_held_and_dropping_early_ends_the_workers() {
         let (_folder, paths) = folder(30);
-        let mut loader = Loader::new(paths, LoaderOptions { size: 4, workers: 3, ahead: 5 });
+        let mut loader = Loader::new(paths, LoaderOptions { workers: 3, ahead: 5, ..LoaderOptions::new(4, 1) });
         loader.next().unwrap().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(100));
         let taken = loader.shared.lock().taken;

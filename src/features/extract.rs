@@ -2,7 +2,7 @@
 
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::models::FeatureKind;
-use crate::models::encoders::{Encoder, layers};
+use crate::models::encoders::Encoder;
 use crate::runtime::guard::halving_images;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -45,7 +45,8 @@ pub(super) fn run(
 ) -> Result<()> {
     let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
     let size = batch_size(encoder, images.len());
-    let loader = Loader::new(paths, LoaderOptions::new(image_size, size.max(AHEAD)));
+    let filter = encoder.spec().preprocessing.filter;
+    let loader = Loader::new(paths, LoaderOptions { filter, ..LoaderOptions::new(image_size, size.max(AHEAD)) });
     let mut batch = Batch::default();
     for (&place, decoded) in places.iter().zip(loader) {
         match decoded {
@@ -90,10 +91,9 @@ impl Batch {
         let parts = halving_images(&[pixels], &mut |pixels| {
             let features = |pixels: &Tensor| {
                 let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
-                let grid = encoder.forward(&images);
                 match kind {
-                    FeatureKind::Grid => grid,
-                    FeatureKind::Pooled => layers::pool(&grid),
+                    FeatureKind::Grid => encoder.forward(&images),
+                    FeatureKind::Pooled => encoder.pooled(&images),
                 }
             };
             let on_host = |features: Tensor| features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();

@@ -9,6 +9,7 @@ mod pixels;
 mod store;
 pub mod view;
 
+use crate::data::image::Filter;
 use crate::models::FeatureKind;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
@@ -28,8 +29,9 @@ use view::View;
 
 /// Changes whenever an encoder computes other numbers from the same pixels.
 const ENCODER_VERSION: u32 = 2;
-/// How [`crate::data::image`] makes pixels of a file; changes whenever it gives other bytes.
-const PIXELS: &str = "rgb8 bilinear antialias 1";
+/// How [`crate::data::image`] makes pixels of a file, before and after the name of the filter; changes whenever it
+/// gives other bytes.
+const PIXELS: [&str; 2] = ["rgb8", "antialias 1"];
 
 /// How far an extraction is, told after every batch.
 #[derive(Debug, Clone, Copy)]
@@ -183,8 +185,8 @@ impl FeatureSet {
     }
 
     /// [`Self::of_pixels`] of an augmented view of images that are known to be readable.
-    pub fn of_pixel_view(images: &[PathBuf], image_size: u32, view: &View, device: Device) -> Self {
-        let pixels = Pixels::of_view(images.to_vec(), image_size, view.clone());
+    pub fn of_pixel_view(images: &[PathBuf], encoder: &EncoderConfig, view: &View, device: Device) -> Self {
+        let pixels = Pixels::of_view(images.to_vec(), encoder, view.clone());
         let counts = Counts { new: images.len(), ..Counts::default() };
         Self { encoders: vec![Features::of_pixels(pixels, counts)], failures: BTreeMap::new(), device }
     }
@@ -298,6 +300,12 @@ impl FeatureSet {
 fn content(image: &Path) -> Result<ImageHash> {
     let bytes = std::fs::read(image).with_context(|| format!("cannot read the image '{}'", image.display()))?;
     Ok(Sha256::digest(bytes).into())
+}
+
+/// Names how pixels are made of files.
+fn pixels(filter: Filter) -> String {
+    let [decoded, resized] = PIXELS;
+    format!("{decoded} {} {resized}", filter.name())
 }
 
 /// What there is to say against the numbers of a row of little-endian f32.
@@ -476,7 +484,8 @@ impl Job<'_> {
             weights,
             image_size: *image_size,
             preprocessing: format!(
-                "{PIXELS} {:?} {:?}{}",
+                "{} {:?} {:?}{}",
+                pixels(preprocessing.filter),
                 preprocessing.mean,
                 preprocessing.std,
                 self.view.map_or_else(String::new, View::key)
@@ -504,7 +513,8 @@ mod tests {
     fn pixels_are_those_of_the_named_version() {
         let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/encoders/scene0.png");
         let pixels = crate::data::image::load(&scene, 100).unwrap();
-        assert_eq!((PIXELS, &sha256(&pixels)[..16]), ("rgb8 bilinear antialias 1", "a1cb825248f6c1b2"));
+        let name = super::pixels(Filter::Bilinear);
+        assert_eq!((name.as_str(), &sha256(&pixels)[..16]), ("rgb8 bilinear antialias 1", "a1cb825248f6c1b2"));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::content;
 use super::view::View;
-use crate::data::image;
-use crate::models::encoders::{EncoderConfig, Resize};
+use crate::data::image::{self, Filter};
+use crate::models::encoders::{EncoderConfig, Resize, spec};
 use crate::runtime::libtorch::fetched;
 use anyhow::{Result, anyhow};
 use rayon::prelude::*;
@@ -30,6 +30,7 @@ pub(super) struct Pixels {
 #[derive(Debug, Clone)]
 struct Decoder {
     size: u32,
+    filter: Filter,
     resize: Resize,
     view: Option<View>,
 }
@@ -37,7 +38,7 @@ struct Decoder {
 impl Decoder {
     fn decode(&self, path: &Path) -> Result<Vec<u8>> {
         let pixels = match self.resize {
-            Resize::Antialias => image::load(path, self.size)?,
+            Resize::Antialias => image::load_by(path, self.size, self.filter)?,
             Resize::Opencv256 => image::load_linear(path, self.size)?,
         };
         match &self.view {
@@ -57,13 +58,15 @@ struct Ahead {
 impl Pixels {
     /// Of images resized as the encoder takes them.
     pub(super) fn new(paths: Vec<PathBuf>, encoder: &EncoderConfig) -> Self {
-        let decoder = Decoder { size: encoder.stored_size(), resize: encoder.resize, view: None };
+        let EncoderConfig { resize, .. } = *encoder;
+        let decoder = Decoder { size: encoder.stored_size(), filter: filter(encoder), resize, view: None };
         Self::keeping(paths, decoder, KEPT)
     }
 
     /// Of an augmented view of each image, made at each use: all views of all images would take too much memory.
-    pub(super) fn of_view(paths: Vec<PathBuf>, size: u32, view: View) -> Self {
-        Self::keeping(paths, Decoder { size, resize: Resize::Antialias, view: Some(view) }, 0)
+    pub(super) fn of_view(paths: Vec<PathBuf>, encoder: &EncoderConfig, view: View) -> Self {
+        let (size, resize) = (encoder.image_size, Resize::Antialias);
+        Self::keeping(paths, Decoder { size, filter: filter(encoder), resize, view: Some(view) }, 0)
     }
 
     fn keeping(paths: Vec<PathBuf>, decoder: Decoder, most: usize) -> Self {
@@ -136,6 +139,11 @@ impl Pixels {
     }
 }
 
+/// That of the encoder's published preprocessing.
+fn filter(encoder: &EncoderConfig) -> Filter {
+    spec::find(&encoder.name).map_or_else(|_| Filter::default(), |spec| spec.preprocessing.filter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,8 +160,8 @@ mod tests {
             anyhow::Ok(Vec::<i64>::try_from(rows.select(1, 0).select(1, 0).select(1, 0).to_kind(tch::Kind::Int64))?)
         };
         for most in [0, KEPT] {
-            let pixels =
-                Pixels::keeping(paths.clone(), Decoder { size: 5, resize: Resize::Antialias, view: None }, most);
+            let decoder = Decoder { size: 5, filter: Filter::Bilinear, resize: Resize::Antialias, view: None };
+            let pixels = Pixels::keeping(paths.clone(), decoder, most);
             pixels.prefetch(&[3, 1, 6]);
             assert_eq!(values(&pixels, &[3, 1]).unwrap(), [3, 1]);
             pixels.prefetch(&[2]);

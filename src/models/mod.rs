@@ -1,9 +1,12 @@
-//! The captioning models, their layers and encoders. A model is a file or a folder: paper, `Config` with its
-//! [`ModelSettings`], private blocks bottom-up, the public struct with its [`Captioner`] last.
+//! The captioning models, their layers and encoders, and what scores captions by meaning ([`clip`], [`bert`]). A
+//! model is a file or a folder: paper, `Config` with its [`ModelSettings`], private blocks bottom-up, the public struct
+//! with its [`Captioner`] last.
 //!
 //! To add one: its folder here, its line in [`config`], its experiment files. `docs/guide.md` shows it.
 
+pub mod bert;
 pub mod captioner;
+pub mod clip;
 pub mod config;
 pub mod cost;
 pub mod cssa;

@@ -68,7 +68,8 @@ impl<'a> SceneObjective<'a> {
         let images = examples.iter().filter_map(|&example| self.image(example));
         let jobs: Vec<(PathBuf, u64)> = images.map(|(place, image)| (image.path.clone(), place as u64)).collect();
         let augment = self.config.augment.clone();
-        let options = LoaderOptions { size, workers: self.config.train.workers, ahead: jobs.len() };
+        let (workers, ahead) = (self.config.train.workers, jobs.len());
+        let options = LoaderOptions { workers, ahead, ..LoaderOptions::new(size, ahead) };
         let pixels = Loader::with(jobs.len(), options, move |at| {
             let (path, image) = jobs.get(at).context("there is no such image")?;
             augment.load(path, size, &mut Rng::new(&[seed, AUGMENT, epoch as u64, *image]))
@@ -82,7 +83,8 @@ impl<'a> SceneObjective<'a> {
         let size = self.config.encoder.image_size;
         let jobs: Vec<PathBuf> =
             images.iter().filter_map(|&image| Some(self.scenes.images.get(image)?.path.clone())).collect();
-        let mut pixels = Loader::new(jobs, LoaderOptions::new(size, EVALUATED));
+        let filter = self.encoder.spec().preprocessing.filter;
+        let mut pixels = Loader::new(jobs, LoaderOptions { filter, ..LoaderOptions::new(size, EVALUATED) });
         let mut confusion = Confusion::new(self.scenes.classes.clone());
         let mut done = 0;
         for places in images.chunks(EVALUATED) {

@@ -74,9 +74,8 @@ pub(super) fn features(
     }
     let mut set: Option<FeatureSet> = None;
     for encoder in &experiment.encoders {
-        let EncoderConfig { image_size, tune, .. } = encoder;
-        let next = match (tune, view) {
-            (Some(_), Some(view)) => FeatureSet::of_pixel_view(images, *image_size, view, device),
+        let next = match (&encoder.tune, view) {
+            (Some(_), Some(view)) => FeatureSet::of_pixel_view(images, encoder, view, device),
             (Some(_), None) => FeatureSet::of_pixels(images, encoder, device, progress)?,
             (None, _) => FeatureSet::of_view(slice::from_ref(encoder), kind, view, images, device, &cache, progress)?,
         };

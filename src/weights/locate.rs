@@ -83,7 +83,7 @@ pub fn fetched_as(encoder: &str, training: &str) -> Option<String> {
 fn published(encoder: &str, training: &str) -> Result<Vec<Published>> {
     let (training, version) = training.split_once(':').map_or((training, None), |(t, version)| (t, Some(version)));
     let meant = |published: &Published| {
-        training == IMAGENET
+        published.training == training
             && published.name == encoder
             && version.is_none_or(|version| published.version.eq_ignore_ascii_case(version))
     };

@@ -12,6 +12,9 @@ pub struct Published {
     pub name: String,
     /// `V1`, `V2` (torchvision's two trainings), `timm-a1`, ...
     pub version: String,
+    /// What `weights` of an experiment call it.
+    #[serde(default = "imagenet")]
+    pub training: String,
     /// Size, MiB, rounded.
     pub mib: u32,
     /// SHA-256 of the file, where it is public.
@@ -22,6 +25,10 @@ pub struct Published {
     sha256_prefix: Option<String>,
     /// Addresses of the file, the first to be asked first.
     pub urls: Vec<String>,
+}
+
+fn imagenet() -> String {
+    super::IMAGENET.to_owned()
 }
 
 impl Published {

@@ -1,5 +1,6 @@
 //! Weight files: reading named tensors, and loading them into a network with an account of every tensor.
 
+mod clip;
 mod fetch;
 mod finite;
 mod foreign;
@@ -12,6 +13,7 @@ mod report;
 mod safetensors;
 mod torch;
 
+pub use clip::openai_names;
 pub use fetch::{FetchOptions, FetchProgress, Fetched, fetch};
 pub use finite::{NotFinite, not_finite};
 pub use locate::{IMAGENET, fetched_as, is_training, locate, missing, training_of};

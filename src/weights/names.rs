@@ -6,8 +6,20 @@ use tch::Tensor;
 
 /// The part that holds the convolutions in torchvision's DenseNet, VGG and others; some files leave it away.
 pub(super) const FEATURES: &str = "features.";
-/// Classification heads, which an encoder does without.
-const HEADS: [&str; 5] = ["fc.", "classifier.", "head.", "aux1.", "aux2."];
+/// Classification heads, which an encoder does without, and BERT's.
+const HEADS: [&str; 6] = ["fc.", "classifier.", "head.", "aux1.", "aux2.", "pooler."];
+
+/// What CLIP's and BERT's files hold beside the transformers, and CLIP's image transformer beside its features.
+const BESIDE: [&str; 8] = [
+    "proj",
+    "logit_scale",
+    "logit_bias",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "attn_mask",
+    "embeddings.position_ids",
+];
 
 /// How the names of a file are read for a network.
 #[derive(Debug)]
@@ -22,7 +34,7 @@ pub(super) struct Reading<'a> {
 
 /// Whether a tensor that the network does not have is no fault.
 pub(super) fn is_of_no_use(name: &str) -> bool {
-    name.ends_with("num_batches_tracked") || HEADS.iter().any(|head| name.starts_with(head))
+    name.ends_with("num_batches_tracked") || HEADS.iter().any(|head| name.starts_with(head)) || BESIDE.contains(&name)
 }
 
 /// torchvision's published DenseNet files say `norm.1`, `conv.2` where its module says `norm1`, `conv2`.

@@ -1,8 +1,8 @@
 //! Loading by name, with an account of every tensor.
 
-use super::StateDict;
 use super::finite::{NotFinite, not_finite};
 use super::names::{self, Reading, is_of_no_use};
+use super::{StateDict, clip};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -86,7 +86,7 @@ impl fmt::Display for LoadReport {
 /// Copies the tensors of a file into the parameters of the same name, whatever the floating-point type of the file.
 ///
 /// The prefix of a wrapper (`module.`, `module.backbone.` ...), a left-out `features.` and torchvision's old names are
-/// seen through. Nothing is judged here: ask [`LoadReport::check`].
+/// seen through, and so are Hugging Face's of CLIP. Nothing is judged here: ask [`LoadReport::check`].
 pub fn load(store: &mut VarStore, dict: &StateDict) -> LoadReport {
     load_variables(&store.variables().into_iter().collect::<Vec<_>>(), dict)
 }
@@ -96,6 +96,8 @@ pub fn load_variables(variables: &[(String, Tensor)], dict: &StateDict) -> LoadR
     let shared = variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
     let mut parameters: BTreeMap<String, Tensor> = shared.collect();
     let wanted: BTreeSet<&str> = parameters.keys().map(String::as_str).collect();
+    let renamed = clip::openai_names(dict);
+    let dict = renamed.as_ref().unwrap_or(dict);
     let Reading { tensors, outside, rivals } = names::read(dict, &wanted);
     let mut report = LoadReport { set_aside: outside, rivals, ..LoadReport::default() };
     let mut found = BTreeSet::new();

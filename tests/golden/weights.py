@@ -22,7 +22,27 @@ class Hostile:
         return (os.system, ("echo this must never run",))
 
 
+class Small(torch.nn.Module):
+    """Modules in modules, as OpenAI's CLIP is published: a TorchScript archive, half precision, buffers."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.conv = torch.nn.Linear(3, 2, bias=False)
+        self.conv.weight = torch.nn.Parameter(weight.half())
+        self.inner = torch.nn.Sequential(torch.nn.Sequential(torch.nn.LayerNorm(2)))
+        self.register_buffer("input_resolution", torch.tensor(224))
+
+    def forward(self, xs: torch.Tensor) -> torch.Tensor:
+        return self.inner(self.conv(xs.half()).float())
+
+
+def script() -> None:
+    weight = torch.arange(6, dtype=torch.float32).reshape(2, 3) / 4
+    torch.jit.trace(Small(weight).eval(), torch.zeros(1, 3)).save(OUT / "script.pt")
+
+
 def main() -> None:
+    script()
     OUT.mkdir(exist_ok=True)
     weight = torch.arange(6, dtype=torch.float32).reshape(2, 3) / 4
     norm = torch.nn.BatchNorm2d(2)

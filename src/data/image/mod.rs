@@ -7,14 +7,19 @@ mod resize;
 mod tiff;
 
 pub use decode::{MAX_BYTES, MAX_SIDE, decode, decode_file};
-pub use resize::{MEAN, STD, normalize, resize, resize_to};
+pub use resize::{Filter, MEAN, STD, normalize, resize, resize_by, resize_to};
 
 use anyhow::{Context, Result};
 use std::path::Path;
 
 /// Decodes a file and resizes it to `size` x `size`: bytes by row, column, then red, green, blue.
 pub fn load(path: &Path, size: u32) -> Result<Vec<u8>> {
-    resize(&decode_file(path)?, size).with_context(|| format!("cannot resize '{}'", path.display()))
+    load_by(path, size, Filter::Bilinear)
+}
+
+/// [`load`] by a filter.
+pub fn load_by(path: &Path, size: u32, filter: Filter) -> Result<Vec<u8>> {
+    resize_by(&decode_file(path)?, size, size, filter).with_context(|| format!("cannot resize '{}'", path.display()))
 }
 
 /// [`load`] by OpenCV's linear filter, which is not widened.

@@ -10,6 +10,24 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of the same.
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
+/// How pixels are weighed, the filter widened when shrinking, as Pillow does it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Filter {
+    #[default]
+    Bilinear,
+    /// Catmull-Rom splines (a = -0.5).
+    Bicubic,
+}
+
+impl Filter {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        }
+    }
+}
+
 /// Resizes to `size` x `size` whatever the shape: bilinear with the filter widened when shrinking, which is Pillow's
 /// `resize((S, S), BILINEAR)` and torchvision's `Resize((S, S), antialias=True)` to within 1 of 255. Gives bytes by
 /// row, column, then red, green, blue.
@@ -19,6 +37,15 @@ pub fn resize(image: &RgbImage, size: u32) -> Result<Vec<u8>> {
 
 /// [`resize`] to a width and a height of their own.
 pub fn resize_to(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>> {
+    resize_by(image, width, height, Filter::Bilinear)
+}
+
+/// [`resize_to`] by a filter.
+pub fn resize_by(image: &RgbImage, width: u32, height: u32, filter: Filter) -> Result<Vec<u8>> {
+    let filter = match filter {
+        Filter::Bilinear => FilterType::Bilinear,
+        Filter::Bicubic => FilterType::CatmullRom,
+    };
     for side in [width, height] {
         if side == 0 || side > super::MAX_SIDE {
             bail!("the image size is {side}; it must be 1 to {}", super::MAX_SIDE);
@@ -30,7 +57,7 @@ pub fn resize_to(image: &RgbImage, width: u32, height: u32) -> Result<Vec<u8>> {
     let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)?;
     let mut resized = vec![0; width as usize * height as usize * 3];
     let mut target = Image::from_slice_u8(width, height, &mut resized, PixelType::U8x3)?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
     Resizer::new().resize(&source, &mut target, &options).context("cannot resize the image")?;
     Ok(resized)
 }

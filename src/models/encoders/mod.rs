@@ -1,4 +1,5 @@
-//! Image encoders: images `[B, 3, H, W]` to a feature map `[B, C, h, w]`, by torchvision's names and tensor names.
+//! Image encoders: images `[B, 3, H, W]` to a feature map `[B, C, h, w]`, by torchvision's names and tensor names, or
+//! CLIP's.
 //!
 //! Adding a family is one file with a [`Network`] and its rows in [`spec`].
 
@@ -13,6 +14,7 @@ mod settings;
 pub mod spec;
 mod trainable;
 pub mod vgg;
+pub mod vit;
 
 pub use settings::{EncoderConfig, Resize, TuneConfig};
 pub use spec::{Preprocessing, Spec};
@@ -25,7 +27,7 @@ use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-/// A convolutional image network.
+/// An image network.
 pub trait Network: std::fmt::Debug + Send {
     /// `[B, 3, H, W]`, normalised -> feature map `[B, C, h, w]`, after the last activation. `train` puts batch
     /// normalisation and dropout in training mode.
@@ -33,6 +35,11 @@ pub trait Network: std::fmt::Debug + Send {
 
     /// Feature map `[B, C, h, w]` -> class scores `[B, classes]`, where there is a classification head.
     fn logits(&self, grid: &Tensor, train: bool) -> Option<Tensor>;
+
+    /// `[B, 3, H, W]` -> the network's own vector of an image, `[B, C]`, where that is not the mean of the feature map.
+    fn pooled(&self, _images: &Tensor) -> Option<Tensor> {
+        None
+    }
 
     /// Every batch normalisation; none where the network has none or is folded.
     fn norms(&mut self) -> Vec<&mut layers::BatchNorm> {
@@ -168,13 +175,20 @@ impl Encoder {
     /// `[B, 3, H, W]` Float, normalised as [`Spec::preprocessing`] says -> feature map `[B, C, h, w]`, without
     /// gradient.
     pub fn forward(&self, images: &Tensor) -> Tensor {
-        let grid = |images: Tensor| self.network.grid(&layers::channels_last(&images), false);
-        tch::no_grad(|| grid(images.to_device(self.device).to_kind(self.kind)).to_kind(Kind::Float))
+        tch::no_grad(|| self.network.grid(&self.input(images), false).to_kind(Kind::Float))
     }
 
-    /// `[B, 3, H, W]` -> mean of the feature map over its grid, `[B, C]`, without gradient.
+    /// `[B, 3, H, W]` -> mean of the feature map over its grid, or the class token of a transformer, `[B, C]`, without
+    /// gradient.
     pub fn pooled(&self, images: &Tensor) -> Tensor {
-        tch::no_grad(|| layers::pool(&self.forward(images)))
+        tch::no_grad(|| match self.network.pooled(&self.input(images)) {
+            Some(pooled) => pooled.to_kind(Kind::Float),
+            None => layers::pool(&self.forward(images)),
+        })
+    }
+
+    fn input(&self, images: &Tensor) -> Tensor {
+        layers::channels_last(&images.to_device(self.device).to_kind(self.kind))
     }
 
     /// `[B, 3, H, W]` -> class scores `[B, classes]`, without gradient; `None` where it was built without a head.

@@ -7,6 +7,8 @@ use super::densenet::{self, DenseNet};
 use super::googlenet::GoogLeNet;
 use super::resnet::{self, ResNet};
 use super::vgg::{self, Vgg};
+use super::vit::{self, Vit};
+use crate::data::image::Filter;
 use crate::runtime::libtorch::upload;
 use anyhow::{Result, bail};
 use tch::nn::Path;
@@ -19,6 +21,8 @@ pub struct Preprocessing {
     pub std: [f32; 3],
     /// Side of the square images of the published evaluation, pixels.
     pub size: u32,
+    /// How images come to that size.
+    pub filter: Filter,
 }
 
 impl Preprocessing {
@@ -36,10 +40,18 @@ impl Preprocessing {
     }
 
     /// Of the ImageNet models of torchvision.
-    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], size: 224 };
+    pub const IMAGENET: Self =
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], size: 224, filter: Filter::Bilinear };
     /// Of its GoogLeNet, whose weights come from another framework: there it is the network that rescales its input
     /// (`transform_input`), which together comes to this.
-    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3], size: 224 };
+    pub const HALF: Self = Self { mean: [0.5; 3], std: [0.5; 3], ..Self::IMAGENET };
+    /// Of every CLIP, OpenAI's and OpenCLIP's.
+    pub const CLIP: Self = Self {
+        mean: [0.48145466, 0.4578275, 0.40821073],
+        std: [0.26862954, 0.2613026, 0.2757771],
+        size: 224,
+        filter: Filter::Bicubic,
+    };
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +62,13 @@ enum Family {
     ResNet(resnet::Config),
     DenseNet(densenet::Config),
     ConvNext(convnext::Config),
+    Clip(vit::Config),
 }
 
 /// One encoder.
 #[derive(Debug)]
 pub struct Spec {
-    /// torchvision's name.
+    /// torchvision's name; of CLIP's, whose it is and its size.
     pub name: &'static str,
     /// Channels of the feature map.
     pub channels: i64,
@@ -79,16 +92,24 @@ const fn spec(
         Family::ResNet(_) => ResNet::CHANNELS,
         Family::DenseNet(config) => config.channels(),
         Family::ConvNext(config) => config.channels[3],
+        Family::Clip(config) => config.width,
     };
     let preprocessing = match family {
         Family::GoogLeNet => Preprocessing::HALF,
+        Family::Clip(_) => Preprocessing::CLIP,
         _ => Preprocessing::IMAGENET,
     };
     Spec { name, channels, preprocessing, family, present, absent }
 }
 
-/// Every encoder, family by family.
-pub static SPECS: [Spec; 16] = [
+/// A CLIP's; the convolution that cuts the patches tells their size.
+const fn clip(name: &'static str, config: vit::Config, conv1: &'static [i64]) -> Spec {
+    spec(name, Family::Clip(config), ("conv1.weight", conv1), "layer1.0.conv1.weight")
+}
+
+/// Every encoder, family by family. `clip_*` is for OpenAI's weights and others with its activation, `openclip_*` for
+/// weights trained with the usual GELU: the tensors are the same.
+pub static SPECS: [Spec; 22] = [
     spec("alexnet", Family::AlexNet, ("features.0.weight", &[64, 3, 11, 11]), "features.12.weight"),
     spec("vgg16", Family::Vgg(vgg::Config::VGG16), ("features.28.weight", &[512, 512, 3, 3]), "features.34.weight"),
     spec("vgg19", Family::Vgg(vgg::Config::VGG19), ("features.34.weight", &[512, 512, 3, 3]), "features.40.weight"),
@@ -170,6 +191,12 @@ pub static SPECS: [Spec; 16] = [
         ("features.5.26.layer_scale", &[768, 1, 1]),
         "features.5.27.layer_scale",
     ),
+    clip("clip_vit_b32", vit::Config::B32, &[768, 3, 32, 32]),
+    clip("clip_vit_b16", vit::Config::B16, &[768, 3, 16, 16]),
+    clip("clip_vit_l14", vit::Config::L14, &[1024, 3, 14, 14]),
+    clip("openclip_vit_b32", vit::Config::B32.gelu(), &[768, 3, 32, 32]),
+    clip("openclip_vit_b16", vit::Config::B16.gelu(), &[768, 3, 16, 16]),
+    clip("openclip_vit_l14", vit::Config::L14.gelu(), &[1024, 3, 14, 14]),
 ];
 
 /// The names of every encoder.
@@ -201,6 +228,7 @@ impl Spec {
             Family::ResNet(config) => Box::new(ResNet::new(path, config, classes)),
             Family::DenseNet(config) => Box::new(DenseNet::new(path, config, classes)),
             Family::ConvNext(config) => Box::new(ConvNext::new(path, config, classes)),
+            Family::Clip(config) => Box::new(Vit::new(path, config, classes)),
         }
     }
 
@@ -209,7 +237,7 @@ impl Spec {
     pub fn cpu_batch(&self) -> usize {
         match self.family {
             Family::Vgg(_) => 2,
-            Family::ConvNext(_) => 8,
+            Family::ConvNext(_) | Family::Clip(_) => 8,
             _ => 16,
         }
     }
@@ -219,6 +247,7 @@ impl Spec {
         match self.family {
             Family::GoogLeNet | Family::ResNet(_) => "fc.",
             Family::AlexNet | Family::Vgg(_) | Family::DenseNet(_) | Family::ConvNext(_) => "classifier.",
+            Family::Clip(_) => "head.",
         }
     }
 
@@ -229,6 +258,7 @@ impl Spec {
             Family::GoogLeNet | Family::ResNet(_) => "fc.weight",
             Family::DenseNet(_) => "classifier.weight",
             Family::ConvNext(_) => "classifier.2.weight",
+            Family::Clip(_) => "head.weight",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Multi-head attention (Vaswani et al. 2017, section 3.2).
 
+use super::pre_norm::frozen;
 use super::{PackedLayout, dense, dropout, linear};
 use tch::nn;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// What is added to the logits before their softmax.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +67,14 @@ impl MultiHeadAttention {
             width,
             dropout,
         }
+    }
+
+    /// Detaches the parameters from their store, for input of type `kind`.
+    pub fn freeze(&mut self, kind: Kind) {
+        self.in_proj_weight = frozen(&self.in_proj_weight, kind);
+        self.in_proj_bias = frozen(&self.in_proj_bias, kind);
+        self.out_proj.ws = frozen(&self.out_proj.ws, kind);
+        self.out_proj.bs = self.out_proj.bs.as_ref().map(|bias| frozen(bias, kind));
     }
 
     /// `count` of the three projections from the `first` on, by one product: `[B, T, D]` -> `[count, B, H, T, D/H]`.

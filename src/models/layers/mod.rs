@@ -7,6 +7,7 @@ pub mod linear;
 pub mod lstm;
 pub mod packed;
 pub mod positions;
+pub mod pre_norm;
 pub mod rows;
 pub mod transformer;
 
@@ -16,4 +17,5 @@ pub use gru::Gru;
 pub use linear::{dense, linear};
 pub use packed::PackedLayout;
 pub use positions::sinusoidal;
+pub use pre_norm::{Activation, PreNormBlock};
 pub use rows::ImageRows;

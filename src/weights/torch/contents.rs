@@ -2,7 +2,7 @@
 
 use super::pickle::{Id, Pickle, Value, element};
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tch::{Kind, Tensor};
 
 /// Keys under which training programs put the state dict beside other things, the most telling first.
@@ -68,6 +68,9 @@ pub(super) type Fetch<'a> = dyn FnMut(&str, usize) -> Result<Vec<u8>> + 'a;
 
 /// The tensors of the state dict, wherever in the contents it is.
 pub(super) fn state_dict(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<String, Tensor>> {
+    if pickle.module(pickle.root).is_some() {
+        return modules(pickle, fetch);
+    }
     if !matches!(pickle.get(pickle.root), Value::Dict(_)) {
         bail!("it contains no state dict; save one: torch.save(model.state_dict(), ...)");
     }
@@ -83,6 +86,26 @@ pub(super) fn state_dict(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<
         let keys: Vec<&str> = items.iter().filter_map(|(key, _)| pickle.text(*key)).take(5).collect();
         let found = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };
         bail!("it contains no named tensors (found: {found})");
+    }
+    Ok(tensors)
+}
+
+/// The tensors of a TorchScript module and those in it, by the names that its state dict would have.
+fn modules(pickle: &Pickle, fetch: &mut Fetch) -> Result<BTreeMap<String, Tensor>> {
+    let (mut loaded, mut tensors, mut seen) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let mut ahead = vec![(String::new(), pickle.root)];
+    while let Some((prefix, module)) = ahead.pop() {
+        // Each once, so that circular ones end.
+        let Some(state) = pickle.module(module).filter(|_| seen.insert(module)) else { continue };
+        for (key, value) in dict(pickle, state) {
+            let Some(name) = pickle.text(*key).map(|name| format!("{prefix}{name}")) else { continue };
+            if pickle.module(*value).is_some() {
+                ahead.push((format!("{name}."), *value));
+            } else if let Some(parts) = tensor_parts(pickle, *value) {
+                let tensor = tensor(pickle, parts, &mut loaded, fetch).with_context(|| format!("tensor '{name}'"))?;
+                tensors.insert(name, tensor);
+            }
+        }
     }
     Ok(tensors)
 }

@@ -1,4 +1,5 @@
-//! Files that PyTorch's `torch.save` wrote: zip archives and the older plain pickles.
+//! Files that PyTorch's `torch.save` wrote: zip archives and the older plain pickles; and the parameters of TorchScript
+//! archives, whose programs are left aside.
 
 mod contents;
 mod pickle;
@@ -21,9 +22,6 @@ pub(super) fn read_zip(path: &Path, archive: &mut ZipArchive<File>) -> Result<Op
     let names: Vec<String> = archive.file_names().map(str::to_owned).collect();
     let Some(root) = names.iter().find_map(|name| name.strip_suffix("data.pkl")) else { return Ok(None) };
     let mut attempt = || -> Result<_> {
-        if names.iter().any(|name| name.starts_with(&format!("{root}code/"))) {
-            bail!("it is a TorchScript program; save its state dict instead: torch.save(model.state_dict(), ...)");
-        }
         if names.contains(&format!("{root}byteorder")) && entry(archive, &format!("{root}byteorder"), 16)? != b"little"
         {
             bail!("it was written on a big-endian machine");

@@ -48,6 +48,8 @@ const KNOWN: [&str; 11] = [
     "torch.serialization._get_layout",
 ];
 const ORDERED_DICT: &str = "collections.OrderedDict";
+/// How the classes of TorchScript's modules begin. Their programs lie beside the pickle, unread.
+const MODULE: &str = "__torch__.";
 
 /// Element types by their names in `torch.float32`, and in the classes `torch.FloatStorage` and `torch.FloatTensor`.
 const ELEMENTS: [(&str, &str); 10] = [
@@ -66,7 +68,7 @@ const ELEMENTS: [(&str, &str); 10] = [
 /// Whether the class or function `full` is data to state dicts.
 fn known(full: &str) -> bool {
     let Some(name) = full.strip_prefix("torch.").filter(|_| !KNOWN.contains(&full)) else {
-        return KNOWN.contains(&full);
+        return KNOWN.contains(&full) || full.starts_with(MODULE);
     };
     let class = name.strip_prefix("cuda.").unwrap_or(name);
     let class = class.strip_suffix("Storage").or(class.strip_suffix("Tensor"));
@@ -106,6 +108,14 @@ impl Pickle {
     pub(super) fn sequence(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
             Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The state of a TorchScript module.
+    pub(super) fn module(&self, id: Id) -> Option<Id> {
+        match self.get(id) {
+            Value::Call(class, state) if class.starts_with(MODULE) => Some(*state),
             _ => None,
         }
     }
@@ -385,11 +395,11 @@ impl Machine<'_> {
         list.map(items).unwrap_or_default().iter().filter_map(pair).collect()
     }
 
-    /// Sets the state of the object on top: all that a tensor of PyTorch 0.1 is made of, whose class ends so. Of no use
-    /// in others, such as the `_metadata` of a state dict.
+    /// Sets the state of the object on top: all that a tensor of PyTorch 0.1 is made of, whose class ends so, and a module
+    /// of TorchScript. Of no use in others, such as the `_metadata` of a state dict.
     fn build(&mut self, state: Id) -> Result<()> {
         if let Value::Call(class, parts) = self.top()?
-            && class.ends_with("Tensor")
+            && (class.ends_with("Tensor") || class.starts_with(MODULE))
         {
             *parts = state;
         }
