@@ -8,6 +8,7 @@
 //! - [`weights`]: weight files; [`scenes`]: the built-in dataset; [`data`]: captions, images, masks, vocabulary
 //! - [`models`]: encoders, the four captioners, Segment Anything. They do no I/O
 //! - [`features`]: what frozen encoders make of images; [`decode`]: captions of any [`models::Captioner`]
+//! - [`semantic`]: scores of captions by CLIP and by sentence encoders
 //! - [`train`]: the training loop
 //! - [`experiment`]: one training run's settings; [`runs`]: its folder and what is recorded of it
 //! - [`session`]: an experiment in memory; [`pretrain`]: encoders on scene classes
@@ -27,6 +28,7 @@ pub mod report;
 pub mod runs;
 pub mod runtime;
 pub mod scenes;
+pub mod semantic;
 pub mod session;
 pub mod train;
 pub mod weights;

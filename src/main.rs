@@ -1,4 +1,5 @@
-//! What users start: help and `score` right here, every other command in `rsic-torch`, which lies beside it.
+//! What users start: help and `score` right here, scores by meaning and every other command in `rsic-torch`, which lies
+//! beside it.
 //!
 //! LibTorch takes a fifth of a second to load, before `main`: too long to wait for scores and help, which need no
 //! tensor. And its idle threads read how to wait before `main`, too: here that is said in time.
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitStatus> {
     match cli.command {
-        Command::Score(args) => {
+        Command::Score(args) if !args.semantic.asked() => {
             logging::init(&cli.global.messages())?;
             scoring::run(&args, &cli.global)
         }

@@ -1,7 +1,7 @@
 //! Arguments of the metrics' commands.
 
 use super::up_to;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -46,6 +46,48 @@ pub struct ScoreArgs {
     /// Random seed of the bootstrap.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    #[command(flatten)]
+    pub semantic: SemanticArgs,
+    /// Folder with the images of the captions, for --clip.
+    #[arg(long, value_name = "FOLDER", requires = "clip", help_heading = SEMANTIC)]
+    pub images: Option<PathBuf>,
+}
+
+const SEMANTIC: &str = "Scores by meaning";
+
+/// Scores by meaning, which need LibTorch.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = SEMANTIC)]
+pub struct SemanticArgs {
+    /// CLIPScore and RefCLIPScore by this CLIP (ViT-B/32, B/16 or L/14 of OpenAI, OpenCLIP or Hugging Face; RemoteCLIP,
+    /// GeoRSCLIP): a weight file, or a folder with one.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub clip: Option<PathBuf>,
+    /// CLIP's vocabulary: tokenizer.json, merges.txt or bpe_simple_vocab_16e6.txt.gz (default: beside the weights).
+    #[arg(long, value_name = "FILE", requires = "clip")]
+    pub clip_tokenizer: Option<PathBuf>,
+    /// CLIP's activation (default: told from the file; docs/scoring.md).
+    #[arg(long, value_name = "NAME", requires = "clip", value_enum)]
+    pub clip_activation: Option<ClipActivation>,
+    /// Similarity of sentence embeddings by the encoder of this folder (MiniLM and other BERTs with mean pooling).
+    #[arg(long, value_name = "FOLDER")]
+    pub sentence: Option<PathBuf>,
+}
+
+impl SemanticArgs {
+    /// Whether any is asked for.
+    pub fn asked(&self) -> bool {
+        self.clip.is_some() || self.sentence.is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ClipActivation {
+    /// OpenAI's.
+    QuickGelu,
+    /// OpenCLIP's.
+    Gelu,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,14 +5,43 @@ mod protocols;
 
 use super::{ExitStatus, GlobalArgs, ScoreArgs};
 use anyhow::{Context, Result, bail};
-use output::{Output, differences_table, image_scores, statement, table, verify};
+use output::{Output, differences_table, image_scores, notes, statement, table, verify};
 use rsic_metrics::readers::{self, Captions, plain};
-use rsic_metrics::{MetricSet, Protocol, References, Segment, Signature, Tables, bootstrap};
+use rsic_metrics::{MetricSet, Protocol, References, Scores, Segment, Signature, Tables, bootstrap};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
+/// A caption, its image and its references.
+#[derive(Debug, Clone, Copy)]
+pub struct Captioned<'c> {
+    pub id: &'c Value,
+    pub caption: &'c str,
+    pub references: &'c [String],
+}
+
+/// Scores beside the metrics' own.
+#[derive(Debug, Default)]
+pub struct More {
+    pub corpus: Scores,
+    /// Of each caption.
+    pub images: Vec<Scores>,
+    /// What readers should know.
+    pub notes: Vec<String>,
+    /// What follows in the signature.
+    pub signature: String,
+}
+
+/// Computes such scores of all captions, which come in the order of their file.
+pub type Beside<'b> = dyn Fn(&[Captioned]) -> Result<More> + Sync + 'b;
+
 pub fn run(args: &ScoreArgs, global: &GlobalArgs) -> Result<ExitStatus> {
+    run_with(args, global, &|_| Ok(More::default()))
+}
+
+/// [`run`] with further scores.
+pub fn run_with(args: &ScoreArgs, global: &GlobalArgs, beside: &Beside) -> Result<ExitStatus> {
+    let score = |args: &ScoreArgs| score(args, beside);
     match global.threads {
         None => score(args),
         Some(0) => bail!("--threads is 0; it must be at least 1"),
@@ -30,8 +59,11 @@ struct Scored<'c> {
     segments: Vec<Segment>,
 }
 
-fn score(args: &ScoreArgs) -> Result<ExitStatus> {
+fn score(args: &ScoreArgs, beside: &Beside) -> Result<ExitStatus> {
     let protocols = protocols::chosen(args)?;
+    if args.semantic.asked() && protocols == [Protocol::Ids] {
+        bail!("--clip and --sentence need words, not word ids");
+    }
     let mut metrics = chosen(&args.metrics)?;
     // Word ids have no parts of speech.
     metrics.spice &= protocols != [Protocol::Ids];
@@ -52,9 +84,12 @@ fn score(args: &ScoreArgs) -> Result<ExitStatus> {
     let (hypotheses, references) = (hypotheses?, references?);
     let groups = matched(&args.hypotheses, &hypotheses, &references, args.subset)?;
     let images: Vec<&Value> = hypotheses.items().iter().map(|item| &item.id).collect();
+    let more = beside(&captioned(&hypotheses, &groups))?;
     let status = match protocols.as_slice() {
-        [protocol] if protocol.is_coco() => coco(*protocol, args, metrics, images, &groups, &hypotheses, &references),
-        several => protocols::run(several, args, metrics, &images, &groups, &hypotheses),
+        [protocol] if protocol.is_coco() => {
+            coco(*protocol, args, metrics, images, &groups, (&hypotheses, &references), &more)
+        }
+        several => protocols::run(several, args, metrics, &images, &groups, &hypotheses, &more),
     };
     // The process ends here; giving back thousands of captions one by one would take a tenth of its time.
     std::mem::forget((hypotheses, references));
@@ -68,8 +103,8 @@ fn coco(
     metrics: MetricSet,
     images: Vec<&Value>,
     groups: &[&[String]],
-    hypotheses: &Captions,
-    references: &Captions,
+    (hypotheses, references): (&Captions, &Captions),
+    more: &More,
 ) -> Result<ExitStatus> {
     let other = args.compare.as_ref().map(|path| second_system(path, &images, references, args)).transpose()?;
     let prepared = prepare(protocol, &images, groups)?;
@@ -80,7 +115,8 @@ fn coco(
     let mut out = std::io::stdout().lock();
     let resamples = args.bootstrap.unwrap_or(0);
     let intervals = bootstrap::intervals(&prepared, &scored.segments, metrics, resamples, args.seed);
-    table(&mut out, &corpus, &intervals)?;
+    let all = with(&corpus, &more.corpus);
+    table(&mut out, &all, &intervals)?;
     let bootstrap = (resamples > 0).then(|| json!({"resamples": resamples, "seed": args.seed, "intervals": intervals}));
     let mut compare = None;
     if let (Some(other), Some(captions)) = (&args.compare, &other) {
@@ -92,20 +128,36 @@ fn coco(
         compare = Some(json!({"with": other, "resamples": resamples, "seed": args.seed, "differences": differences}));
     }
     statement(&mut out, protocol, &prepared, &scored, metrics, args)?;
+    notes(&mut out, more)?;
     let ids = scored.ids.iter().map(|id| plain(id));
     let smoothing = args.smoothing.parse()?;
     let signature =
         Signature::new(protocol, smoothing, metrics, ids.zip(groups.iter().copied()), Tables::of(&prepared))
-            .to_string();
+            .to_string()
+            + &more.signature;
     writeln!(out, "{signature}")?;
     out.flush()?;
-    let status = args.verify.as_ref().map(|path| verify(path, &corpus, &signature)).transpose()?;
+    let status = args.verify.as_ref().map(|path| verify(path, &all, &signature, &more.corpus)).transpose()?;
     if let Some(path) = &args.out {
-        let images = image_scores(&prepared, &scored, metrics)?;
-        Output { signature: &signature, corpus: &corpus, images, bootstrap, compare }.write(path)?;
+        let images = image_scores(&prepared, &scored, metrics, &more.images)?;
+        Output { signature: &signature, corpus: &all, images, bootstrap, compare }.write(path)?;
     }
     std::mem::forget((prepared, other));
     Ok(status.unwrap_or(ExitStatus::Success))
+}
+
+/// Each caption with its references.
+fn captioned<'c>(hypotheses: &'c Captions, groups: &[&'c [String]]) -> Vec<Captioned<'c>> {
+    let of = |(item, references): (&'c readers::Item, &&'c [String])| {
+        let caption = item.captions.first().map_or("", String::as_str);
+        Captioned { id: &item.id, caption, references }
+    };
+    hypotheses.items().iter().zip(groups).map(of).collect()
+}
+
+/// Scores, and others behind them.
+fn with(scores: &Scores, more: &Scores) -> Scores {
+    Scores(scores.0.iter().chain(&more.0).cloned().collect())
 }
 
 /// What a reader of the scores should know and a table does not show.

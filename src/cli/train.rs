@@ -1,5 +1,6 @@
 //! Arguments of the commands that train models and use them.
 
+use super::SemanticArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -56,6 +57,8 @@ pub struct EvalArgs {
     /// Output folder for captions and scores (default: the run folder; required for an ensemble).
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub semantic: SemanticArgs,
 }
 
 /// What an ensemble averages.

@@ -1,6 +1,6 @@
 //! One file per subcommand: the only place that ties data, models, training, metrics and reports together.
 
-use crate::cli::{Cli, Command, parse, scoring};
+use crate::cli::{Cli, Command, parse};
 use crate::runtime::Stopped;
 use crate::runtime::guard::{OutOfMemory, guarded};
 use crate::train::parallel::Launch;
@@ -23,6 +23,7 @@ mod report;
 pub mod reproduce;
 mod runner;
 mod sam;
+mod semantic;
 mod spice;
 mod sweep;
 mod train;
@@ -69,7 +70,7 @@ pub fn run(mut cli: Cli) -> Result<ExitStatus> {
         Command::Train(args) => train::run(&cli.global, &args),
         Command::Eval(args) => eval::run(&cli.global, &args),
         Command::Caption(args) => caption::run(&cli.global, &args),
-        Command::Score(args) => scoring::run(&args, &cli.global),
+        Command::Score(args) => semantic::score(&args, &cli.global),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
         Command::Report(args) => report::run(&args),

@@ -9,6 +9,7 @@ use crate::experiments::encoders::located;
 use crate::runs::RunFolder;
 use crate::runs::RunLock;
 use crate::runtime::{self, Interrupt, Stopped};
+use crate::semantic::Semantic;
 use crate::session::Session;
 use crate::train::parallel::Launch;
 use crate::train::{Checkpoints, Done, Outcome, ProcessGroup, TrainConfig, TrainState};
@@ -55,13 +56,15 @@ pub(super) fn run(global: &GlobalArgs, args: &TrainArgs) -> Result<ExitStatus> {
     }
     if group.leads() {
         let decode = session.experiment.decode.clone();
-        let path = &folder.path;
-        super::eval::evaluate_and_write(&session, (Split::Test, &decode), path, Some((&state, path)), &interrupt)?;
+        let (path, none) = (&folder.path, Semantic::default());
+        let run = Some((&state, path.as_path()));
+        super::eval::evaluate_and_write(&session, (Split::Test, &decode), path, run, &none, &interrupt)?;
         for metric in chosen_beside(&session.experiment.train) {
             let name = Checkpoints::best_by(&metric);
             session.take_weights(&Checkpoints::of_run(path).path(&name))?;
             writeln!(std::io::stdout().lock(), "of the epoch with the best {metric}:")?;
-            super::eval::evaluate_and_write(&session, (Split::Test, &decode), &path.join(name), None, &interrupt)?;
+            let folder = path.join(name);
+            super::eval::evaluate_and_write(&session, (Split::Test, &decode), &folder, None, &none, &interrupt)?;
         }
         writeln!(std::io::stdout().lock(), "for an HTML page: rsic report {}", quoted(&path.to_string_lossy()))?;
     }

@@ -27,8 +27,8 @@ impl LoaderOptions {
     }
 }
 
-/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load_by`] or the
-/// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
+/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load_by`] or
+/// the error that names the file. One bad file does not stop the others. Dropping it stops the workers.
 pub struct Loader {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,

@@ -1,5 +1,5 @@
-//! BERT (Devlin et al. 2019) as an encoder of sentences (Reimers and Gurevych 2019): the mean of its last hidden states,
-//! scaled to length 1. MiniLM (Wang et al. 2020) is one. Names are Hugging Face's.
+//! BERT (Devlin et al. 2019) as an encoder of sentences (Reimers and Gurevych 2019): the mean of its last hidden
+//! states, scaled to length 1. MiniLM (Wang et al. 2020) is one. Names are Hugging Face's.
 
 use super::clip::padded;
 use super::layers::attention::{Mask, attention};

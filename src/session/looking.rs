@@ -5,7 +5,6 @@ use crate::data::masks::{self, Finder, MissingMasks};
 use crate::experiment::Experiment;
 use crate::features::view::View;
 use crate::features::{FeatureProgress, FeatureSet};
-use crate::models::encoders::EncoderConfig;
 use crate::util::fs::cache_dir;
 use anyhow::Result;
 use std::path::PathBuf;

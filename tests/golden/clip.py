@@ -2,11 +2,11 @@
 
     python tests/golden/clip.py   # needs torch, open_clip_torch 3.3, transformers 4.57, sentence-transformers, pillow
 
-Parameters follow the formula of src/weights/random.rs, by name. `encoders` holds the image transformers of OpenCLIP in
-the three sizes and both activations on the pictures of tests/golden/encoders; `clip` a small CLIP of transformers with
-its names and shapes; `bert` a small BERT of transformers with sentence-transformers' pooling; `tokens` what transformers'
-slow tokenisers make of captions with the vocabularies of tests/golden/clip, which this script makes, too; `bicubic`
-Pillow's pixels of a picture prepared as CLIP's.
+Parameters follow the formula of src/weights/random.rs, by name. `encoders` holds the image transformers of OpenCLIP
+in the three sizes and both activations on the pictures of tests/golden/encoders; `clip` a small CLIP of transformers
+with its names and shapes; `bert` a small BERT of transformers with sentence-transformers' pooling; `tokens` what
+transformers' slow tokenisers make of captions with the vocabularies of tests/golden/clip, which this script makes,
+too; `bicubic` Pillow's pixels of a picture prepared as CLIP's.
 """
 
 import json

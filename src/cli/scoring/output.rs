@@ -1,6 +1,6 @@
 //! What `rsic score` prints and writes, and the comparison with what it wrote before.
 
-use super::{ExitStatus, ScoreArgs, Scored};
+use super::{ExitStatus, More, ScoreArgs, Scored};
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 use rsic_metrics::bootstrap::{Difference, Interval};
@@ -41,9 +41,10 @@ struct Earlier {
     corpus: Scores,
 }
 
-/// Compares with the scores of an earlier file, to what its digits can show.
-pub(super) fn verify(path: &Path, corpus: &Scores, signature: &str) -> Result<ExitStatus> {
-    const SAME: f64 = 1e-9;
+/// Compares with the scores of an earlier file, to what its digits can show; those of `tensors`, to what their
+/// arithmetic can, which differs from machine to machine.
+pub(super) fn verify(path: &Path, corpus: &Scores, signature: &str, tensors: &Scores) -> Result<ExitStatus> {
+    let same = |name: &str| if tensors.get(name).is_some() { 1e-5 } else { 1e-9 };
     let text = read_text(path)?;
     let Ok(earlier) = serde_json::from_str::<Earlier>(&text) else {
         bail!("'{}' is not a file of scores as --out writes it", path.display());
@@ -54,7 +55,7 @@ pub(super) fn verify(path: &Path, corpus: &Scores, signature: &str) -> Result<Ex
     }
     for (name, value) in &earlier.corpus.0 {
         match corpus.get(name) {
-            Some(ours) if (ours - value).abs() <= SAME => {}
+            Some(ours) if (ours - value).abs() <= same(name) => {}
             Some(ours) => faults.push(format!("{name} {value:.6} there, {ours:.6} here")),
             None => faults.push(format!("{name} is not among these metrics")),
         }
@@ -80,9 +81,14 @@ pub(super) fn image_scores(
     prepared: &References,
     scored: &Scored<'_>,
     metrics: MetricSet,
+    more: &[Scores],
 ) -> Result<Vec<Box<RawValue>>> {
-    let images = scored.ids.par_iter().zip(&scored.segments);
-    let json = images.map(|(id, segment)| to_raw_value(&Image { id, scores: prepared.named(segment, metrics) }));
+    let images = scored.ids.par_iter().zip(&scored.segments).enumerate();
+    let json = images.map(|(place, (id, segment))| {
+        let mut scores = prepared.named(segment, metrics);
+        scores.0.extend(more.get(place).into_iter().flat_map(|more| more.0.iter().cloned()));
+        to_raw_value(&Image { id, scores })
+    });
     Ok(json.collect::<Result<_, _>>()?)
 }
 
@@ -111,6 +117,11 @@ pub(super) fn differences_table(
         writeln!(out, "{metric:width$}  {difference:+.4}  [{low:+.4}, {high:+.4}]  p = {p:.4}")?;
     }
     Ok(())
+}
+
+/// What there is to say of further scores.
+pub(super) fn notes(out: &mut impl Write, more: &More) -> Result<()> {
+    Ok(more.notes.iter().try_for_each(|note| writeln!(out, "{note}"))?)
 }
 
 /// What the numbers are: how many captions, tokeniser, variants, scale.

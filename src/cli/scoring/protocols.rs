@@ -1,7 +1,7 @@
 //! Other programs' scores, and the same captions under several programs side by side.
 
-use super::output::{Output, table, verify};
-use super::{ExitStatus, ScoreArgs, captions_of};
+use super::output::{Output, notes, table, verify};
+use super::{ExitStatus, More, ScoreArgs, captions_of, with};
 use anyhow::{Result, bail};
 use rsic_metrics::meteor::Resources;
 use rsic_metrics::protocol::{self, Smoothing};
@@ -41,6 +41,7 @@ pub(super) fn run(
     images: &[&Value],
     groups: &[&[String]],
     hypotheses: &Captions,
+    more: &More,
 ) -> Result<ExitStatus> {
     let resources = Resources::open_default()?.map(Arc::new);
     let smoothing = args.smoothing.parse()?;
@@ -56,23 +57,31 @@ pub(super) fn run(
     let tables = Tables { meteor: resources.is_some(), spice: resources.is_some() };
     let signature = |protocol: Protocol| {
         let images = images.iter().map(|id| plain(id)).zip(groups.iter().copied());
-        Signature::new(protocol, smoothing, metrics, images, tables).to_string()
+        Signature::new(protocol, smoothing, metrics, images, tables).to_string() + &more.signature
     };
     let mut out = std::io::stdout().lock();
     let ([protocol], [scores]) = (protocols, columns.as_slice()) else {
         side_by_side(&mut out, protocols, &columns)?;
+        if !more.corpus.0.is_empty() {
+            table(&mut out, &more.corpus, &[])?;
+            writeln!(out)?;
+        }
         for protocol in protocols {
             writeln!(out, "{}: {}", protocol.name(), protocol.tokens())?;
         }
+        notes(&mut out, more)?;
         return Ok(ExitStatus::Success);
     };
     let signature = signature(*protocol);
-    table(&mut out, scores, &[])?;
-    writeln!(out, "\n{} captions\nTokens: {}\n{signature}", images.len(), protocol.tokens())?;
+    let all = with(scores, &more.corpus);
+    table(&mut out, &all, &[])?;
+    writeln!(out, "\n{} captions\nTokens: {}", images.len(), protocol.tokens())?;
+    notes(&mut out, more)?;
+    writeln!(out, "{signature}")?;
     out.flush()?;
-    let status = args.verify.as_ref().map(|path| verify(path, scores, &signature)).transpose()?;
+    let status = args.verify.as_ref().map(|path| verify(path, &all, &signature, &more.corpus)).transpose()?;
     if let Some(path) = &args.out {
-        Output { signature: &signature, corpus: scores, images: Vec::new(), bootstrap: None, compare: None }
+        Output { signature: &signature, corpus: &all, images: Vec::new(), bootstrap: None, compare: None }
             .write(path)?;
     }
     Ok(status.unwrap_or(ExitStatus::Success))

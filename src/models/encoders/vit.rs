@@ -75,8 +75,8 @@ impl Vit {
         self.ln_post.forward(&tokens)
     }
 
-    /// The embedding of each place, `[1 + h w, D]`: that of the pre-training's grid, bicubic where images are of another
-    /// size.
+    /// The embedding of each place, `[1 + h w, D]`: that of the pre-training's grid, bicubic where images are of
+    /// another size.
     fn positions(&self, height: i64, breadth: i64) -> Tensor {
         let embedding = &self.positional_embedding;
         let [tokens, width, ..] = sides(embedding);

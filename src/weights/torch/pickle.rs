@@ -395,8 +395,8 @@ impl Machine<'_> {
         list.map(items).unwrap_or_default().iter().filter_map(pair).collect()
     }
 
-    /// Sets the state of the object on top: all that a tensor of PyTorch 0.1 is made of, whose class ends so, and a module
-    /// of TorchScript. Of no use in others, such as the `_metadata` of a state dict.
+    /// Sets the state of the object on top: all that a tensor of PyTorch 0.1 is made of, whose class ends so, and a
+    /// module of TorchScript. Of no use in others, such as the `_metadata` of a state dict.
     fn build(&mut self, state: Id) -> Result<()> {
         if let Value::Call(class, parts) = self.top()?
             && (class.ends_with("Tensor") || class.starts_with(MODULE))
