@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
+use rsic::data::image::{Filter, load_by};
 use rsic::features::{Counts, FeatureSet};
 use rsic::models::FeatureKind as Kind;
 use rsic::models::encoders::EncoderConfig;
@@ -51,6 +52,27 @@ fn the_second_time_everything_is_cached_and_equal() {
     assert_eq!(second.counts(0), counts(5, 0, 0));
     assert_eq!(first.rows(0, &[4, 0, 4]).unwrap(), second.rows(0, &[4, 0, 4]).unwrap());
     assert_ne!(first.rows(0, &[0]).unwrap(), first.rows(0, &[1]).unwrap());
+}
+
+#[test]
+fn clip_gives_patches_or_the_class_token_of_pixels_prepared_as_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = pictures(folder.path(), 1);
+    let config = EncoderConfig { name: "clip_vit_b32".into(), ..encoder(64) };
+    let row = |kind| {
+        let (encoders, cache) = (std::slice::from_ref(&config), folder.path().join("cache"));
+        let set = FeatureSet::load_or_extract(encoders, kind, &images, Device::Cpu, &cache, &mut |_| Ok(()));
+        set.unwrap().rows(0, &[0]).unwrap()
+    };
+    let encoder = rsic::models::encoders::build(&config.name, "random", Device::Cpu).unwrap();
+    let pixels = load_by(&images[0], 64, Filter::Bicubic).unwrap();
+    let pixels = encoder.spec().preprocessing.apply(&tch::Tensor::from_slice(&pixels).view([1, 64, 64, 3]));
+    let near = |row: tch::Tensor, expected: tch::Tensor| {
+        row.size() == expected.size() && row.allclose(&expected, 1e-4, 1e-4, false)
+    };
+    assert!(near(row(Kind::Grid), encoder.forward(&pixels)));
+    assert!(near(row(Kind::Pooled), encoder.pooled(&pixels)));
+    assert_eq!(encoder.forward(&pixels).size(), [1, 768, 2, 2]);
 }
 
 #[test]

@@ -27,9 +27,15 @@ fn ids(value: &Value) -> Vec<i64> {
     value.as_array().unwrap().iter().map(|number| number.as_i64().unwrap()).collect()
 }
 
+/// Tokens of the small CLIP's vocabulary.
+fn vocabulary() -> usize {
+    let words: Value = serde_json::from_str(&fs::read_to_string(golden_file("clip/vocab.json")).unwrap()).unwrap();
+    words.as_object().unwrap().len()
+}
+
 #[test]
 fn captions_become_the_tokens_of_transformers() {
-    let clip = Tokens::clip(&golden_file("clip"), 77, 1000).unwrap();
+    let clip = Tokens::clip(&golden_file("clip"), 77, vocabulary()).unwrap();
     let bert = Tokens::bert(&golden_file("clip"), 64, 1000).unwrap();
     for case in golden()["tokens"].as_array().unwrap() {
         let caption = case["caption"].as_str().unwrap();
@@ -43,6 +49,8 @@ fn a_vocabulary_that_does_not_fit_is_told_in_a_sentence() {
     let error = |tokens: anyhow::Result<Tokens>| format!("{:#}", tokens.unwrap_err());
     let large = error(Tokens::clip(&golden_file("clip"), 77, 100));
     assert!(large.contains("tokens, and the network knows 100"), "{large}");
+    let small = error(Tokens::clip(&golden_file("clip"), 77, 1000));
+    assert!(small.contains("tokens, and the network knows 1000"), "{small}");
     let none = error(Tokens::clip(&golden_file("images"), 77, 1000));
     assert!(none.contains("has no vocabulary of CLIP") && none.contains("--clip-tokenizer"), "{none}");
     let other = error(Tokens::clip(&golden_file("clip/vocab.txt"), 77, 1000));
@@ -80,7 +88,7 @@ fn folder() -> tempfile::TempDir {
     for name in ["clip", "bert", "images"] {
         fs::create_dir(at(name)).unwrap();
     }
-    let sides = [("text_model.embeddings.token", 600), ("text_model.embeddings.position", 77)];
+    let sides = [("text_model.embeddings.token", vocabulary() as i64), ("text_model.embeddings.position", 77)];
     write(&golden["clip"]["quick_gelu"], &sides, &at("clip/model.safetensors"));
     fs::copy(golden_file("clip/merges.txt"), at("clip/merges.txt")).unwrap();
     write(&golden["bert"], &[("word_embeddings", 200), ("position_embeddings", 64)], &at("bert/model.safetensors"));
@@ -132,7 +140,7 @@ fn score_prints_and_writes_scores_by_meaning_beside_the_others() {
     // The formulas of the paper on the vectors of the network.
     let dict = weights::read(&at.join("clip/model.safetensors")).unwrap();
     let clip = Clip::load(&dict, Activation::QuickGelu, Device::Cpu).unwrap();
-    let tokens = Tokens::clip(&at.join("clip"), 77, 600).unwrap();
+    let tokens = Tokens::clip(&at.join("clip"), 77, vocabulary()).unwrap();
     let unit = |vector: Tensor| &vector / vector.norm();
     let text = |text: &str| unit(clip.texts(&[tokens.ids(&format!("{PROMPT}{text}")).unwrap()]));
     let pixels = prepare(&at.join("images/river.png"), clip.size()).unwrap();

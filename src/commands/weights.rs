@@ -23,7 +23,7 @@ pub(super) fn run(command: &WeightsCommand) -> Result<ExitStatus> {
 
 /// `densenet169`, or that it is none of ours.
 fn encoder(dict: &StateDict) -> String {
-    match (spec::recognise(|tensor| dict.shape_of(tensor)), sam::Config::recognise(dict)) {
+    match (spec::of_file(dict), sam::Config::recognise(dict)) {
         (Some(spec), _) => spec.name.to_owned(),
         (None, Some(config)) => format!("Segment Anything ({})", config.name()),
         (None, None) => "unknown architecture".to_owned(),

@@ -39,7 +39,10 @@ impl Tokens {
         let text = text(&file)?;
         let definition =
             if text.trim_start().starts_with('{') { text } else { clip_definition(&file, &text)?.to_string() };
-        Self::new(&file, &definition, most, vocabulary)
+        let tokens = Self::new(&file, &definition, most, vocabulary)?;
+        // The last ones are start and end: a shorter list would have others there.
+        tokens.check(&file, vocabulary, |known| known == vocabulary)?;
+        Ok(tokens)
     }
 
     /// BERT's, from the `tokenizer.json` of a folder, or from its `vocab.txt`, in lower case.
@@ -58,14 +61,21 @@ impl Tokens {
         let fault = |what: &str| anyhow!("'{}' is not a vocabulary that can be used: {what}", file.display());
         let mut tokenizer =
             Tokenizer::from_bytes(definition).map_err(|error| fault(&crate::util::json::reason(error)))?;
-        let known = tokenizer.get_vocab_size(true);
-        if known > vocabulary {
-            return Err(fault(&format!("it has {known} tokens, and the network knows {vocabulary}")));
-        }
         let truncation = TruncationParams { max_length: most, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(|error| fault(&error.to_string()))?;
         tokenizer.with_padding(None);
-        Ok(Self(tokenizer))
+        let tokens = Self(tokenizer);
+        tokens.check(file, vocabulary, |known| known <= vocabulary)?;
+        Ok(tokens)
+    }
+
+    /// An error where the number of its tokens does not suit a network that knows so many.
+    fn check(&self, file: &Path, vocabulary: usize, suits: impl Fn(usize) -> bool) -> Result<()> {
+        let known = self.0.get_vocab_size(true);
+        if !suits(known) {
+            bail!("'{}' has {known} tokens, and the network knows {vocabulary}", file.display());
+        }
+        Ok(())
     }
 
     /// The ids of a text, its start and end included.

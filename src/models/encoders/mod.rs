@@ -140,7 +140,7 @@ fn build_with(
 /// An error where the tensors of a weight file are not those of the encoder.
 pub fn check(spec: &Spec, dict: &weights::StateDict, report: &LoadReport) -> Result<()> {
     let Err(error) = report.check(&dict.path) else { return Ok(()) };
-    match spec::recognise(|tensor| dict.shape_of(tensor)) {
+    match spec::of_file(dict) {
         Some(other) if other.name != spec.name => anyhow::bail!(
             "'{}' contains weights of {}, not of {}; set the encoder name to '{}' or use weights of {}",
             dict.path.display(),

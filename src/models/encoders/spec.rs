@@ -10,6 +10,7 @@ use super::vgg::{self, Vgg};
 use super::vit::{self, Vit};
 use crate::data::image::Filter;
 use crate::runtime::libtorch::upload;
+use crate::weights::{StateDict, openai_names};
 use anyhow::{Result, bail};
 use tch::nn::Path;
 use tch::{Kind, Tensor};
@@ -214,8 +215,15 @@ pub fn find(name: &str) -> Result<&'static Spec> {
 
 /// The encoder to which a set of tensors belongs, `shape` giving the shape of a tensor by name; `None` where it is none
 /// of ours.
-pub fn recognise(shape: impl Fn(&str) -> Option<Vec<i64>>) -> Option<&'static Spec> {
+fn recognise(shape: impl Fn(&str) -> Option<Vec<i64>>) -> Option<&'static Spec> {
     SPECS.iter().find(|spec| shape(spec.present.0).is_some_and(|s| s == spec.present.1) && shape(spec.absent).is_none())
+}
+
+/// The encoder to which a weight file belongs.
+pub fn of_file(dict: &StateDict) -> Option<&'static Spec> {
+    let renamed = openai_names(dict);
+    let dict = renamed.as_ref().unwrap_or(dict);
+    recognise(|tensor| dict.shape_of(tensor))
 }
 
 impl Spec {
