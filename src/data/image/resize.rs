@@ -54,6 +54,13 @@ pub fn resize_by(image: &RgbImage, width: u32, height: u32, filter: Filter) -> R
     if (width, height) == image.dimensions() {
         return Ok(image.as_raw().clone());
     }
+    if filter == FilterType::CatmullRom && image.width() != width && image.height() != height {
+        // Pillow's order of the passes, which tells where the filter overshoots what a byte can hold; the library's is
+        // the other.
+        let across = resize_by(image, width, image.height(), Filter::Bicubic)?;
+        let across = RgbImage::from_raw(width, image.height(), across).context("the resized image has another size")?;
+        return resize_by(&across, width, height, Filter::Bicubic);
+    }
     let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3)?;
     let mut resized = vec![0; width as usize * height as usize * 3];
     let mut target = Image::from_slice_u8(width, height, &mut resized, PixelType::U8x3)?;
