@@ -98,7 +98,7 @@ fn settings(args: &PretrainArgs) -> Result<Pretraining> {
 /// With the file of the weights of which the settings name the training, as experiments do.
 fn located(mut config: Pretraining) -> Result<Pretraining> {
     let encoder = &mut config.encoder;
-    let drawn = [pretrain::EncoderConfig::NONE, RANDOM].contains(&encoder.weights.as_str());
+    let drawn = [pretrain::EncoderToTrain::NONE, RANDOM].contains(&encoder.weights.as_str());
     if !drawn && weights::is_training(&encoder.weights) {
         encoder.weights = file_of(&encoder.name, &encoder.weights)?;
     }
