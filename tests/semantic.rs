@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
+mod common;
+
 use rsic::models::clip::Clip;
 use rsic::models::encoders::Preprocessing;
 use rsic::models::layers::Activation;
@@ -183,4 +185,33 @@ fn what_is_missing_for_scores_by_meaning_is_told_in_a_sentence() {
     let (out, err) = said(&output);
     assert!(out.contains("was trained on the captions of RSICD, RSITMD and UCM-Captions"), "{out}{err}");
     assert!(out.contains("+trained-on-captions"), "{out}");
+}
+
+#[test]
+fn eval_prints_and_writes_scores_by_meaning_of_its_captions() {
+    let (models, place) = (folder(), common::workplace("semantic"));
+    let text = "name: a\ndata: {root: scenes, vocabulary: {min_count: 1}}
+encoders: [{name: resnet50, weights: random, image_size: 64}]
+model: {fe_lws: {embedding: 16, hidden: 16}}
+train: {batch_size: 16, epochs: 1}\n";
+    fs::write(place.join("a.yaml"), text).unwrap();
+    common::succeeds(&common::rsic(&place, &["train", "a.yaml", "--output", "a"]));
+    let of = |name: &str| models.path().join(name).to_str().unwrap().to_owned();
+    let (clip, bert) = (of("clip"), of("bert"));
+    let printed = common::succeeds(&common::rsic(&place, &["eval", "a", "--clip", &clip, "--sentence", &bert]));
+    assert!(printed.contains("  RefCLIPScore ") && printed.contains("  Sentence-mean "), "{printed}");
+    let predictions = walk(&place.join("a/predictions"));
+    let scores = predictions.iter().find(|path| path.to_string_lossy().ends_with("scores.json")).unwrap();
+    let scores: Value = serde_json::from_str(&fs::read_to_string(scores).unwrap()).unwrap();
+    let mean = scores["by_meaning"]["corpus"]["Sentence-max"].as_f64().unwrap();
+    assert!(scores["by_meaning"]["computed_with"]["clip"].as_str().unwrap().ends_with("+quick_gelu"));
+    let captions = predictions.iter().find(|path| path.to_string_lossy().ends_with("jsonl")).unwrap();
+    let lines = fs::read_to_string(captions).unwrap();
+    let each = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["scores"]["Sentence-max"].clone());
+    let each: Vec<f64> = each.map(|score| score.as_f64().unwrap()).collect();
+    assert!((each.iter().sum::<f64>() / each.len() as f64 - mean).abs() < 1e-9);
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    rsic::util::walk::entries(folder).unwrap()
 }

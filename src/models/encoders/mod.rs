@@ -181,10 +181,9 @@ impl Encoder {
     /// `[B, 3, H, W]` -> mean of the feature map over its grid, or the class token of a transformer, `[B, C]`, without
     /// gradient.
     pub fn pooled(&self, images: &Tensor) -> Tensor {
-        tch::no_grad(|| match self.network.pooled(&self.input(images)) {
-            Some(pooled) => pooled.to_kind(Kind::Float),
-            None => layers::pool(&self.forward(images)),
-        })
+        let images = self.input(images);
+        let mean = || layers::pool(&self.network.grid(&images, false).to_kind(Kind::Float));
+        tch::no_grad(|| self.network.pooled(&images).unwrap_or_else(mean).to_kind(Kind::Float))
     }
 
     fn input(&self, images: &Tensor) -> Tensor {

@@ -48,12 +48,10 @@ impl Vit {
     pub fn new(path: &Path, config: Config, classes: Option<i64>) -> Self {
         let Config { patch, width, layers, size, activation } = config;
         let tokens = 1 + (size / patch).pow(2);
-        // CLIP's own start: a hundredth to a tenth of a normal distribution, by the width.
-        let normal = || Init::Randn { mean: 0.0, stdev: 1.0 / (width as f64).sqrt() };
         Self {
             conv1: Conv::new(path / "conv1", ConvShape::new(3, width, patch).stride(patch), false),
-            class_embedding: path.var("class_embedding", &[width], normal()),
-            positional_embedding: path.var("positional_embedding", &[tokens, width], normal()),
+            class_embedding: path.var("class_embedding", &[width], Init::Const(0.0)),
+            positional_embedding: path.var("positional_embedding", &[tokens, width], Init::Const(0.0)),
             ln_pre: norm(path / "ln_pre", width),
             blocks: PreNormBlock::stack(&(path / "transformer"), layers, width, activation),
             ln_post: norm(path / "ln_post", width),

@@ -1,6 +1,6 @@
 //! Transformer blocks with the norm before each part (Radford et al. 2021), under the names of OpenAI's CLIP.
 
-use super::attention::{Mask, MultiHeadAttention};
+use super::attention::{Mask, MultiHeadAttention, glorot};
 use super::{dense, linear};
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
@@ -49,12 +49,17 @@ impl PreNormBlock {
     /// `width` is a multiple of 64; the inner width is four times as much.
     pub fn new(path: &nn::Path, width: i64, activation: Activation) -> Self {
         let mlp = path / "mlp";
+        let layer = |name: &str, from: i64, to: i64| {
+            let mut layer = linear(&mlp / name, from, to);
+            glorot(&mut layer);
+            layer
+        };
         Self {
             ln_1: norm(path / "ln_1", width),
             attn: MultiHeadAttention::new(&(path / "attn"), width, width / Self::HEAD, 0.0),
             ln_2: norm(path / "ln_2", width),
-            c_fc: linear(&mlp / "c_fc", width, 4 * width),
-            c_proj: linear(&mlp / "c_proj", 4 * width, width),
+            c_fc: layer("c_fc", width, 4 * width),
+            c_proj: layer("c_proj", 4 * width, width),
             activation,
         }
     }
