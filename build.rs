@@ -22,7 +22,12 @@ fn main() {
 
 /// What tch's bindings lack; LibTorch's headers lie beside its libraries unless `LIBTORCH_INCLUDE` says where.
 fn compile_switches(lib: &Path) {
-    const SOURCES: [&str; 3] = ["src/runtime/libtorch.cpp", "src/models/encoders/onednn.cpp", "src/models/cost.cpp"];
+    const SOURCES: [&str; 4] = [
+        "src/runtime/libtorch.cpp",
+        "src/models/encoders/onednn.cpp",
+        "src/models/cost.cpp",
+        "src/train/optimizer/together.cpp",
+    ];
     for variable in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo:rerun-if-env-changed={variable}");
     }

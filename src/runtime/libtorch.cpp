@@ -3,11 +3,14 @@
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Event.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 
 extern "C" {
@@ -29,6 +32,33 @@ at::Tensor *rsic_pinned(const at::Tensor *host) {
     return nullptr;
   }
 }
+
+// A copy of a CUDA tensor in pinned memory, which is there once the event has come; null where there is none.
+at::Tensor *rsic_coming(const at::Tensor *device, c10::Event **event) {
+  try {
+    const auto options = device->options().device(at::kCPU).pinned_memory(true);
+    auto host = at::empty_like(*device, options, at::MemoryFormat::Contiguous);
+    host.copy_(*device, /*non_blocking=*/true);
+    auto copied = std::make_unique<c10::Event>(at::kCUDA);
+    copied->record(c10::impl::getDeviceGuardImpl(at::kCUDA)->getStream(device->device()));
+    *event = copied.release();
+    return new at::Tensor(std::move(host));
+  } catch (const std::exception &) {
+    return nullptr;
+  }
+}
+
+// Waits for an event; false where the device failed meanwhile.
+bool rsic_await(const c10::Event *event) {
+  try {
+    event->synchronize();
+    return true;
+  } catch (const std::exception &) {
+    return false;
+  }
+}
+
+void rsic_drop_event(c10::Event *event) { delete event; }
 
 bool rsic_autocast_is_on() { return at::autocast::is_autocast_enabled(at::kCUDA); }
 

@@ -6,6 +6,12 @@ use tch::{Device, Kind, Tensor};
 
 /// `libtorch.cpp`.
 mod shim {
+    /// `c10::Event`.
+    #[repr(C)]
+    pub(super) struct Event {
+        _of_libtorch: [u8; 0],
+    }
+
     unsafe extern "C" {
         pub(super) fn rsic_autocast_bf16(on: bool);
         pub(super) safe fn rsic_autocast_is_on() -> bool;
@@ -17,6 +23,12 @@ mod shim {
         pub(super) safe fn rsic_cuda_release();
         pub(super) fn rsic_clear_gradient(tensor: *mut torch_sys::C_tensor);
         pub(super) fn rsic_pinned(host: *const torch_sys::C_tensor) -> *mut torch_sys::C_tensor;
+        pub(super) fn rsic_coming(
+            device: *const torch_sys::C_tensor,
+            event: *mut *mut Event,
+        ) -> *mut torch_sys::C_tensor;
+        pub(super) fn rsic_await(event: *const Event) -> bool;
+        pub(super) fn rsic_drop_event(event: *mut Event);
         pub(super) fn rsic_set_gradient(tensor: *mut torch_sys::C_tensor, gradient: *mut torch_sys::C_tensor);
         #[cfg(feature = "nccl")]
         pub(super) safe fn rsic_use_cuda_device(device: i32) -> bool;
@@ -86,6 +98,43 @@ pub fn fetched(host: &Tensor, device: Device) -> Tensor {
     match device {
         Device::Cuda(_) => pinned(host).as_ref().unwrap_or(host).to_device_(device, host.kind(), true, false),
         _ => host.to_device(device),
+    }
+}
+
+/// A copy of a tensor on its way to the host, which goes on meanwhile.
+pub struct Coming {
+    host: Tensor,
+    /// Null where the copy is there.
+    event: *mut shim::Event,
+}
+
+impl Coming {
+    pub fn new(tensor: &Tensor) -> Self {
+        let mut event = std::ptr::null_mut();
+        if let Device::Cuda(_) = tensor.device() {
+            // SAFETY: reads a tensor that lives, and gives a new one and an event that are ours, or null.
+            let host = unsafe { shim::rsic_coming(tensor.as_ptr(), &raw mut event) };
+            if !host.is_null() {
+                // SAFETY: as above.
+                return Self { host: unsafe { Tensor::from_ptr(host) }, event };
+            }
+        }
+        Self { host: tensor.to_device(Device::Cpu), event }
+    }
+
+    /// The copy, once it is there.
+    pub fn wait(&self) -> &Tensor {
+        // SAFETY: the event is ours.
+        let there = self.event.is_null() || unsafe { shim::rsic_await(self.event) };
+        assert!(there, "the GPU failed before a copy from it was made");
+        &self.host
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        // SAFETY: the event is ours, or null.
+        unsafe { shim::rsic_drop_event(self.event) }
     }
 }
 
@@ -174,6 +223,12 @@ mod tests {
         assert_eq!(w.grad().double_value(&[]), 4.0);
         set_gradient(&w, &Tensor::from(3.0f32));
         assert_eq!(w.grad().double_value(&[]), 3.0);
+    }
+
+    #[test]
+    fn a_copy_of_a_host_s_tensor_is_there_at_once() {
+        let coming = Coming::new(&Tensor::from_slice(&[1.0f64, 2.0]));
+        assert_eq!(Vec::<f64>::try_from(coming.wait()).unwrap(), [1.0, 2.0]);
     }
 
     #[test]

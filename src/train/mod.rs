@@ -7,6 +7,7 @@ mod objective;
 pub mod optimizer;
 mod order;
 pub mod parallel;
+mod reading;
 pub mod run;
 pub mod schedule;
 mod settings;

@@ -6,6 +6,7 @@ use super::memory::Memory;
 use super::objective::{Objective, Unit};
 use super::optimizer::Optimizer;
 use super::parallel::ProcessGroup;
+use super::reading::Sums;
 use super::sinks::{Sink, Sinks};
 use super::state::{EpochRecord, TrainState};
 use super::step::Spent;
@@ -178,16 +179,22 @@ impl Run<'_> {
         let drawn = (self.config.seed, self.objective.streams().order, state.epoch);
         let steps = order::steps(drawn, self.objective.len(), self.examples_per_step(), self.config.bucket, length);
         let scores = self.plateau_scores(state)?;
+        let mut late = Sums::default();
         while let Some(examples) = steps.get(state.step) {
             let update = state.updates + 1;
             let of = (self.config.epochs * steps.len()) as u64;
             let counted = (state.steps_before + update, state.steps_before + of);
             optimizer.lr = schedule::of_step(self.config, counted, state.epoch, &scores);
             let next = steps.get(state.step + 1).map_or(&[][..], Vec::as_slice);
-            let stop = self.step(examples, next, state, optimizer, spent)?;
+            let stop = self.step(examples, next, (state, &mut late), optimizer, spent)?;
             state.step += 1;
             state.updates = update;
-            if self.config.log_steps.is_some_and(|every| update.is_multiple_of(every as u64)) {
+            let told = self.config.log_steps.is_some_and(|every| update.is_multiple_of(every as u64));
+            let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
+            if stop || told || due || state.step == steps.len() {
+                self.settle(&mut late, state)?;
+            }
+            if told {
                 state.note_steps(optimizer.lr, now());
                 self.tell_steps(state);
             }
@@ -195,7 +202,6 @@ impl Run<'_> {
             if stop {
                 return Ok(Outcome::Interrupted);
             }
-            let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
             if due && state.step < steps.len() {
                 self.group.share(|| self.save(checkpoints, &[LAST.to_owned()], optimizer, state))?;
             }

@@ -2,17 +2,17 @@
 
 use super::Prepared;
 use super::optimizer::Optimizer;
+use super::reading::{Reading, Sums};
 use super::run::Run;
-use super::state::{Recent, TrainState};
-use crate::models::Losses;
+use super::state::TrainState;
 use crate::runtime;
 use crate::runtime::guard::{self, OutOfMemory, guarded};
 use crate::runtime::libtorch::{autocast, release_memory};
 use crate::train::TrainPrecision;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-use tch::{Kind, Tensor};
+use tch::Device;
 
 /// Seconds of an epoch's training by what they went for. On a GPU work is waited for where its result is first needed,
 /// so that part of `backward` counts as `optimizer` or as the next step's `forward`.
@@ -43,17 +43,6 @@ impl Spent {
     }
 }
 
-/// What a step learned of its examples.
-#[derive(Debug, Clone, Default)]
-struct Sums {
-    /// Tokens, or images.
-    weight: i64,
-    /// Of loss x weight.
-    loss: f64,
-    /// Of the loss's terms in each batch, where it has several.
-    terms: Vec<(&'static str, Recent)>,
-}
-
 /// What all processes know after a step.
 struct Exchanged {
     sums: Sums,
@@ -78,12 +67,13 @@ impl Run<'_> {
 
     /// One update from the given examples, in as many batches as it takes. Each batch's loss counts by its tokens or
     /// images, so that losses which are means over them come out as if all were one batch. Tells whether any process
-    /// has been asked to stop. `next` are the examples of the step after it.
+    /// has been asked to stop. `next` are the examples of the step after it. Leaves in `late` what it does not know yet
+    /// of the step, having counted what was there.
     pub(super) fn step(
         &self,
         examples: &[usize],
         next: &[usize],
-        state: &mut TrainState,
+        (state, late): (&mut TrainState, &mut Sums),
         optimizer: &mut Optimizer,
         spent: &mut Spent,
     ) -> Result<bool> {
@@ -94,14 +84,42 @@ impl Run<'_> {
         timed(&mut spent.optimizer, || {
             optimizer.clip_value(self.config.clip_value);
             if let Some(limit) = self.config.clip_norm {
-                optimizer.clip_norm(limit);
+                let _ = optimizer.clip_norm(limit);
             }
             optimizer.step();
         });
-        state.count(sums.loss, sums.weight);
-        sums.terms.iter().for_each(|(name, of_batch)| state.count_term(name, *of_batch));
-        tracing::trace!(update = state.updates + 1, loss = sums.loss / sums.weight.max(1) as f64, "step");
+        self.settle(late, state)?;
+        *late = sums;
+        // The first loss of an epoch is shown.
+        if !self.reads_late() || state.step == 0 {
+            self.settle(late, state)?;
+        }
         Ok(stop || self.group.is_solo() && self.interrupt.requested())
+    }
+
+    /// Whether a loss is read once the device has the next step to do: the host then never waits for all that it sent.
+    fn reads_late(&self) -> bool {
+        matches!(self.store.device(), Device::Cuda(_)) && self.group.is_solo()
+    }
+
+    /// Counts a step, of which the losses are read now where they were not yet.
+    ///
+    /// Errors: a loss that is not a number.
+    pub(super) fn settle(&self, late: &mut Sums, state: &mut TrainState) -> Result<()> {
+        let mut sums = std::mem::take(late);
+        for reading in std::mem::take(&mut sums.unread) {
+            self.read(&reading, &mut sums)?;
+        }
+        if sums.weight > 0 {
+            sums.count(state);
+            tracing::trace!(loss = sums.loss / sums.weight as f64, "step");
+        }
+        Ok(())
+    }
+
+    fn read(&self, reading: &Reading, sums: &mut Sums) -> Result<()> {
+        let loss = sums.take_in(reading)?;
+        if loss.is_finite() { Ok(()) } else { Err(self.lost(loss, reading)) }
     }
 
     /// The gradients of this process's examples: of their mean loss where they are the `whole` step in one batch, else
@@ -131,9 +149,7 @@ impl Run<'_> {
                 Ok(of_batch) => of_batch?,
                 Err(OutOfMemory) => return Err(self.too_large(examples, state, optimizer)),
             };
-            sums.weight += of_batch.weight;
-            sums.loss += of_batch.loss;
-            sums.terms.extend(of_batch.terms);
+            sums.extend(of_batch);
         }
         Ok(sums)
     }
@@ -168,7 +184,8 @@ impl Run<'_> {
                 bail!("{failed} of the {} processes failed; see their messages", self.group.size());
             }
             optimizer.sum_gradients(self.group, present, 1.0 / weight.max(1.0))?;
-            Ok(Exchanged { sums: Sums { weight: weight as i64, loss, terms }, stop: asked > 0.0 })
+            let sums = Sums { weight: weight as i64, loss, terms, unread: Vec::new() };
+            Ok(Exchanged { sums, stop: asked > 0.0 })
         })
     }
 
@@ -186,16 +203,19 @@ impl Run<'_> {
         if !next.is_empty() {
             self.objective.prefetch(next, state.epoch);
         }
-        let (losses, loss, terms) = timed(&mut spent.forward, || -> Result<_> {
+        let (losses, sums) = timed(&mut spent.forward, || -> Result<_> {
             let losses = autocast(self.config.precision == TrainPrecision::Bf16, losses)?;
-            let (loss, terms) = read(&losses, weight)?;
-            Ok((losses, loss, terms))
+            let reading = Reading::new(&losses, weight, examples, state);
+            let mut sums = Sums { weight, ..Sums::default() };
+            if self.reads_late() {
+                sums.unread.push(reading);
+            } else {
+                self.read(&reading, &mut sums)?;
+            }
+            Ok((losses, sums))
         })?;
-        if !loss.is_finite() {
-            return Err(self.lost(loss, examples, state));
-        }
         timed(&mut spent.backward, || losses.backward(if whole { 1.0 } else { weight as f64 }));
-        Ok(Sums { weight, loss: loss * weight as f64, terms })
+        Ok(sums)
     }
 
     /// Tries smaller batches of the same examples, to say which one fits.
@@ -224,29 +244,16 @@ impl Run<'_> {
         )
     }
 
-    fn lost(&self, loss: f64, examples: &[usize], state: &TrainState) -> anyhow::Error {
-        let files: Vec<String> = examples.iter().map(|&example| self.objective.describe(example)).collect();
+    fn lost(&self, loss: f64, of: &Reading) -> anyhow::Error {
+        let files: Vec<String> = of.examples.iter().map(|&example| self.objective.describe(example)).collect();
         anyhow!(
             "the loss became {loss} in epoch {}, step {}; lower train.optimizer.lr or set train.clip_norm (the last \
              checkpoint is kept); images of that step: {}",
-            state.epoch + 1,
-            state.step + 1,
+            of.epoch + 1,
+            of.step + 1,
             files.join(", ")
         )
     }
-}
-
-/// The loss and, where it has several, its terms over that many tokens, in one copy from the device.
-fn read(losses: &Losses, weight: i64) -> Result<(f64, Vec<(&'static str, Recent)>)> {
-    let total = losses.total().detach();
-    let terms = Some(losses.terms()).filter(|terms| terms.len() > 1).unwrap_or_default();
-    let (names, mut values): (Vec<_>, Vec<_>) = terms.into_iter().unzip();
-    values.insert(0, total);
-    let values: Vec<Tensor> = values.iter().map(|value| value.to_kind(Kind::Double)).collect();
-    let values = Vec::<f64>::try_from(Tensor::stack(&values, 0))?;
-    let (loss, values) = values.split_first().context("a loss without a value")?;
-    let recent = |value: &f64| Recent { loss_sum: value * weight as f64, tokens: weight };
-    Ok((*loss, names.into_iter().zip(values.iter().map(recent)).collect()))
 }
 
 /// Adds the seconds that `work` takes.

@@ -320,10 +320,32 @@ bool is_free(const std::string &name, const c10::FunctionSchema &schema) {
   return MEMORY.count(name) || std::any_of(schema.returns().begin(), schema.returns().end(), views);
 }
 
+// Kernels of an operator on lists of tensors: each takes so many tensors, by the number of lists, and so many blocks of
+// 65536 elements (ATen/native/cuda/MultiTensorApply.cuh).
+std::uint64_t launches_together(const std::string &name, c10::ArrayRef<c10::IValue> arguments) {
+  constexpr std::int64_t TENSORS[] = {110, 64, 48, 36, 30}, BLOCKS = 320, BLOCK = 65536;
+  size_t lists = name.back() == '_' ? 0 : 1; // of the results
+  std::int64_t tensors = 0, blocks = 0;
+  for (const auto &argument : arguments) {
+    if (argument.isTensorList()) {
+      const auto list = argument.toTensorVector();
+      lists += 1;
+      tensors = list.size();
+      blocks = 0;
+      for (const auto &tensor : list) {
+        blocks += (tensor.numel() + BLOCK - 1) / BLOCK;
+      }
+    }
+  }
+  const auto most = TENSORS[std::min<size_t>(std::max<size_t>(lists, 1), 5) - 1];
+  return (tensors + most - 1) / most + blocks / BLOCKS + (name == "aten::_foreach_norm");
+}
+
 void count(const std::string &name, const c10::FunctionSchema &schema, c10::ArrayRef<c10::IValue> arguments) {
+  const bool together = name.rfind("aten::_foreach_", 0) == 0;
   {
     std::lock_guard<std::mutex> lock(counts.mutex);
-    counts.launches += !is_free(name, schema);
+    counts.launches += together ? launches_together(name, arguments) : !is_free(name, schema);
     ++counts.operators[schema.overload_name().empty() ? name : name + "." + schema.overload_name()];
   }
   if (name == "aten::copy_") {
@@ -491,6 +513,12 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   // Composite ones that would look for CUDA's own kernels within.
   m.impl("convolution", CppFunction::makeFromBoxedFunction<&run>());
   m.impl("convolution_backward", CppFunction::makeFromBoxedFunction<&run>());
+  for (const auto *name : {"_foreach_add.List", "_foreach_add_.List", "_foreach_add_.Scalar", "_foreach_addcdiv_.Scalar",
+                           "_foreach_addcmul_.Scalar", "_foreach_clamp_max_.Scalar", "_foreach_clamp_min_.Scalar",
+                           "_foreach_div_.Scalar", "_foreach_lerp_.Scalar", "_foreach_mul_.Scalar",
+                           "_foreach_mul_.Tensor", "_foreach_norm.Scalar", "_foreach_sqrt"}) {
+    m.impl(name, CppFunction::makeFromBoxedFunction<&run>());
+  }
   m.impl("_cudnn_rnn_flatten_weight", &flatten_weights);
   m.impl("_thnn_fused_gru_cell", &gru_cell);
   m.impl("_thnn_fused_gru_cell_backward", &gru_cell_backward);
@@ -513,9 +541,24 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   bool queryStream(const c10::Stream &) const override { return true; }
   void synchronizeStream(const c10::Stream &) const override { wait("stream", &Counts::other); }
   void synchronizeDevice(const c10::DeviceIndex) const override { wait("device", &Counts::other); }
-  void record(void **, const c10::Stream &, const c10::DeviceIndex, const c10::EventFlag) const override {}
+  // An event knows how much the device had been sent. To wait for it while the device has more to do is no wait for
+  // the device's last word.
+  void record(void **event, const c10::Stream &, const c10::DeviceIndex, const c10::EventFlag) const override {
+    if (!*event) {
+      *event = new std::uint64_t;
+    }
+    std::lock_guard<std::mutex> lock(counts.mutex);
+    *static_cast<std::uint64_t *>(*event) = counts.launches;
+  }
   void block(void *, const c10::Stream &) const override {}
   bool queryEvent(void *) const override { return true; }
+  void synchronizeEvent(void *event) const override {
+    const bool last = *static_cast<std::uint64_t *>(event) == counts.launches;
+    wait(last ? "event" : "earlier event", &Counts::other, nullptr, 0, last);
+  }
+  void destroyEvent(void *event, const c10::DeviceIndex) const noexcept override {
+    delete static_cast<std::uint64_t *>(event);
+  }
 };
 C10_REGISTER_GUARD_IMPL(CUDA, Guard)
 

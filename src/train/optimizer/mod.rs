@@ -1,6 +1,7 @@
 //! Adam, AdamW, RAdam and SGD with a state that can be saved and restored.
 
 mod parts;
+mod together;
 mod update;
 
 use super::parallel::ProcessGroup;
@@ -9,7 +10,7 @@ use crate::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
 use tch::{Device, Kind, Tensor};
-use update::Update;
+use update::{Update, is_plain};
 
 /// An optimiser as PyTorch computes it. LibTorch's own optimisers keep their moments out of reach, and a run could
 /// not be resumed exactly.
@@ -45,6 +46,10 @@ fn moments(kind: OptimizerKind) -> &'static [&'static str] {
 impl Parameter {
     fn gradient(&self) -> Option<Tensor> {
         Some(self.value.grad()).filter(Tensor::defined)
+    }
+
+    fn is_plain(&self) -> bool {
+        is_plain(&self.value) && self.moments.iter().all(is_plain)
     }
 }
 
@@ -84,20 +89,25 @@ impl Optimizer {
 
     /// One update from the parameters' gradients. A parameter without a gradient stays as it is.
     pub fn step(&mut self) {
+        // What is the same step of several parameters that are not plain ones: those of a GPU.
+        let mut together: Vec<(Update, Vec<(&Tensor, Tensor, &[Tensor])>)> = Vec::new();
         tch::no_grad(|| {
             for parameter in &mut self.parameters {
                 let Some(gradient) = parameter.gradient() else { continue };
                 parameter.steps += 1;
                 let lr = if parameter.decay { self.lr } else { self.config.lr };
-                let lr = lr * parameter.lr_scale;
-                match parameter.moments.as_mut_slice() {
-                    [m, v] => {
-                        Update::new(&self.config, parameter.steps, lr).apply(&mut parameter.value, &gradient, [m, v]);
-                    }
-                    [velocity] => update::sgd(&self.config, lr, &mut parameter.value, &gradient, velocity),
-                    _ => {}
+                let update = Update::new(&self.config, parameter.steps, lr * parameter.lr_scale);
+                if parameter.is_plain() && is_plain(&gradient) {
+                    update.apply(&mut parameter.value, &gradient, &mut parameter.moments);
+                    continue;
+                }
+                let member = (&parameter.value, gradient, parameter.moments.as_slice());
+                match together.iter_mut().find(|(known, _)| *known == update) {
+                    Some((_, members)) => members.push(member),
+                    None => together.push((update, vec![member])),
                 }
             }
+            together.iter().for_each(|(update, members)| update.apply_together(members));
         });
     }
 
@@ -108,7 +118,7 @@ impl Optimizer {
 
     /// Multiplies all gradients.
     pub fn scale_gradients(&mut self, factor: f64) {
-        tch::no_grad(|| self.gradients().for_each(|mut gradient| _ = gradient.g_mul_scalar_(factor)));
+        tch::no_grad(|| together::scale(factor, &self.gradients().iter().collect::<Vec<_>>()));
     }
 
     /// One for each parameter that has a gradient, else zero.
@@ -140,32 +150,48 @@ impl Optimizer {
     /// Clamps every element of the gradients to `[-limit, limit]`, with the limit of the parameter's part where it has
     /// one, else with `limit`.
     pub fn clip_value(&mut self, limit: Option<f64>) {
+        let mut on_gpu: Vec<(f64, Vec<Tensor>)> = Vec::new();
         tch::no_grad(|| {
             for parameter in &self.parameters {
-                if let (Some(limit), Some(mut gradient)) = (parameter.clip_value.or(limit), parameter.gradient()) {
+                let (Some(limit), Some(mut gradient)) = (parameter.clip_value.or(limit), parameter.gradient()) else {
+                    continue;
+                };
+                if gradient.device() == Device::Cpu {
                     let _ = gradient.clamp_(-limit, limit);
+                    continue;
+                }
+                match on_gpu.iter_mut().find(|(known, _)| *known == limit) {
+                    Some((_, members)) => members.push(gradient),
+                    None => on_gpu.push((limit, vec![gradient])),
                 }
             }
+            on_gpu.iter().for_each(|(limit, members)| together::clamp(*limit, &members.iter().collect::<Vec<_>>()));
         });
     }
 
-    /// Scales all gradients so that their common norm is at most `limit`; gives the norm before.
-    pub fn clip_norm(&mut self, limit: f64) -> f64 {
+    /// Scales all gradients so that their common norm is at most `limit`; gives the norm before, which a GPU may not
+    /// know yet.
+    pub fn clip_norm(&mut self, limit: f64) -> Tensor {
         tch::no_grad(|| {
-            let squares: Vec<Tensor> = self.gradients().map(|gradient| gradient.norm().square()).collect();
-            if squares.is_empty() {
-                return 0.0;
+            let gradients = self.gradients();
+            match gradients.first().map(Tensor::device) {
+                None => Tensor::from(0f32),
+                Some(Device::Cpu) => {
+                    let squares: Vec<Tensor> = gradients.iter().map(|gradient| gradient.norm().square()).collect();
+                    let norm = Tensor::stack(&squares, 0).sum(Kind::Float).sqrt();
+                    let value = norm.double_value(&[]);
+                    if value > limit {
+                        self.scale_gradients(limit / (value + 1e-6));
+                    }
+                    norm
+                }
+                Some(_) => together::clip(limit, &gradients.iter().collect::<Vec<_>>()),
             }
-            let norm = Tensor::stack(&squares, 0).sum(Kind::Float).sqrt().double_value(&[]);
-            if norm > limit {
-                self.gradients().for_each(|mut gradient| _ = gradient.g_mul_scalar_(limit / (norm + 1e-6)));
-            }
-            norm
         })
     }
 
-    fn gradients(&self) -> impl Iterator<Item = Tensor> {
-        self.parameters.iter().filter_map(Parameter::gradient)
+    fn gradients(&self) -> Vec<Tensor> {
+        self.parameters.iter().filter_map(Parameter::gradient).collect()
     }
 
     /// The state under names for a safetensors file: `<moment>.<parameter>` (m and v, or momentum), and `steps`, Int64,
