@@ -7,4 +7,4 @@ mod settings;
 
 pub use beam::{BeamOptions, Hypothesis, beam_search};
 pub use comparison::Candidate;
-pub use settings::{ComparisonConfig, ComparisonPool, DecodeConfig, DecodeMethod, Unfinished};
+pub use settings::{ComparisonConfig, ComparisonPool, DecodeConfig, DecodeMethod, DecodePrecision, Unfinished};

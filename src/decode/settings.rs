@@ -1,7 +1,9 @@
 //! The `decode` block of an experiment.
 
 use crate::config::Checks;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +25,9 @@ pub struct DecodeConfig {
     /// What becomes of hypotheses that have not ended at the greatest length.
     #[serde(skip_serializing_if = "Unfinished::is_ranked")]
     pub unfinished: Unfinished,
+    /// Number format of the search.
+    #[serde(skip_serializing_if = "DecodePrecision::is_exact")]
+    pub precision: DecodePrecision,
     pub comparison: ComparisonConfig,
 }
 
@@ -37,6 +42,7 @@ impl Default for DecodeConfig {
             suppress_unk: true,
             suppress_specials: true,
             unfinished: Unfinished::Rank,
+            precision: DecodePrecision::Float32,
             comparison: ComparisonConfig::default(),
         }
     }
@@ -64,6 +70,21 @@ pub enum Unfinished {
 impl Unfinished {
     fn is_ranked(&self) -> bool {
         *self == Self::Rank
+    }
+}
+
+/// Number format in which a model searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecodePrecision {
+    Float32,
+    /// bfloat16 where LibTorch's autocast deems that safe; CUDA devices only. Log-probabilities are float32.
+    Bf16,
+}
+
+impl DecodePrecision {
+    fn is_exact(&self) -> bool {
+        *self == Self::Float32
     }
 }
 
@@ -127,7 +148,18 @@ impl DecodeConfig {
         if let Some(length) = self.max_length {
             label.push_str(&format!(", {length} words"));
         }
+        if self.precision == DecodePrecision::Bf16 {
+            label.push_str(", bf16");
+        }
         label
+    }
+
+    /// Errors: a number format that is not for that device.
+    pub fn check_device(&self, device: Device) -> Result<()> {
+        if self.precision == DecodePrecision::Bf16 && !matches!(device, Device::Cuda(_)) {
+            bail!("decode.precision is bf16, which is for CUDA devices; set decode.precision=float32 on a CPU");
+        }
+        Ok(())
     }
 
     /// Adds what is wrong with these settings to `checks`.
@@ -160,5 +192,10 @@ mod tests {
         let beam = DecodeConfig { beam: 3, ..DecodeConfig::default() };
         assert_ne!(beam.canonical(), DecodeConfig::default().canonical());
         assert_eq!(beam.label(), "beam 3");
+        let rounded = DecodeConfig { precision: DecodePrecision::Bf16, ..beam.clone() };
+        assert_ne!(beam.canonical(), rounded.canonical());
+        assert_eq!(rounded.label(), "beam 3, bf16");
+        assert!(rounded.check_device(Device::Cuda(0)).is_ok() && beam.check_device(Device::Cpu).is_ok());
+        assert!(rounded.check_device(Device::Cpu).unwrap_err().to_string().contains("decode.precision=float32"));
     }
 }

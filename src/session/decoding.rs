@@ -5,11 +5,12 @@ use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
 use crate::decode::neighbours::Gallery;
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
-use crate::decode::{DecodeConfig, DecodeMethod, Unfinished};
+use crate::decode::{DecodeConfig, DecodeMethod, DecodePrecision, Unfinished};
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::{Captioner, NounSearch};
 use crate::runtime::Interrupt;
 use crate::runtime::guard::{halving, halving_images};
+use crate::runtime::libtorch::autocast;
 use crate::train::ScoredAs;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -52,7 +53,13 @@ pub(super) fn search(
     decode: &DecodeConfig,
     width: usize,
 ) -> Result<Vec<Vec<Candidate>>> {
-    candidates(model, vocabulary, features, &options(vocabulary, decode, width))
+    in_precision(features, decode, || candidates(model, vocabulary, features, &options(vocabulary, decode, width)))
+}
+
+/// Runs a search in the number format of the settings, which must be one of the features' device.
+fn in_precision<T>(features: &[Tensor], decode: &DecodeConfig, search: impl FnOnce() -> Result<T>) -> Result<T> {
+    features.iter().try_for_each(|features| decode.check_device(features.device()))?;
+    autocast(decode.precision == DecodePrecision::Bf16, search)
 }
 
 fn options(vocabulary: &Vocabulary, decode: &DecodeConfig, width: usize) -> BeamOptions {
@@ -107,7 +114,7 @@ fn with_nouns(
     width: usize,
     nouns: Option<NounSearch>,
 ) -> Result<Vec<Decoded>> {
-    halving_images(features, &mut |features| {
+    let mut search = |features: &[Tensor]| {
         let prepared = tch::no_grad(|| model.prepare(features));
         let words = options(vocabulary, decode, width);
         let mut decoded = first(candidates(model, vocabulary, &prepared, &words)?);
@@ -121,7 +128,8 @@ fn with_nouns(
             }
         }
         Ok(decoded)
-    })
+    };
+    in_precision(features, decode, || halving_images(features, &mut search))
 }
 
 impl Trained {
@@ -252,7 +260,8 @@ impl Session {
     /// Images that are scored in validation and their captions: greedy ones where the beam is 1.
     pub(super) fn for_validation(&self, images: &[usize], beam: usize) -> Result<(Vec<usize>, Vec<String>)> {
         let method = if beam > 1 { DecodeMethod::Beam } else { DecodeMethod::Greedy };
-        let decode = DecodeConfig { method, beam, ..self.experiment.decode.clone() };
+        let precision = DecodePrecision::Float32;
+        let decode = DecodeConfig { method, beam, precision, ..self.experiment.decode.clone() };
         let decoded = self.decode(images, &decode, &Interrupt::never())?;
         let scored = scored(&decoded);
         let captions = scored.iter().map(|&index| decoded[index].caption.clone()).collect();

@@ -75,6 +75,7 @@ impl Session {
         device: Device,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
+        experiment.decode.check_device(device)?;
         let (dataset, features, unreadable) = open_data(&experiment, device, progress)?;
         let vocabulary = Vocabulary::build(&dataset, &experiment.data.vocabulary)?;
         let nouns = nouns(&experiment, &dataset)?;
