@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod compare;
 pub mod encoders;
+pub mod memory;
 pub mod plan;
 pub mod published;
 pub mod reported;

@@ -1,5 +1,6 @@
-//! `--dry-run`: tables, rows, distinct runs and what is done of them.
+//! `--dry-run`: tables, rows, distinct runs, what is done of them and what the others take of a GPU.
 
+use crate::experiments::memory::training_mib;
 use crate::experiments::plan::{Plan, PlannedRun, PlannedTable};
 use crate::runs::RunResult;
 use crate::weights;
@@ -28,7 +29,12 @@ pub(super) fn list(plan: &Plan, out: &mut dyn Write) -> Result<()> {
     }
     writeln!(out, "distinct runs {}, with seeds {total}", plan.runs.len())?;
     for (run, seed) in with_seeds(plan) {
-        writeln!(out, "  {}: {}", run.seed_folder(seed).display(), state(run, seed))?;
+        let state = state(run, seed);
+        write!(out, "  {}: {state}", run.seed_folder(seed).display())?;
+        match training_mib(&run.experiment).filter(|_| state == TO_TRAIN) {
+            Some(mib) => writeln!(out, " (on a GPU: about {:.1} GiB)", mib as f64 / 1024.0)?,
+            None => writeln!(out)?,
+        }
     }
     Ok(())
 }
@@ -70,13 +76,14 @@ fn count(plan: &Plan, total: usize, out: &mut dyn Write) -> Result<()> {
 
 /// How a run that wants weights is told.
 const CANNOT: &str = "cannot run: ";
+const TO_TRAIN: &str = "to be trained";
 
 fn state(run: &PlannedRun, seed: u64) -> String {
     match RunResult::load(&run.seed_folder(seed)) {
         Ok(Some(result)) if run.decodings.iter().all(|decode| result.decoding(decode).is_some()) => "finished".into(),
         Ok(Some(_)) => "to be decoded".into(),
         Ok(None) if !run.missing.is_empty() => format!("{CANNOT}{}", run.missing.join("; ")),
-        Ok(None) => "to be trained".into(),
+        Ok(None) => TO_TRAIN.into(),
         Err(error) => format!("{error:#}"),
     }
 }
