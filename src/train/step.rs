@@ -81,13 +81,17 @@ impl Run<'_> {
         let whole = self.group.is_solo() && own.len() <= self.config.batch_size;
         let attempt = self.own_gradients(&own, &next, whole, state, optimizer, spent);
         let Exchanged { sums, stop } = self.exchange(attempt, whole, optimizer, spent)?;
-        timed(&mut spent.optimizer, || {
+        let update = || {
             optimizer.clip_value(self.config.clip_value);
             if let Some(limit) = self.config.clip_norm {
                 let _ = optimizer.clip_norm(limit);
             }
             optimizer.step();
-        });
+        };
+        if let Err(OutOfMemory) = timed(&mut spent.optimizer, || guarded(update)) {
+            let device = runtime::device_name(self.store.device());
+            bail!("out of memory on {device} in the optimiser's step; the model needs a device with more memory");
+        }
         self.settle(late, state)?;
         *late = sums;
         // The first loss of an epoch is shown.
