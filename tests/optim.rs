@@ -84,6 +84,34 @@ fn adam_and_radam_equal_pytorch_within_a_millionth_over_100_steps() {
     eprintln!("largest relative difference: {worst:.2e}");
 }
 
+/// Parameters in another memory order go through the operations on many tensors that a GPU's go through.
+#[test]
+fn steps_of_many_parameters_at_a_time_are_those_of_each_alone() {
+    for kind in [OptimizerKind::Adam, OptimizerKind::Adamw, OptimizerKind::Radam, OptimizerKind::Sgd] {
+        let config = OptimizerConfig { kind, lr: 0.02, weight_decay: 0.1, momentum: 0.9, ..OptimizerConfig::default() };
+        let parts = [PartConfig { lr_scale: 0.5, ..part("b") }];
+        let run = |transposed: bool| -> Vec<f32> {
+            let value = || if transposed { start().tr().contiguous().tr() } else { start() };
+            let values: Vec<Tensor> = (0..4).map(|_| value().set_requires_grad(true)).collect();
+            let named: Vec<(&str, &Tensor)> = ["a", "b", "c", "d"].into_iter().zip(&values).collect();
+            let mut optimizer = optimizer(&named, &config, &parts);
+            for step in 1..=8 {
+                optimizer.zero_grad();
+                // The last one has a gradient in some steps only.
+                for (index, value) in values.iter().take(if step % 3 == 0 { 4 } else { 3 }).enumerate() {
+                    feed(value, &(gradient(step) * (index as f64 + 1.0)));
+                }
+                optimizer.scale_gradients(0.5);
+                optimizer.step();
+            }
+            values.iter().flat_map(numbers).collect()
+        };
+        for (alone, together) in run(false).into_iter().zip(run(true)) {
+            assert!((alone - together).abs() <= 2e-6 * alone.abs().max(0.1), "{kind:?}: {together} is not {alone}");
+        }
+    }
+}
+
 /// 60 steps at a stretch, against 30, a saved state, and 30 with what it restored.
 #[test]
 fn a_restored_optimiser_goes_on_bit_for_bit() {

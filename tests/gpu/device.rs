@@ -50,11 +50,11 @@ fn build() -> PathBuf {
     library
 }
 
-/// `rsic` with these arguments in a workplace, on the simulated device, not started yet. Its report goes to `report`.
+/// `rsic` with these arguments in a workplace, on the simulated device, not started yet.
 pub(crate) fn command<S: AsRef<OsStr>>(place: &Path, library: &Path, arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rsic-torch"));
     command.args(arguments).current_dir(place).env("RSIC_CACHE", place.join("cache")).env("LD_PRELOAD", library);
-    command.env("SIMULATED_REPORT", place.join("report")).env_remove("RSIC_DEVICE").stdin(Stdio::null());
+    command.env_remove("RSIC_DEVICE").stdin(Stdio::null());
     command
 }
 
@@ -67,10 +67,9 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The report of the last process in a workplace, which must have used the device.
-    pub(crate) fn take(place: &Path) -> Self {
-        let path = place.join("report");
-        let text = fs::read_to_string(&path).expect("nothing ran on the simulated device");
+    /// That in a file, of a process that must have used the device.
+    pub(crate) fn take(path: &Path) -> Self {
+        let text = fs::read_to_string(path).expect("nothing ran on the simulated device");
         fs::remove_file(path).unwrap();
         let first = text.lines().next().unwrap();
         let number = |name: &str| {

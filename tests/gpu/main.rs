@@ -1,16 +1,19 @@
 //! The commands on a CUDA device, which is a simulated one: small runs of every model, on built-in scenes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod counting;
 mod device;
+mod libtorch_script;
 
 use common::{refused, succeeds, text};
 use device::{Report, command, simulated};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the experiments share; the features of both kinds are made once.
 const ALL: &str = "data: {root: scenes, vocabulary: {min_count: 2, max_length: 20}}
@@ -64,8 +67,10 @@ fn workplace() -> &'static Path {
 
 /// Runs a command on the device, which it must use, and gives its standard output and what it did there.
 fn run(place: &Path, library: &Path, arguments: &[&str]) -> (String, Report) {
-    let output = command(place, library, arguments).output().unwrap();
-    (succeeds(&output), Report::take(place))
+    static RUNS: AtomicUsize = AtomicUsize::new(0); // tests run side by side
+    let report = place.join(format!("report-{}", RUNS.fetch_add(1, Ordering::Relaxed)));
+    let output = command(place, library, arguments).env("SIMULATED_REPORT", &report).output().unwrap();
+    (succeeds(&output), Report::take(&report))
 }
 
 #[test]
@@ -79,6 +84,10 @@ fn every_model_trains_is_scored_and_captions_on_a_device() {
         let (again, _) = run(place, library, &["eval", model, "--output", "again"]);
         let predictions = |folder: &str| fs::read(place.join(folder).join("predictions/test-beam-2.jsonl")).unwrap();
         assert!(predictions("again") == predictions(model), "{again}");
+        let rounded = ["eval", model, "decode.precision=bf16", "--output", "rounded"];
+        let (printed, _) = run(place, library, &rounded);
+        assert!(printed.contains("beam 2, bf16") && printed.contains("CIDEr"), "{printed}");
+        refused(&common::rsic(place, &rounded), &["decode.precision=float32"]);
         let images = ["scenes/imgs/1.png", "scenes/imgs/2.png"];
         let (captions, _) = run(place, library, &[&["caption", "--model", model], &images[..]].concat());
         assert_eq!(captions.lines().count(), 2, "{captions}");

@@ -513,10 +513,11 @@ TORCH_LIBRARY_IMPL(aten, CUDA, m) {
   // Composite ones that would look for CUDA's own kernels within.
   m.impl("convolution", CppFunction::makeFromBoxedFunction<&run>());
   m.impl("convolution_backward", CppFunction::makeFromBoxedFunction<&run>());
-  for (const auto *name : {"_foreach_add.List", "_foreach_add_.List", "_foreach_add_.Scalar", "_foreach_addcdiv_.Scalar",
-                           "_foreach_addcmul_.Scalar", "_foreach_clamp_max_.Scalar", "_foreach_clamp_min_.Scalar",
-                           "_foreach_div_.Scalar", "_foreach_lerp_.Scalar", "_foreach_mul_.Scalar",
-                           "_foreach_mul_.Tensor", "_foreach_norm.Scalar", "_foreach_sqrt"}) {
+  for (const auto *name :
+       {"_foreach_add.List", "_foreach_add_.List", "_foreach_add_.Scalar", "_foreach_addcdiv_.Scalar",
+        "_foreach_addcmul_.Scalar", "_foreach_clamp_max_.Scalar", "_foreach_clamp_min_.Scalar", "_foreach_div_.Scalar",
+        "_foreach_lerp_.Scalar", "_foreach_mul_.Scalar", "_foreach_mul_.Tensor", "_foreach_norm.Scalar",
+        "_foreach_sqrt"}) {
     m.impl(name, CppFunction::makeFromBoxedFunction<&run>());
   }
   m.impl("_cudnn_rnn_flatten_weight", &flatten_weights);
