@@ -63,9 +63,27 @@ fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
     Ok(image)
 }
 
+/// Decodes the content of a file that is no TIFF, with the samples that it has.
+pub(super) fn decode_dynamic(bytes: &[u8]) -> Result<DynamicImage> {
+    let decoded = std::panic::catch_unwind(|| {
+        if bytes.is_empty() {
+            bail!("is empty");
+        }
+        let Some(format) = format(bytes) else {
+            bail!("is not a TIFF, PNG, JPEG, WebP or BMP image");
+        };
+        if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+            bail!("is truncated");
+        }
+        decode_any(bytes, format)
+    });
+    decoded.unwrap_or_else(|_| bail!("is damaged (decoder error)"))
+}
+
 /// The format by the first bytes.
 fn format(bytes: &[u8]) -> Option<ImageFormat> {
-    const MAGIC: [(&[u8], ImageFormat); 6] = [
+    const MAGIC: [(&[u8], ImageFormat); 7] = [
+        (b"BM", ImageFormat::Bmp),
         (b"\x89PNG\r\n\x1a\n", ImageFormat::Png),
         (b"\xff\xd8\xff", ImageFormat::Jpeg),
         (b"II*\0", ImageFormat::Tiff),
@@ -73,11 +91,18 @@ fn format(bytes: &[u8]) -> Option<ImageFormat> {
         (b"II+\0", ImageFormat::Tiff), // BigTIFF
         (b"MM\0+", ImageFormat::Tiff),
     ];
+    if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        return Some(ImageFormat::WebP);
+    }
     MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, format)| *format)
 }
 
 /// Decodes one format within the limits.
 pub(super) fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
+    Ok(decode_any(bytes, format)?.into_rgb8())
+}
+
+fn decode_any(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -87,7 +112,7 @@ pub(super) fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
     let decoder = reader.into_decoder().map_err(fault)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, decoder.total_bytes())?;
-    Ok(DynamicImage::from_decoder(decoder).map_err(fault)?.into_rgb8())
+    DynamicImage::from_decoder(decoder).map_err(fault)
 }
 
 /// Refuses what the limits do not allow.

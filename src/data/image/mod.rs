@@ -3,6 +3,7 @@
 mod decode;
 mod jpeg;
 mod linear;
+pub mod raster;
 mod resize;
 mod tiff;
 
