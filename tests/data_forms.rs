@@ -47,6 +47,17 @@ fn a_link_to_nothing_is_an_absent_image() {
 }
 
 #[test]
+fn a_limit_keeps_the_first_images_of_each_split() {
+    let rows: String = (0..10).map(|i| format!("{i}.png,a road,{}\n", if i < 6 { "train" } else { "test" })).collect();
+    let (_folder, config) = dataset("captions.csv", format!("image,caption,split\n{rows}"));
+    let limited = Dataset::load(&DataConfig { limit: Some(3), ..config }).unwrap();
+    assert_eq!(
+        captions(&limited).into_keys().collect::<Vec<_>>(),
+        ["0.png", "1.png", "2.png", "6.png", "7.png", "8.png"]
+    );
+}
+
+#[test]
 fn an_image_that_a_file_lists_twice_is_one_image_in_one_split() {
     let rows: Vec<String> = (0..10)
         .flat_map(|i| ["a road", "a lake"].map(|text| (i, text)))

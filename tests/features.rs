@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic as tests do
 
-use rsic::data::image::{Filter, load_by};
-use rsic::features::{Counts, FeatureSet};
+use rsic::data::image::raster::Stretch;
+use rsic::data::image::{Filter, Reading, load_by};
+use rsic::features::{Counts, FeatureSet, Images, direct};
 use rsic::models::FeatureKind as Kind;
 use rsic::models::encoders::EncoderConfig;
 use rsic::models::encoders::Precision;
@@ -133,6 +134,48 @@ fn unreadable_images_are_named_and_the_others_served() {
     assert_eq!(set.rows(0, &[2, 0]).unwrap().size(), [2, 2048]);
     assert!(set.rows(0, &[1]).unwrap_err().to_string().contains("no features for image 1"));
     assert!(set.rows(0, &[9]).is_err());
+}
+
+#[test]
+fn features_that_are_not_kept_are_those_of_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut images = pictures(folder.path(), 20);
+    images.insert(7, folder.path().join("absent.png"));
+    let encoders = [encoder(64), EncoderConfig { name: "vgg16".into(), ..encoder(32) }];
+    let cache = folder.path().join("cache");
+    let set =
+        FeatureSet::load_or_extract(&encoders, Kind::Pooled, &images, Device::Cpu, &cache, &mut |_| Ok(())).unwrap();
+    let mut seen = Vec::new();
+    let list = Images { paths: &images, reading: &Reading::default() };
+    direct::stream(&encoders, Kind::Pooled, list, Device::Cpu, &mut |image, rows| {
+        match rows {
+            Err(error) => assert!(format!("{error:#}").contains("absent.png"), "{error:#}"),
+            Ok(rows) => {
+                seen.push(image);
+                for (encoder, row) in rows.iter().enumerate() {
+                    assert_eq!(*row, set.rows(encoder, &[image]).unwrap(), "image {image}");
+                }
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(seen, (0..21).filter(|image| *image != 7).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_stretch_or_other_bands_have_rows_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = pictures(folder.path(), 2);
+    let cache = folder.path().join("cache");
+    let of = |reading: &Reading| {
+        let images = Images { paths: &images, reading };
+        FeatureSet::of_view(&[encoder(64)], Kind::Pooled, None, images, Device::Cpu, &cache, &mut |_| Ok(())).unwrap()
+    };
+    let plain = of(&Reading::default());
+    let swapped = of(&Reading { bands: vec![3, 2, 1], stretch: Stretch::Range(0.0, 128.0) });
+    assert_eq!((swapped.counts(0), of(&Reading::default()).counts(0)), (counts(0, 2, 0), counts(2, 0, 0)));
+    assert_ne!(plain.rows(0, &[1]).unwrap(), swapped.rows(0, &[1]).unwrap());
 }
 
 #[test]

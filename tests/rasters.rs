@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use rsic::data::DataConfig;
 use rsic::data::image::raster::{Limits, Raster, Stretch, Window, to_rgb8};
+use rsic::data::image::{Reading, decode_file, decode_file_as};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -163,10 +165,13 @@ fn damaged_files_give_errors_and_never_panics() {
         for _ in 0..150 {
             let mut bytes = whole.clone();
             for _ in 0..1 + rng.below(6) {
-                let at = rng.below(if rng.chance(0.7) { 600.min(bytes.len()) } else { bytes.len() });
+                let end = if rng.chance(0.7) { 600.min(bytes.len()) } else { bytes.len() };
+                let at = rng.below(end);
                 bytes[at] = rng.next_u64() as u8;
             }
-            bytes.truncate(if rng.chance(0.3) { rng.below(bytes.len()) } else { bytes.len() });
+            if rng.chance(0.3) {
+                bytes.truncate(rng.below(whole.len()));
+            }
             let limits = Limits { bytes: 1 << 24, cache: 1 << 20 };
             let Ok(raster) = Raster::of_bytes(bytes, limits) else { continue };
             let (width, height) = (raster.width.min(64), raster.height.min(64));
@@ -187,5 +192,63 @@ fn other_formats_are_pictures_too_and_jpeg_2000_is_named() {
         assert_eq!(to_rgb8(&all(&raster), &scale).unwrap(), image, "{format:?}");
     }
     let error = Raster::of_bytes(b"\0\0\0\x0cjP  \r\n\x87\n____".to_vec(), Limits::default()).unwrap_err();
-    assert!(error.to_string().starts_with("is JPEG 2000, which is not read"), "{error}");
+    assert!(error.to_string().contains("JPEG 2000, which is not read"), "{error}");
+}
+
+#[test]
+fn training_images_are_read_by_the_bands_and_the_stretch_of_the_settings() {
+    let path = folder().join("uint16_4_nodata.tif");
+    let decode = |bands: &[usize], stretch: &str| {
+        decode_file_as(&path, &Reading { bands: bands.to_vec(), stretch: stretch.parse().unwrap() })
+    };
+    let plain = decode(&[1, 2, 3], "0-10000").unwrap();
+    let swapped = decode(&[3, 2, 1], "0-10000").unwrap();
+    assert!(plain.pixels().zip(swapped.pixels()).all(|(a, b)| [a.0[2], a.0[1], a.0[0]] == b.0));
+    let gray = decode(&[4], "0-10000").unwrap();
+    assert!(gray.pixels().all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2]));
+    assert_eq!(decode_file(&path).unwrap(), decode(&[], "percent").unwrap());
+    let error = decode(&[5], "none").unwrap_err().to_string();
+    assert!(error.ends_with("uint16_4_nodata.tif' has 4 bands: no band 5"), "{error}");
+}
+
+#[test]
+fn bands_and_stretch_are_settings_that_leave_experiments_without_them_as_they_are() {
+    let mut config = DataConfig::of_folder("scenes");
+    let text = serde_yaml::to_string(&config).unwrap();
+    assert!(!text.contains("bands") && !text.contains("stretch") && !text.contains("limit"), "{text}");
+    (config.bands, config.stretch) = (vec![4, 3, 2], Stretch::Range(0.0, 10000.0));
+    let text = serde_yaml::to_string(&config).unwrap();
+    assert!(text.contains("stretch: 0-10000"), "{text}");
+    assert_eq!(serde_yaml::from_str::<DataConfig>(&text).unwrap(), config);
+}
+
+#[test]
+#[ignore = "measures: RSIC_SCENE names a large scene, RSIC_THREADS the threads"]
+fn speed_and_memory_of_tiles_of_a_large_scene() {
+    let path = PathBuf::from(std::env::var("RSIC_SCENE").unwrap());
+    let threads: u32 = std::env::var("RSIC_THREADS").map_or(1, |text| text.parse().unwrap());
+    let raster = Raster::open(&path, Limits::default()).unwrap();
+    let bands = raster.colour_bands();
+    let start = std::time::Instant::now();
+    let scale = Stretch::Auto.scale(&raster, &bands).unwrap();
+    println!("scale {:?} in {:.2} s", scale.0, start.elapsed().as_secs_f64());
+    let (start, side) = (std::time::Instant::now(), 224);
+    let (across, down) = (raster.width / side, raster.height / side);
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (raster, bands, scale) = (&raster, &bands, &scale);
+            scope.spawn(move || {
+                for tile in (0..across * down).filter(|tile| tile / across % threads == thread) {
+                    let (x, y) = (tile % across * side, tile / across * side);
+                    to_rgb8(&raster.read_window(x, y, side, side, bands).unwrap(), scale).unwrap();
+                }
+            });
+        }
+    });
+    let (seconds, tiles) = (start.elapsed().as_secs_f64(), f64::from(across * down));
+    let sample = usize::from(raster.kind.bits() / 8) * bands.len();
+    let megabytes = tiles * f64::from(side * side) * sample as f64 / 1e6;
+    println!("{tiles} tiles in {seconds:.1} s: {:.0} tiles/s, {:.0} MB/s", tiles / seconds, megabytes / seconds);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    println!("{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
 }

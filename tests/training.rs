@@ -276,6 +276,27 @@ fn a_folder_with_a_bad_image_is_captioned_but_for_that_one() {
     rsic(place, &jsonl);
     assert_eq!(fs::read(place.join("out.jsonl")).unwrap(), first);
     odd_names_are_skipped_where_a_csv_has_them(place);
+    captions_need_no_cache_and_an_interrupted_command_goes_on(place);
+}
+
+fn captions_need_no_cache_and_an_interrupted_command_goes_on(place: &Path) {
+    let caption = |output: &str, more: &[&str]| {
+        let all = [&["caption", "--model", "one", "scenes/imgs", "-f", "jsonl", "-o", output], more].concat();
+        succeeds(&rsic(place, &all));
+        fs::read_to_string(place.join(output)).unwrap()
+    };
+    let cached = caption("cached.jsonl", &[]);
+    assert_eq!(caption("direct.jsonl", &["--no-cache"]), cached);
+    let lines: Vec<&str> = cached.lines().collect();
+    assert!(lines.len() > 2);
+    let marked = lines[0].replace("\"caption\":\"", "\"caption\":\"kept ");
+    let torn = lines[1].get(..9).unwrap();
+    fs::write(place.join("resumed.jsonl.part"), format!("{marked}\n{torn}")).unwrap();
+    let resumed = caption("resumed.jsonl", &["--skip-existing"]);
+    assert_eq!(resumed.lines().next(), Some(marked.as_str()));
+    assert_eq!(resumed.lines().skip(1).collect::<Vec<_>>(), lines[1..]);
+    assert!(!place.join("resumed.jsonl.part").exists());
+    assert_eq!(caption("resumed.jsonl", &[]), cached, "without --skip-existing all are captioned again");
 }
 
 fn odd_names_are_skipped_where_a_csv_has_them(place: &Path) {

@@ -89,6 +89,12 @@ pub struct CaptionArgs {
     /// Override a setting, e.g. decode.beam=3 (repeatable).
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// Keep no features: for images that are captioned once (always so for more than 10,000 images where the encoders
+    /// are frozen and the model takes no masks).
+    #[arg(long)]
+    pub no_cache: bool,
     /// Output format, one line per image.
     #[arg(short, long, value_enum, default_value_t = CaptionFormat::Text)]
     pub format: CaptionFormat,
@@ -102,7 +108,7 @@ pub struct CaptionArgs {
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Keep captions already in the output file and skip their images.
+    /// Keep captions already in the output file, or left by an interrupted command, and skip their images.
     #[arg(long, requires = "output")]
     pub skip_existing: bool,
     /// Search subfolders too.
@@ -120,11 +126,35 @@ pub enum CaptionFormat {
     Csv,
 }
 
+/// How images of more than three bands or more than 8 bits are read.
+#[derive(Debug, Args)]
+pub struct ReadingArgs {
+    /// Bands shown as red, green and blue, or one as gray, counted from 1, e.g. 4,3,2 (default: as the run was trained;
+    /// the first three).
+    #[arg(long, value_name = "BANDS", value_delimiter = ',')]
+    pub bands: Vec<usize>,
+    /// How samples become 8 bits: none, percent (2%-98% of each image), other percentiles, or values such as 0-10000
+    /// (default: as the run was trained; none for 8 bits, otherwise percent).
+    #[arg(long, value_name = "STRETCH", allow_hyphen_values = true)]
+    pub stretch: Option<String>,
+}
+
+impl ReadingArgs {
+    /// These arguments as settings behind `overrides`.
+    pub fn settings(&self, overrides: &[String]) -> Vec<String> {
+        let bands = (!self.bands.is_empty()).then(|| format!("data.bands={:?}", self.bands));
+        let stretch = self.stretch.as_ref().map(|stretch| format!("data.stretch={stretch}"));
+        overrides.iter().cloned().chain(bands).chain(stretch).collect()
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
     /// Experiment file.
     #[arg(value_name = "EXPERIMENT")]
     pub config: PathBuf,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Override settings.
     #[arg(value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,

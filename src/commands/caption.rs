@@ -1,6 +1,8 @@
 //! `rsic caption`: captions of images and folders, from pixels, with a trained run.
 
+mod lines;
 mod output;
+mod stream;
 
 use super::ExitStatus;
 use super::progress::FeatureBar;
@@ -8,30 +10,29 @@ use super::sam;
 use crate::cli::{CaptionArgs, CaptionFormat, GlobalArgs};
 use crate::data::is_image_name;
 use crate::data::masks::Finder;
-use crate::decode::{DecodeConfig, DecodeMethod};
-use crate::features::FeatureSet;
+use crate::decode::DecodeMethod;
 use crate::runs::Explanation;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Decoded, Session, Trained, look};
+use crate::session::{Decoded, Session, Trained};
 use crate::util::walk;
 use anyhow::{Context, Result, bail};
-use output::{Records, name, record};
+use lines::Lines;
+use output::name;
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use stream::Stream;
 use tch::Tensor;
 
 pub(super) fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus> {
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
-    let trained = Trained::load(&args.model, &args.overrides, device)?;
+    let trained = Trained::load(&args.model, &args.reading.settings(&args.overrides), device)?;
     let images = find_images(&args.paths, args.recursive)?;
-    let mut records = match &args.output {
-        Some(output) if args.skip_existing => output::existing(output, args.format)?,
-        _ => Records::new(),
-    };
-    let todo: Vec<PathBuf> = images.iter().filter(|path| !records.contains_key(&name(path))).cloned().collect();
+    let mut lines = Lines::new(args)?;
+    let known = lines.names();
+    let todo: Vec<PathBuf> = images.iter().filter(|path| !known.contains(&name(path))).cloned().collect();
     let interrupt = Interrupt::install()?;
-    let mut progress = FeatureBar::new(&interrupt);
     let finder = match (&args.sam, trained.experiment.model.masks()) {
         (None, _) => None,
         (Some(weights), Some(rules)) => {
@@ -39,83 +40,78 @@ pub(super) fn run(global: &GlobalArgs, args: &CaptionArgs) -> Result<ExitStatus>
         }
         (Some(_), None) => bail!("'{}' does not use masks; omit --sam", args.model.display()),
     };
-    let features = look(&trained.experiment, &todo, finder.as_ref(), device, &mut |p| progress.update(p))?;
-    let usable: Vec<usize> = (0..todo.len()).filter(|&i| features.has(i)).collect();
     if args.attributes && trained.attributes.is_none() && args.format != CaptionFormat::Jsonl {
         bail!("'{}' does not predict attributes; omit --attributes", args.model.display());
     }
     if args.nouns && trained.experiment.model.nouns().is_none() {
         bail!("'{}' does not predict nouns; omit --nouns", args.model.display());
     }
-    if !usable.is_empty() {
-        for (&image, (decoded, why)) in usable.iter().zip(decode(trained, &features, &usable, args, &mut progress)?) {
-            records.insert(name(&todo[image]), record(&todo[image], &decoded, &why, args)?);
-        }
-    }
-    output::write(&images, &records, args)?;
-    for why in features.failures().values() {
-        tracing::error!("{why}");
-    }
-    Ok(if features.failures().is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
+    let failed = match todo.is_empty() {
+        true => 0,
+        false => caption(trained, &todo, finder.as_ref(), args, &interrupt, &mut lines)?,
+    };
+    lines.finish(&images)?;
+    Ok(if failed == 0 { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-/// Decodes as the run says. Comparison-based search looks at the training images; where they are not at hand, beam
-/// search takes its place, and says so.
-fn decode(
+/// Captions as the run says; gives how many images could not be read. Comparison-based search looks at the training
+/// images; where they are not at hand, beam search takes its place, and says so.
+fn caption(
     trained: Trained,
-    features: &FeatureSet,
-    usable: &[usize],
+    todo: &[PathBuf],
+    finder: Option<&Finder>,
     args: &CaptionArgs,
-    progress: &mut FeatureBar,
-) -> Result<Vec<(Decoded, Explanation)>> {
-    let explained = |decoded: Vec<Decoded>, of: &dyn Fn(&[Tensor], &str) -> Explanation| {
-        let one = |(&image, decoded): (&usize, Decoded)| {
-            let row = (0..features.encoders()).map(|encoder| features.rows(encoder, &[image]));
-            let why = if args.attributes {
-                of(&row.collect::<Result<Vec<_>>>()?, &decoded.caption)
-            } else {
-                Explanation::default()
-            };
-            Ok((decoded, why))
+    interrupt: &Interrupt,
+    lines: &mut Lines,
+) -> Result<usize> {
+    let (experiment, device) = (trained.experiment.clone(), trained.device);
+    let mut bar = FeatureBar::new(interrupt);
+    let stream = Stream { experiment: &experiment, todo, finder, device, args, interrupt };
+    let root = &experiment.data.root;
+    if experiment.decode.method == DecodeMethod::Comparison && root.exists() {
+        let session = Session::with_trained(trained, &mut |p| bar.update(p))?;
+        let search = session.search(&experiment.decode)?;
+        let decode = |features: &[Tensor]| {
+            let decoded = search.decode(features, &[])?;
+            anyhow::Ok(explained(decoded, features, args, &|row, caption| session.explain(row, caption)))
         };
-        usable.iter().zip(decoded).map(one).collect()
-    };
-    let nouns = args.nouns || args.format == CaptionFormat::Jsonl;
-    let decode = trained.experiment.decode.clone();
-    let batches: Vec<Vec<Tensor>> = usable
-        .chunks(decode.batch_size.max(1))
-        .map(|batch| (0..features.encoders()).map(|encoder| features.rows(encoder, batch)).collect())
-        .collect::<Result<_>>()?;
-    if decode.method != DecodeMethod::Comparison {
-        return explained(decode_all(&trained, &batches, &decode, nouns, progress)?, &|f, c| trained.explain(f, c));
+        return stream.run(&decode, lines, &mut |p| bar.update(p));
     }
-    let root = trained.experiment.data.root.clone();
-    if !root.exists() {
+    let mut settings = experiment.decode.clone();
+    if settings.method == DecodeMethod::Comparison {
         tracing::warn!(
             "comparison-based beam search needs the training images, but there is no '{}': using beam search (set its \
             folder with --set data.root=FOLDER)",
             root.display()
         );
-        let decode = DecodeConfig { method: DecodeMethod::Beam, ..decode };
-        return explained(decode_all(&trained, &batches, &decode, nouns, progress)?, &|f, c| trained.explain(f, c));
+        settings.method = DecodeMethod::Beam;
     }
-    let session = Session::with_trained(trained, &mut |p| progress.update(p))?;
-    explained(session.decode_features(&batches, &decode, progress.interrupt())?, &|f, c| session.explain(f, c))
+    let nouns = args.nouns || args.format == CaptionFormat::Jsonl;
+    let decode = |features: &[Tensor]| {
+        let decoded = trained.decode(features, &settings, nouns)?;
+        anyhow::Ok(explained(decoded, features, args, &|row, caption| trained.explain(row, caption)))
+    };
+    stream.run(&decode, lines, &mut |p| bar.update(p))
 }
 
-fn decode_all(
-    trained: &Trained,
-    batches: &[Vec<Tensor>],
-    decode: &DecodeConfig,
-    nouns: bool,
-    progress: &FeatureBar,
-) -> Result<Vec<Decoded>> {
-    let mut decoded = Vec::new();
-    for batch in batches {
-        progress.check()?;
-        decoded.extend(trained.decode(batch, decode, nouns)?);
-    }
-    Ok(decoded)
+/// Captions with what the arguments ask to be told of them, `explain` given an image's features.
+fn explained(
+    decoded: Vec<Decoded>,
+    features: &[Tensor],
+    args: &CaptionArgs,
+    explain: &dyn Fn(&[Tensor], &str) -> Explanation,
+) -> Vec<(Decoded, Explanation)> {
+    let one = |(image, decoded): (i64, Decoded)| {
+        let why = match args.attributes {
+            true => {
+                let rows: Vec<Tensor> = features.iter().map(|features| features.narrow(0, image, 1)).collect();
+                explain(&rows, &decoded.caption)
+            }
+            false => Explanation::default(),
+        };
+        (decoded, why)
+    };
+    (0..).zip(decoded).map(one).collect()
 }
 
 /// The images that the arguments mean, in sorted order within a folder, none twice.
@@ -133,10 +129,12 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
             let files = walk::files(path, |folder| recursive || folder == path)
                 .with_context(|| format!("cannot read the folder '{}'", path.display()))?;
             let before = images.len();
-            images.extend(files.into_iter().filter(|file| is_image_name(file)));
+            let (read, unread): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| is_image_name(file));
+            tell_unread(path, &unread);
+            images.extend(read);
             if images.len() == before {
                 bail!(
-                    "no image (tif, png, jpg) in '{}'{}",
+                    "no image (tif, png, jpg, webp, bmp) in '{}'{}",
                     path.display(),
                     if recursive { "" } else { "; use --recursive to search subfolders" }
                 );
@@ -150,6 +148,23 @@ fn find_images(paths: &[PathBuf], recursive: bool) -> Result<Vec<PathBuf>> {
     let mut seen = std::collections::BTreeSet::new();
     images.retain(|path| seen.insert(path.clone()));
     Ok(images)
+}
+
+/// Counts the files of kinds that are not read, such as JPEG 2000: a folder of them is no folder without images.
+fn tell_unread(folder: &Path, files: &[PathBuf]) {
+    let mut kinds = BTreeMap::<String, usize>::new();
+    for file in files.iter().filter(|file| !is_hidden(file)) {
+        let kind = file.extension().map_or("no ending".into(), |end| format!(".{}", end.to_string_lossy()));
+        *kinds.entry(kind.to_lowercase()).or_default() += 1;
+    }
+    if !kinds.is_empty() {
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
+        tracing::info!("files of other kinds in '{}' are left out: {}", folder.display(), kinds.join(", "));
+    }
+}
+
+fn is_hidden(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 #[cfg(test)]

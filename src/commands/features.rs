@@ -16,7 +16,7 @@ use std::io::{Write, stdout};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(global: &GlobalArgs, args: &FeaturesArgs) -> Result<ExitStatus> {
-    let experiment = located(experiment::load(&args.config, &args.overrides)?.experiment)?;
+    let experiment = located(experiment::load(&args.config, &args.reading.settings(&args.overrides))?.experiment)?;
     let kind = experiment.model.features();
     let dataset = Dataset::load(&experiment.data)?;
     crate::runtime::set_threads(global.threads)?;

@@ -8,16 +8,13 @@ use anyhow::Result;
 /// A bar per encoder.
 pub(super) struct FeatureBar<'a> {
     interrupt: &'a Interrupt,
-    shown: Option<(String, logging::Bar)>,
+    /// Encoder, images to encode, bar: a second dataset has another total.
+    shown: Option<(String, usize, logging::Bar)>,
 }
 
 impl<'a> FeatureBar<'a> {
     pub(super) fn new(interrupt: &'a Interrupt) -> Self {
         Self { interrupt, shown: None }
-    }
-
-    pub(super) fn interrupt(&self) -> &'a Interrupt {
-        self.interrupt
     }
 
     /// An error once the process was asked to stop.
@@ -29,10 +26,11 @@ impl<'a> FeatureBar<'a> {
     pub(super) fn update(&mut self, progress: FeatureProgress) -> Result<()> {
         self.check()?;
         let FeatureProgress { encoder, done, total, .. } = progress;
-        if self.shown.as_ref().is_none_or(|(of, _)| of != encoder) {
-            self.shown = Some((encoder.to_owned(), logging::progress(total, &format!("features by {encoder}"))));
+        if self.shown.as_ref().is_none_or(|(of, all, _)| of != encoder || *all != total) {
+            self.shown =
+                Some((encoder.to_owned(), total, logging::progress(total, &format!("features by {encoder}, images"))));
         }
-        if let Some((_, bar)) = &self.shown {
+        if let Some((_, _, bar)) = &self.shown {
             bar.set(done);
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 /// Extensions of the image formats that are read, in the order of preference among files of one stem.
-pub const IMAGE_EXTENSIONS: [&str; 5] = ["tif", "tiff", "png", "jpg", "jpeg"];
+pub const IMAGE_EXTENSIONS: [&str; 7] = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "bmp"];
 
 /// Whether a file name has an image's extension. What macOS puts beside a file as `._NAME` is no image.
 pub fn is_image_name(path: &Path) -> bool {

@@ -1,5 +1,7 @@
 //! The `data` block of an experiment.
 
+use super::image::Reading;
+use super::image::raster::Stretch;
 use crate::config::Checks;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -20,6 +22,14 @@ pub struct DataConfig {
     /// Image folder inside `root` (default: `imgs`, `images` or `root` itself, whichever holds the images).
     #[serde(default)]
     pub images: Option<PathBuf>,
+    /// Bands of the images that are shown as red, green and blue, or one as gray, counted from 1 (default: the first
+    /// three but transparency, or the first).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<usize>,
+    /// How samples become 8 bits: `none`, `percent` (2 to 98 % of each image), percentiles such as `1%-99%`, or two
+    /// values such as `0-10000` (default: `none` for 8 bits, otherwise `percent`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stretch: Stretch,
     /// Which field of a sentence is the caption: `tokens` or `raw`.
     #[serde(default)]
     pub text: TextField,
@@ -28,12 +38,24 @@ pub struct DataConfig {
     /// Images of the caption file that are absent or empty: `skip` (and count) or `fail`.
     #[serde(default)]
     pub missing: MissingPolicy,
+    /// At most so many images of each split, the first of the caption file (default: all).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
     /// How images are split where the caption file does not say.
     #[serde(default)]
     pub split: SplitRule,
 }
 
+fn is_default(stretch: &Stretch) -> bool {
+    *stretch == Stretch::default()
+}
+
 impl DataConfig {
+    /// How the images' pixels are made of their files.
+    pub fn reading(&self) -> Reading {
+        Reading { bands: self.bands.clone(), stretch: self.stretch }
+    }
+
     fn default_captions() -> PathBuf {
         "dataset.json".into()
     }
@@ -44,6 +66,9 @@ impl DataConfig {
             root: root.into(),
             captions: Self::default_captions(),
             images: None,
+            bands: Vec::new(),
+            stretch: Stretch::default(),
+            limit: None,
             text: TextField::default(),
             vocabulary: VocabularyConfig::default(),
             missing: MissingPolicy::default(),
@@ -126,6 +151,10 @@ impl DataConfig {
         checks.require(!vocabulary.splits.is_empty(), "data.vocabulary.splits", || {
             "empty (expected the splits that the vocabulary is built from, for example [train])".into()
         });
+        checks.require([0, 1, 3].contains(&self.bands.len()) && !self.bands.contains(&0), "data.bands", || {
+            format!("{:?} (expected one or three bands, counted from 1)", self.bands)
+        });
+        checks.at_least_if_set("data.limit", self.limit, 1);
         self.split.check(checks);
         for (index, split) in vocabulary.splits.iter().enumerate() {
             checks.one_of(&format!("data.vocabulary.splits.{index}"), split, &SPLITS);

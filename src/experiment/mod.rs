@@ -56,8 +56,21 @@ impl Loaded {
 /// # Errors
 /// An unreadable file, or a [`config::ConfigError`] with every fault of the experiment.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Loaded> {
-    let (experiment, origins, files) = config::load(path, overrides)?;
+    let (experiment, origins, files): (Experiment, _, _) = config::load(path, overrides)?;
+    tell_other_encoders(&experiment, overrides);
     Ok(Loaded { experiment, origins, files })
+}
+
+/// One encoder changed among several is easily taken for the only one.
+fn tell_other_encoders(experiment: &Experiment, overrides: &[String]) {
+    let changed =
+        |index: usize| overrides.iter().any(|setting| setting.starts_with(&format!("encoders.{index}.name=")));
+    let numbered = || experiment.encoders.iter().enumerate();
+    if let Some((first, _)) = numbered().find(|(index, _)| changed(*index)) {
+        for (index, encoder) in numbered().filter(|(index, _)| !changed(*index)) {
+            tracing::warn!("encoders.{first}.name is changed; encoders.{index} stays '{}' beside it", encoder.name);
+        }
+    }
 }
 
 impl Settings for Experiment {

@@ -1,21 +1,23 @@
 //! Running an encoder over images: decoding on other threads, ahead of the encoder.
 
+use super::Images;
+use crate::data::image::{is_constant, load_as};
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::models::FeatureKind;
 use crate::models::encoders::Encoder;
 use crate::runtime::guard::halving_images;
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Result, anyhow};
+use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
 /// Most images that go through the encoder at a time on a GPU.
 const GPU_BATCH: usize = 32;
 /// Least images that are decoded ahead.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 
 /// Images that go through the encoder at a time, where `images` are asked for in all. The last batch is padded to it,
 /// so that a row does not depend on where an extraction was interrupted.
-fn batch_size(encoder: &Encoder, images: usize) -> usize {
+pub(super) fn batch_size(encoder: &Encoder, images: usize) -> usize {
     let most = if encoder.device().is_cuda() { GPU_BATCH } else { encoder.spec().cpu_batch() };
     images.next_power_of_two().min(most)
 }
@@ -38,15 +40,19 @@ pub(super) fn run(
     encoder: &Encoder,
     kind: FeatureKind,
     image_size: u32,
-    images: &[PathBuf],
+    images: Images,
     places: &[usize],
     change: &Change,
     mut sink: impl FnMut(Encoded) -> Result<()>,
 ) -> Result<()> {
-    let paths = places.iter().filter_map(|&place| images.get(place).cloned()).collect();
-    let size = batch_size(encoder, images.len());
-    let filter = encoder.spec().preprocessing.filter;
-    let loader = Loader::new(paths, LoaderOptions { filter, ..LoaderOptions::new(image_size, size.max(AHEAD)) });
+    let paths: Vec<PathBuf> = places.iter().filter_map(|&place| images.paths.get(place).cloned()).collect();
+    let size = batch_size(encoder, images.paths.len());
+    let (filter, reading) = (encoder.spec().preprocessing.filter, images.reading.clone());
+    let load = move |at: usize| {
+        let path = paths.get(at).ok_or_else(|| anyhow!("there is no image number {at}"))?;
+        load_as(path, image_size, filter, &reading).inspect(|pixels| warn_if_constant(path, pixels))
+    };
+    let loader = Loader::with(places.len(), LoaderOptions::new(image_size, size.max(AHEAD)), load);
     let mut batch = Batch::default();
     for (&place, decoded) in places.iter().zip(loader) {
         match decoded {
@@ -63,17 +69,27 @@ pub(super) fn run(
     sink(batch.encode(encoder, kind, image_size, size, change)?)
 }
 
+/// A picture that shows nothing is captioned as any other: say which.
+pub(super) fn warn_if_constant(path: &Path, pixels: &[u8]) {
+    if is_constant(pixels) {
+        tracing::warn!(
+            "the image '{}' shows nothing: every pixel has the same colour; see --bands and --stretch",
+            path.display()
+        );
+    }
+}
+
 /// Decoded images on their way to the encoder.
 #[derive(Default)]
-struct Batch {
-    places: Vec<usize>,
+pub(super) struct Batch {
+    pub places: Vec<usize>,
     /// One image after the other: bytes by row, column, then red, green, blue.
-    pixels: Vec<u8>,
-    failed: Vec<(usize, String)>,
+    pub pixels: Vec<u8>,
+    pub failed: Vec<(usize, String)>,
 }
 
 impl Batch {
-    fn encode(
+    pub(super) fn encode(
         mut self,
         encoder: &Encoder,
         kind: FeatureKind,

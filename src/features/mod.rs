@@ -4,12 +4,13 @@
 //! file, the image size, the way pixels are decoded and resized, the kind of feature, and whether a GPU computed it.
 //! Nothing is found by name or date, so a changed weight, size or image is never served stale.
 
+pub mod direct;
 mod extract;
 mod pixels;
 mod store;
 pub mod view;
 
-use crate::data::image::Filter;
+use crate::data::image::{Filter, Reading, is_deep};
 use crate::models::FeatureKind;
 use crate::models::encoders::EncoderConfig;
 use crate::models::encoders::{self, Precision, RANDOM};
@@ -32,6 +33,16 @@ const ENCODER_VERSION: u32 = 2;
 /// How [`crate::data::image`] makes pixels of a file, before and after the name of the filter; changes whenever it
 /// gives other bytes.
 const PIXELS: [&str; 2] = ["rgb8", "antialias 1"];
+
+/// What a stretch makes of more than 8 bits; changes whenever it gives other bytes.
+const STRETCHED: &[u8] = b"stretched 1";
+
+/// Image files, and how pixels are made of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Images<'a> {
+    pub paths: &'a [PathBuf],
+    pub reading: &'a Reading,
+}
 
 /// How far an extraction is, told after every batch.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +144,7 @@ impl FeatureSet {
         cache: &Path,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
+        let images = Images { paths: images, reading: &Reading::default() };
         Self::of_view(encoders, kind, None, images, device, cache, progress)
     }
 
@@ -141,24 +153,29 @@ impl FeatureSet {
         encoders: &[EncoderConfig],
         kind: FeatureKind,
         view: Option<&View>,
-        images: &[PathBuf],
+        images: Images,
         device: Device,
         cache: &Path,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
+        let job = |config| {
+            let job = Job { config, kind, view, images, device, cache };
+            Ok((job.key()?, job))
+        };
+        // All weights are looked for before the first encoder works for hours.
+        let jobs: Vec<(Key, Job)> = encoders.iter().map(job).collect::<Result<_>>()?;
         let hashed: Vec<Result<ImageHash, String>> =
-            images.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
+            images.paths.par_iter().map(|image| content(image).map_err(|error| format!("{error:#}"))).collect();
         let mut failures: BTreeMap<usize, String> =
             hashed.iter().enumerate().filter_map(|(i, hash)| Some((i, hash.as_ref().err()?.clone()))).collect();
         let hashes: Vec<Option<ImageHash>> = hashed.into_iter().map(Result::ok).collect();
         let mut sets = Vec::new();
-        for config in encoders {
-            let job = Job { config, kind, view, images, device, cache };
-            sets.push(job.run(hashes.clone(), &mut failures, progress)?);
+        for (key, job) in jobs {
+            sets.push(job.run(&key, hashes.clone(), &mut failures, progress)?);
         }
         let mut set = Self { encoders: sets, failures, device };
         for encoder in 0..set.encoders.len() {
-            set.finish(encoder, kind, images.len())?;
+            set.finish(encoder, kind, images.paths.len())?;
         }
         Ok(set)
     }
@@ -166,12 +183,13 @@ impl FeatureSet {
     /// The pixels of `images` as this encoder, which is trained, takes them, in place of its features: [`Self::rows`]
     /// gives bytes `[B, H, W, 3]`.
     pub fn of_pixels(
-        images: &[PathBuf],
+        images: Images,
         encoder: &EncoderConfig,
         device: Device,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Self> {
-        let pixels = Pixels::new(images.to_vec(), encoder);
+        let pixels = Pixels::new(images, encoder);
+        let images = images.paths;
         let mut failures = BTreeMap::new();
         let places: Vec<usize> = (0..images.len()).collect();
         for (batch, places) in places.chunks(256).enumerate() {
@@ -185,9 +203,9 @@ impl FeatureSet {
     }
 
     /// [`Self::of_pixels`] of an augmented view of images that are known to be readable.
-    pub fn of_pixel_view(images: &[PathBuf], encoder: &EncoderConfig, view: &View, device: Device) -> Self {
-        let pixels = Pixels::of_view(images.to_vec(), encoder, view.clone());
-        let counts = Counts { new: images.len(), ..Counts::default() };
+    pub fn of_pixel_view(images: Images, encoder: &EncoderConfig, view: &View, device: Device) -> Self {
+        let pixels = Pixels::of_view(images, encoder, view.clone());
+        let counts = Counts { new: images.paths.len(), ..Counts::default() };
         Self { encoders: vec![Features::of_pixels(pixels, counts)], failures: BTreeMap::new(), device }
     }
 
@@ -299,7 +317,18 @@ impl FeatureSet {
 /// What names an image in the cache.
 fn content(image: &Path) -> Result<ImageHash> {
     let bytes = std::fs::read(image).with_context(|| format!("cannot read the image '{}'", image.display()))?;
-    Ok(Sha256::digest(bytes).into())
+    let mut hasher = Sha256::new().chain_update(&bytes);
+    if is_deep(&bytes) {
+        hasher.update(STRETCHED);
+    }
+    Ok(hasher.finalize().into())
+}
+
+fn checked_size(EncoderConfig { name, image_size, .. }: &EncoderConfig) -> Result<()> {
+    if !(32..=4096).contains(image_size) {
+        bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");
+    }
+    Ok(())
 }
 
 /// Names how pixels are made of files.
@@ -323,7 +352,7 @@ struct Job<'a> {
     config: &'a EncoderConfig,
     kind: FeatureKind,
     view: Option<&'a View>,
-    images: &'a [PathBuf],
+    images: Images<'a>,
     device: Device,
     cache: &'a Path,
 }
@@ -331,32 +360,32 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(
         &self,
+        key: &Key,
         hashes: Vec<Option<ImageHash>>,
         failures: &mut BTreeMap<usize, String>,
         progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
     ) -> Result<Features> {
-        let key = self.key()?;
-        let digest = sha256(&serde_json::to_vec(&key)?);
+        let digest = sha256(&serde_json::to_vec(key)?);
         let file = format!("{}-{}-{}.features", self.config.name, self.kind.name(), &digest[..16]);
         let file = Path::new("features").join(file);
         let mut path = self.cache.join(&file);
 
         let wanted: BTreeSet<ImageHash> = hashes.iter().flatten().copied().collect();
-        let mut rows = store::read(&path, &key, &wanted)?;
+        let mut rows = store::read(&path, key, &wanted)?;
         let mut new = 0;
         if !self.absent(rows.as_ref(), &hashes, failures).is_empty() {
             path = writable(self.cache, &file)?;
-            let mut writer = Writer::lock(&path, &key, || {
+            let mut writer = Writer::lock(&path, key, || {
                 tracing::info!("another process is writing '{}'; waiting for it", path.display());
             })?;
-            rows = store::read(&path, &key, &wanted)?; // the other process may have done the work
+            rows = store::read(&path, key, &wanted)?; // the other process may have done the work
             let mut absent = self.absent(rows.as_ref(), &hashes, failures);
             while !absent.is_empty() {
                 // Behind a damaged header there are rows, which one new row brings back.
                 let mends = writer.mends();
                 absent.truncate(if mends { 1 } else { absent.len() });
                 new += self.extract(&mut writer, &absent, &hashes, failures, progress)?;
-                rows = store::read(&path, &key, &wanted)?;
+                rows = store::read(&path, key, &wanted)?;
                 absent = if mends { self.absent(rows.as_ref(), &hashes, failures) } else { Vec::new() };
             }
             writer.finish()?;
@@ -373,7 +402,7 @@ impl Job<'_> {
     fn check_finite(&self, rows: &Rows, hashes: &[Option<ImageHash>], path: &Path) -> Result<()> {
         let mut faults = Vec::new();
         let mut row = vec![0; store::row_bytes(&rows.shape)];
-        for (image, hash) in self.images.iter().zip(hashes) {
+        for (image, hash) in self.images.paths.iter().zip(hashes) {
             let Some(hash) = hash.as_ref().filter(|hash| rows.contains(hash)) else { continue };
             rows.read(hash, &mut row)?;
             faults.extend(fault_of(&row, &rows.shape, &image.to_string_lossy()));
@@ -431,7 +460,7 @@ impl Job<'_> {
         extract::run(&encoder, self.kind, *image_size, self.images, places, &change, |batch| {
             done += batch.rows.len() + batch.failed.len();
             for (place, row) in &batch.rows {
-                let image = self.images.get(*place).map_or_else(String::new, |image| image.display().to_string());
+                let image = self.images.paths.get(*place).map_or_else(String::new, |image| image.display().to_string());
                 if let Some(fault) = fault_of(row, &batch.shape, &image) {
                     bail!("the encoder '{name}' gives features that are no numbers ({fault}); check its weights");
                 }
@@ -439,7 +468,9 @@ impl Job<'_> {
             let mut failed = batch.failed;
             let mut rows = Vec::with_capacity(batch.rows.len());
             for (place, row) in &batch.rows {
-                let (Some(image), Some(Some(hash))) = (self.images.get(*place), hashes.get(*place)) else { continue };
+                let (Some(image), Some(Some(hash))) = (self.images.paths.get(*place), hashes.get(*place)) else {
+                    continue;
+                };
                 // The same content before and after decoding: the row is that of this content.
                 if content(image).is_ok_and(|now| now == *hash) {
                     rows.push((hash, row.as_slice()));
@@ -466,9 +497,7 @@ impl Job<'_> {
     fn key(&self) -> Result<Key> {
         let EncoderConfig { name, weights, image_size, precision, .. } = self.config;
         let preprocessing = encoders::spec::find(name)?.preprocessing;
-        if !(32..=4096).contains(image_size) {
-            bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");
-        }
+        checked_size(self.config)?;
         let weights = match weights.as_str() {
             RANDOM => format!("{RANDOM}-1"),
             file => sha256_file(Path::new(file))
@@ -484,11 +513,12 @@ impl Job<'_> {
             weights,
             image_size: *image_size,
             preprocessing: format!(
-                "{} {:?} {:?}{}",
+                "{} {:?} {:?}{}{}",
                 pixels(preprocessing.filter),
                 preprocessing.mean,
                 preprocessing.std,
-                self.view.map_or_else(String::new, View::key)
+                self.view.map_or_else(String::new, View::key),
+                self.images.reading.key()
             ),
             kind: self.kind.name().into(),
         })

@@ -1,8 +1,8 @@
 //! Pixels in place of features, for encoders that are trained.
 
-use super::content;
 use super::view::View;
-use crate::data::image::{self, Filter};
+use super::{Images, content};
+use crate::data::image::{self, Filter, Reading};
 use crate::models::encoders::{EncoderConfig, Resize, spec};
 use crate::runtime::libtorch::fetched;
 use anyhow::{Result, anyhow};
@@ -33,13 +33,14 @@ struct Decoder {
     filter: Filter,
     resize: Resize,
     view: Option<View>,
+    reading: Reading,
 }
 
 impl Decoder {
     fn decode(&self, path: &Path) -> Result<Vec<u8>> {
         let pixels = match self.resize {
-            Resize::Antialias => image::load_by(path, self.size, self.filter)?,
-            Resize::Opencv256 => image::load_linear(path, self.size)?,
+            Resize::Antialias => image::load_as(path, self.size, self.filter, &self.reading)?,
+            Resize::Opencv256 => image::load_linear(path, self.size, &self.reading)?,
         };
         match &self.view {
             Some(view) => Ok(view.settings.apply_all(&pixels, self.size, &[view.seed(&content(path)?)])),
@@ -57,16 +58,17 @@ struct Ahead {
 
 impl Pixels {
     /// Of images resized as the encoder takes them.
-    pub(super) fn new(paths: Vec<PathBuf>, encoder: &EncoderConfig) -> Self {
-        let EncoderConfig { resize, .. } = *encoder;
-        let decoder = Decoder { size: encoder.stored_size(), filter: filter(encoder), resize, view: None };
-        Self::keeping(paths, decoder, KEPT)
+    pub(super) fn new(images: Images, encoder: &EncoderConfig) -> Self {
+        let (resize, reading) = (encoder.resize, images.reading.clone());
+        let decoder = Decoder { size: encoder.stored_size(), filter: filter(encoder), resize, view: None, reading };
+        Self::keeping(images.paths.to_vec(), decoder, KEPT)
     }
 
     /// Of an augmented view of each image, made at each use: all views of all images would take too much memory.
-    pub(super) fn of_view(paths: Vec<PathBuf>, encoder: &EncoderConfig, view: View) -> Self {
-        let (size, resize) = (encoder.image_size, Resize::Antialias);
-        Self::keeping(paths, Decoder { size, filter: filter(encoder), resize, view: Some(view) }, 0)
+    pub(super) fn of_view(images: Images, encoder: &EncoderConfig, view: View) -> Self {
+        let (size, resize, reading) = (encoder.image_size, Resize::Antialias, images.reading.clone());
+        let decoder = Decoder { size, filter: filter(encoder), resize, view: Some(view), reading };
+        Self::keeping(images.paths.to_vec(), decoder, 0)
     }
 
     fn keeping(paths: Vec<PathBuf>, decoder: Decoder, most: usize) -> Self {
@@ -160,7 +162,8 @@ mod tests {
             anyhow::Ok(Vec::<i64>::try_from(rows.select(1, 0).select(1, 0).select(1, 0).to_kind(tch::Kind::Int64))?)
         };
         for most in [0, KEPT] {
-            let decoder = Decoder { size: 5, filter: Filter::Bilinear, resize: Resize::Antialias, view: None };
+            let (filter, resize, reading) = (Filter::Bilinear, Resize::Antialias, Reading::default());
+            let decoder = Decoder { size: 5, filter, resize, view: None, reading };
             let pixels = Pixels::keeping(paths.clone(), decoder, most);
             pixels.prefetch(&[3, 1, 6]);
             assert_eq!(values(&pixels, &[3, 1]).unwrap(), [3, 1]);

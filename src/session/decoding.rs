@@ -155,7 +155,7 @@ pub(super) fn fitting(
 }
 
 /// A way to decode images, with what it needs of the dataset.
-pub(super) struct Search<'a> {
+pub struct Search<'a> {
     model: &'a dyn Captioner,
     vocabulary: &'a Vocabulary,
     decode: &'a DecodeConfig,
@@ -188,7 +188,7 @@ impl<'a> Search<'a> {
 
     /// Captions of images given their features, one tensor per encoder; `images`: their places in the dataset, where
     /// they have any.
-    pub(super) fn decode(&self, features: &[Tensor], images: &[usize]) -> Result<Vec<Decoded>> {
+    pub fn decode(&self, features: &[Tensor], images: &[usize]) -> Result<Vec<Decoded>> {
         let Self { model, vocabulary, decode, .. } = *self;
         let search = |width: usize| search(model, vocabulary, features, decode, width);
         let Some(comparison) = &self.comparison else {
@@ -301,20 +301,9 @@ impl Session {
         })
     }
 
-    /// Captions of any images given their features in batches, one tensor per encoder.
-    pub fn decode_features(
-        &self,
-        batches: &[Vec<Tensor>],
-        decode: &DecodeConfig,
-        interrupt: &Interrupt,
-    ) -> Result<Vec<Decoded>> {
-        let search = Search::new(self, &*self.model, &self.vocabulary, decode)?;
-        let mut decoded = Vec::new();
-        for batch in batches {
-            interrupt.check("no caption was written; rerun the same command")?;
-            decoded.extend(search.decode(batch, &[])?);
-        }
-        Ok(decoded)
+    /// A way to decode any images given their features.
+    pub fn search<'a>(&'a self, decode: &'a DecodeConfig) -> Result<Search<'a>> {
+        Search::new(self, &*self.model, &self.vocabulary, decode)
     }
 
     /// Whether scores of word ids are shown beside those of words: its program knows no others.

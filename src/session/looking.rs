@@ -1,10 +1,11 @@
 //! What a model sees of a list of images: features, or pixels, of the images and of their masks.
 
 use crate::data::Dataset;
+use crate::data::image::Reading;
 use crate::data::masks::{self, Finder, MissingMasks};
 use crate::experiment::Experiment;
 use crate::features::view::View;
-use crate::features::{FeatureProgress, FeatureSet};
+use crate::features::{FeatureProgress, FeatureSet, Images};
 use crate::util::fs::cache_dir;
 use anyhow::Result;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ pub fn look(
     device: Device,
     progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<FeatureSet> {
-    let mut set = features(experiment, None, images, device, progress)?;
+    let reading = experiment.data.reading();
+    let mut set = features(experiment, None, Images { paths: images, reading: &reading }, device, progress)?;
     if let Some(rules) = experiment.model.masks() {
         let loose = Finder::of_images(&rules.folder);
         let pictures = masks::prepare(images, finder.unwrap_or(&loose), rules, &cache_dir()?)?;
@@ -32,7 +34,8 @@ pub fn look(
                 images.len()
             );
         }
-        set.join(features(experiment, None, &pictures.paths, device, progress)?);
+        let pictures = Images { paths: &pictures.paths, reading: &Reading::default() };
+        set.join(features(experiment, None, pictures, device, progress)?);
     }
     Ok(set)
 }
@@ -63,7 +66,7 @@ pub fn look_at(
 pub(super) fn features(
     experiment: &Experiment,
     view: Option<&View>,
-    images: &[PathBuf],
+    images: Images,
     device: Device,
     progress: &mut dyn FnMut(FeatureProgress) -> Result<()>,
 ) -> Result<FeatureSet> {
@@ -85,6 +88,6 @@ pub(super) fn features(
     }
     match set {
         Some(set) => Ok(set),
-        None => FeatureSet::load_or_extract(&[], kind, images, device, &cache, progress),
+        None => FeatureSet::of_view(&[], kind, view, images, device, &cache, progress),
     }
 }

@@ -13,7 +13,7 @@ pub mod record;
 mod synonyms;
 mod trained;
 
-pub use decoding::{Decoded, SplitEvaluation};
+pub use decoding::{Decoded, Search, SplitEvaluation};
 pub use ensemble::SessionEnsemble;
 pub use looking::{look, look_at};
 pub use objective::{CaptionObjective, TrainingSet};

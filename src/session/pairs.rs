@@ -5,7 +5,7 @@ use super::{Session, TrainingSet, synonyms};
 use crate::data::augment::{AugmentConfig, Synonyms, TextAugmenter};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::features::view::View;
-use crate::features::{FeatureProgress, FeatureSet};
+use crate::features::{FeatureProgress, FeatureSet, Images};
 use crate::train::Examples;
 use crate::util::rng::Rng;
 use anyhow::Result;
@@ -70,9 +70,11 @@ impl<'a> PairSet<'a> {
             images.iter().map(|place| (*place, of(place))).filter(|(_, captions)| !captions.is_empty()).unzip();
         let paths: Vec<_> = images.iter().map(|&place| session.dataset.images[place].path.clone()).collect();
         let experiment = &session.experiment;
+        let reading = experiment.data.reading();
         let views = (0..augment.views).map(|number| {
             let view = View { settings: augment.images.clone(), number };
-            features(experiment, Some(&view), &paths, session.device, progress)
+            let images = Images { paths: &paths, reading: &reading };
+            features(experiment, Some(&view), images, session.device, progress)
         });
         let views = views.collect::<Result<_>>()?;
         let synonyms = match augment.text.synonyms > 0.0 {

@@ -108,13 +108,17 @@ pub(super) fn existing(output: &Path, format: CaptionFormat) -> Result<Records> 
     if !output.exists() {
         return Ok(Records::new());
     }
-    let text = read_text(output)?;
+    records(&read_text(output)?, output, format)
+}
+
+/// The records of a text that `output` holds, by image.
+pub(super) fn records(text: &str, output: &Path, format: CaptionFormat) -> Result<Records> {
     let numbered = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
     let lines = numbered.map(|(index, line)| (index as u64 + 1, line));
     let records: Vec<(u64, Option<(String, Record)>)> = match format {
         CaptionFormat::Text => lines.map(|(number, line)| (number, text_record(line))).collect(),
         CaptionFormat::Jsonl => lines.map(|(number, line)| (number, json_record(line))).collect(),
-        CaptionFormat::Csv => csv_records(&text),
+        CaptionFormat::Csv => csv_records(text),
     };
     let known = |(number, record): (u64, Option<(String, Record)>)| {
         record.with_context(|| {
@@ -161,15 +165,20 @@ pub(super) fn write(images: &[PathBuf], records: &Records, args: &CaptionArgs) -
     let asked: BTreeSet<String> = images.iter().map(|path| name(path)).collect();
     let kept = records.iter().filter(|(file, _)| !asked.contains(*file)).map(|(_, record)| record);
     let records: Vec<&Record> = kept.chain(images.iter().filter_map(|path| records.get(&name(path)))).collect();
-    let text = match args.format {
-        CaptionFormat::Csv => csv_text(&records, columns(args))?,
-        CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
-        CaptionFormat::Text => records.iter().map(|record| text_line(record)).collect(),
-    };
+    let text = text(&records, args, true)?;
     match &args.output {
         Some(output) => write_atomic(output, text.as_bytes()),
         None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
     }
+}
+
+/// A line a record; in CSV after a header where `header` asks for it.
+pub(super) fn text(records: &[&Record], args: &CaptionArgs, header: bool) -> Result<String> {
+    Ok(match args.format {
+        CaptionFormat::Csv => csv_text(records, columns(args), header)?,
+        CaptionFormat::Jsonl => records.iter().map(|record| record.join("\t") + "\n").collect(),
+        CaptionFormat::Text => records.iter().map(|record| text_line(record)).collect(),
+    })
 }
 
 /// Columns of CSV that the arguments ask for.
@@ -182,11 +191,11 @@ fn columns(args: &CaptionArgs) -> usize {
 }
 
 /// All lines have as many columns, `asked` or more, also where some of them were written with fewer.
-fn csv_text(records: &[&Record], asked: usize) -> Result<String> {
+fn csv_text(records: &[&Record], asked: usize, header: bool) -> Result<String> {
     let columns = records.iter().map(|record| record.len()).fold(asked, usize::max);
-    let header = HEADER.into_iter().take(columns).collect();
+    let header = header.then(|| HEADER.into_iter().take(columns).collect());
     let lines = records.iter().map(|record| record.iter().map(String::as_str).collect());
-    to_csv(std::iter::once(header).chain(lines).map(|mut fields: Vec<&str>| {
+    to_csv(header.into_iter().chain(lines).map(|mut fields: Vec<&str>| {
         fields.resize(columns, "");
         fields
     }))
@@ -204,16 +213,16 @@ mod tests {
         let read = |text: &str| -> Vec<Record> {
             csv_records(text).into_iter().map(|(_, record)| record.unwrap().1).collect()
         };
-        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3).unwrap();
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3, true).unwrap();
         assert!(text.starts_with("file,caption,log_prob\n\"a\"\",b.png\","), "{text}");
         assert_eq!(read(&text), records);
         records[1].push("river 0.90, road 0.80".into());
-        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3).unwrap();
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 3, true).unwrap();
         assert!(text.starts_with("file,caption,log_prob,attributes\n"), "{text}");
         assert_eq!(read(&text)[1], records[1]);
         assert!(read(&text).iter().all(|record| record.len() == 4), "{text}");
         records[0].extend([String::new(), "road, trees".into()]);
-        let text = csv_text(&records.iter().collect::<Vec<_>>(), 5).unwrap();
+        let text = csv_text(&records.iter().collect::<Vec<_>>(), 5, true).unwrap();
         assert!(text.starts_with("file,caption,log_prob,attributes,nouns\n"), "{text}");
         assert_eq!(read(&text)[0], records[0]);
     }

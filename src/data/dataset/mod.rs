@@ -6,7 +6,7 @@ use super::{Split, split, words};
 use crate::data::{DataConfig, MissingPolicy};
 use crate::util::fs::sha256;
 use anyhow::{Result, bail};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 mod files;
@@ -132,6 +132,7 @@ impl Dataset {
         let CaptionFile { name, mut records, .. } = file;
         let repeated = twins::join(&mut records);
         let splits_given = settle_splits(&mut records, config, &paths)?;
+        keep_first(&mut records, config.limit);
         settle_ids(&mut records);
         let classes = classes(&records);
         let images_dir = images_dir(config, &records)?;
@@ -206,6 +207,16 @@ impl Dataset {
 fn folder_name(root: &Path) -> Option<String> {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(root).or_else(|| name(&root.canonicalize().ok()?))
+}
+
+/// Keeps at most `limit` images of each split.
+fn keep_first(records: &mut Vec<Record>, limit: Option<usize>) {
+    let mut seen = BTreeMap::<Option<Split>, usize>::new();
+    records.retain(|record| {
+        let count = seen.entry(record.split).or_default();
+        *count += 1;
+        limit.is_none_or(|limit| *count <= limit)
+    });
 }
 
 /// Splits of the file, or drawn by the rule where it has none at all; says which it was.

@@ -1,6 +1,8 @@
-//! TIFF, PNG and JPEG files to 8-bit RGB. The content decides the format, not the extension.
+//! Image files to 8-bit RGB. The content decides the format, not the extension.
 
-use super::{jpeg, tiff};
+use super::Reading;
+use super::jpeg;
+use super::raster::{Limits as RasterLimits, Raster, is_tiff};
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use anyhow::{Error, Result, anyhow, bail};
 use std::fs;
@@ -14,6 +16,11 @@ pub const MAX_BYTES: u64 = 1 << 30;
 
 /// Decodes a file; every error names it and says what is wrong with it.
 pub fn decode_file(path: &Path) -> Result<RgbImage> {
+    decode_file_as(path, &Reading::default())
+}
+
+/// [`decode_file`] with bands and a stretch of one's own.
+pub fn decode_file_as(path: &Path, reading: &Reading) -> Result<RgbImage> {
     let shown = path.display();
     let unread = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => anyhow!("the image '{shown}' does not exist"),
@@ -27,70 +34,69 @@ pub fn decode_file(path: &Path) -> Result<RgbImage> {
         _ => {}
     }
     let bytes = fs::read(path).map_err(unread)?;
-    decode(&bytes).map_err(|error| anyhow!("the image '{shown}' {error:#}"))
+    decode_as(bytes, reading).map_err(|error| anyhow!("the image '{shown}' {error:#}"))
 }
 
-/// Decodes the content of a file. Gray becomes three equal channels, a palette its colours, 16-bit samples their upper
-/// 8 bits (rounded); transparency is dropped, as Pillow's `convert("RGB")` does.
+/// Decodes the content of a file. Gray becomes three equal channels, a palette its colours, more than 8 bits what
+/// [`Reading::default`] makes of them; transparency of 8-bit pictures is dropped, as Pillow's `convert("RGB")` does.
 ///
-/// The error is what follows "the image": "is empty", "is not a TIFF, PNG or JPEG image", "is truncated", ...
+/// The error is what follows "the image": "is empty", "is not a TIFF, PNG, ... image", "is truncated", ...
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
+    decode_as(bytes.to_vec(), &Reading::default())
+}
+
+fn decode_as(bytes: Vec<u8>, reading: &Reading) -> Result<RgbImage> {
     // A fault in a decoder must not end a run over thousands of images.
-    let decoded = std::panic::catch_unwind(|| decode_unguarded(bytes));
+    let decoded = std::panic::catch_unwind(|| decode_unguarded(bytes, reading));
     decoded.unwrap_or_else(|_| bail!("is damaged (decoder error)"))
 }
 
-fn decode_unguarded(bytes: &[u8]) -> Result<RgbImage> {
+fn decode_unguarded(bytes: Vec<u8>, reading: &Reading) -> Result<RgbImage> {
+    if is_tiff(&bytes) {
+        let free = RasterLimits::default();
+        // Four bytes a sample while it is read.
+        let limits = RasterLimits { bytes: free.bytes.min(4 * MAX_BYTES), ..free };
+        let shown = Raster::of_bytes(bytes.clone(), limits).and_then(|raster| reading.show(&raster));
+        // Fax and the like, which scanners write.
+        return shown.or_else(|error| Ok(decode_any(&bytes, ImageFormat::Tiff).map_err(|_| error)?.into_rgb8()));
+    }
+    let image = decode_whole(&bytes)?;
+    if image.width() == 0 || image.height() == 0 {
+        bail!("has no pixels");
+    }
+    match image {
+        image if reading.is_default() && image.color().bytes_per_pixel() == image.color().channel_count() => {
+            Ok(image.into_rgb8())
+        }
+        image => reading.show(&Raster::of_picture(image)?),
+    }
+}
+
+/// Decodes the content of a file that is no TIFF, with the samples that it has.
+pub(super) fn decode_whole(bytes: &[u8]) -> Result<DynamicImage> {
     if bytes.is_empty() {
         bail!("is empty");
     }
     let Some(format) = format(bytes) else {
-        bail!("is not a TIFF, PNG or JPEG image");
+        bail!("is not a TIFF, PNG, JPEG, WebP or BMP image{}", if is_jpeg_2000(bytes) { JPEG_2000_HINT } else { "" });
     };
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         bail!("is truncated");
     }
-    let image = match format {
-        ImageFormat::Tiff => match tiff::special(bytes).map_err(tiff_fault)? {
-            Some(image) => image,
-            None => decode_as(bytes, format)?,
-        },
-        _ => decode_as(bytes, format)?,
-    };
-    if image.width() == 0 || image.height() == 0 {
-        bail!("has no pixels");
-    }
-    Ok(image)
+    decode_any(bytes, format)
 }
 
-/// Decodes the content of a file that is no TIFF, with the samples that it has.
-pub(super) fn decode_dynamic(bytes: &[u8]) -> Result<DynamicImage> {
-    let decoded = std::panic::catch_unwind(|| {
-        if bytes.is_empty() {
-            bail!("is empty");
-        }
-        let Some(format) = format(bytes) else {
-            bail!("is not a TIFF, PNG, JPEG, WebP or BMP image");
-        };
-        if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
-            bail!("is truncated");
-        }
-        decode_any(bytes, format)
-    });
-    decoded.unwrap_or_else(|_| bail!("is damaged (decoder error)"))
+const JPEG_2000_HINT: &str = " but JPEG 2000, which is not read; convert it, as with gdal_translate -of COG";
+
+/// Whether it begins as JPEG 2000 does, as a box or as a code stream.
+fn is_jpeg_2000(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0\0\0\x0cjP  \r\n\x87\n") || bytes.starts_with(b"\xff\x4f\xff\x51")
 }
 
 /// The format by the first bytes.
 fn format(bytes: &[u8]) -> Option<ImageFormat> {
-    const MAGIC: [(&[u8], ImageFormat); 7] = [
-        (b"BM", ImageFormat::Bmp),
-        (b"\x89PNG\r\n\x1a\n", ImageFormat::Png),
-        (b"\xff\xd8\xff", ImageFormat::Jpeg),
-        (b"II*\0", ImageFormat::Tiff),
-        (b"MM\0*", ImageFormat::Tiff),
-        (b"II+\0", ImageFormat::Tiff), // BigTIFF
-        (b"MM\0+", ImageFormat::Tiff),
-    ];
+    const MAGIC: [(&[u8], ImageFormat); 3] =
+        [(b"BM", ImageFormat::Bmp), (b"\x89PNG\r\n\x1a\n", ImageFormat::Png), (b"\xff\xd8\xff", ImageFormat::Jpeg)];
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Some(ImageFormat::WebP);
     }
@@ -98,10 +104,6 @@ fn format(bytes: &[u8]) -> Option<ImageFormat> {
 }
 
 /// Decodes one format within the limits.
-pub(super) fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage> {
-    Ok(decode_any(bytes, format)?.into_rgb8())
-}
-
 fn decode_any(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -116,7 +118,7 @@ fn decode_any(bytes: &[u8], format: ImageFormat) -> Result<DynamicImage> {
 }
 
 /// Refuses what the limits do not allow.
-pub(super) fn check_size(width: u32, height: u32, bytes: u64) -> Result<()> {
+fn check_size(width: u32, height: u32, bytes: u64) -> Result<()> {
     if width > MAX_SIDE || height > MAX_SIDE || bytes > MAX_BYTES {
         bail!("is too large: {width}x{height} pixels (at most {MAX_SIDE} a side and {} MiB)", MAX_BYTES >> 20);
     }
@@ -143,19 +145,6 @@ fn without_values(said: &str) -> String {
     plain.replace('\n', " ")
 }
 
-fn tiff_fault(error: Error) -> Error {
-    match error.downcast::<::tiff::TiffError>() {
-        Ok(error) => fault(match error {
-            ::tiff::TiffError::IoError(error) => ImageError::IoError(error),
-            ::tiff::TiffError::LimitsExceeded => ImageError::Limits(::image::error::LimitError::from_kind(
-                ::image::error::LimitErrorKind::InsufficientMemory,
-            )),
-            error => return anyhow!("is damaged: {}", without_values(&error.to_string())),
-        }),
-        Err(error) => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,8 +163,8 @@ mod tests {
     #[test]
     fn each_fault_has_its_sentence() {
         assert_eq!(error(b""), "is empty");
-        assert_eq!(error(b"two planes on a runway"), "is not a TIFF, PNG or JPEG image");
-        assert_eq!(error(b"GIF89a"), "is not a TIFF, PNG or JPEG image");
+        assert_eq!(error(b"two planes on a runway"), "is not a TIFF, PNG, JPEG, WebP or BMP image");
+        assert_eq!(error(b"GIF89a"), "is not a TIFF, PNG, JPEG, WebP or BMP image");
         let mut flipped = encoded(ImageFormat::Png);
         let checksum = flipped.len() - 13; // before the 12 bytes of the last chunk
         flipped[checksum] ^= 1;
@@ -235,7 +224,7 @@ mod tests {
                     bytes[at] = rng.next_u64() as u8;
                 }
                 bytes.truncate(if rng.chance(0.3) { rng.below(bytes.len()) } else { bytes.len() });
-                let _ = decode_unguarded(&bytes);
+                let _ = decode_unguarded(bytes, &Reading::default());
             }
         }
     }

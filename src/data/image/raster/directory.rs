@@ -60,7 +60,7 @@ pub(super) struct Directory<'a> {
 }
 
 /// Whether these are a TIFF's first bytes.
-pub(super) fn is_tiff(bytes: &[u8]) -> bool {
+pub(in super::super) fn is_tiff(bytes: &[u8]) -> bool {
     [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic))
 }
 

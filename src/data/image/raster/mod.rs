@@ -12,6 +12,7 @@ mod source;
 mod stretch;
 mod window;
 
+pub(super) use directory::is_tiff;
 pub use layout::SampleKind;
 pub use open::Georeference;
 pub use stretch::{Scale, Stretch, to_rgb8};
@@ -29,9 +30,17 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// Half of the memory that is free now, 1 GiB where that is not known.
     fn default() -> Self {
-        Self { bytes: 1 << 30, cache: 256 << 20 }
+        Self { bytes: free_memory().map_or(1 << 30, |free| free / 2), cache: 256 << 20 }
     }
+}
+
+/// Bytes that programs may still take, as Linux tells it.
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
 /// An opened picture. Several threads may read windows of one.

@@ -50,9 +50,6 @@ impl Georeference {
     }
 }
 
-/// What JPEG 2000 files begin with, as a box or as a code stream.
-const JPEG_2000: [&[u8]; 2] = [b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"];
-
 impl Raster {
     /// Opens a file. Of a TIFF only the header is read, of other formats all.
     ///
@@ -82,9 +79,6 @@ impl Raster {
         if is_tiff(&start) {
             return tiff(Arc::new(source), limits);
         }
-        if JPEG_2000.iter().any(|magic| start.starts_with(magic)) {
-            bail!("is JPEG 2000, which is not read; convert it, as with gdal_translate -of COG");
-        }
         if source.len() > limits.bytes {
             bail!("is too large (at most {} MiB)", limits.bytes >> 20);
         }
@@ -92,7 +86,9 @@ impl Raster {
             Source::Memory(bytes) => bytes,
             file => file.read(0, file.len())?,
         };
-        whole(decode::decode_dynamic(&bytes)?, limits)
+        // A fault in a decoder must not end a run over thousands of images.
+        let decoded = std::panic::catch_unwind(|| decode::decode_whole(&bytes));
+        Self::of_picture(decoded.unwrap_or_else(|_| bail!("is damaged (decoder error)"))?)
     }
 }
 
@@ -155,60 +151,62 @@ fn palette(directory: &Directory, kind: SampleKind) -> Result<Vec<[u8; 3]>> {
     Ok((0..count).map(|index| [byte(index), byte(count + index), byte(2 * count + index)]).collect())
 }
 
-/// A decoded picture of another format, as one chunk.
-fn whole(picture: DynamicImage, limits: Limits) -> Result<Raster> {
-    let (width, height) = (picture.width(), picture.height());
-    let colour = picture.color();
-    let samples = usize::from(colour.channel_count());
-    let wide = usize::from(colour.bytes_per_pixel()) / samples;
-    let bytes = match picture {
-        DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA16(_)
-        | DynamicImage::ImageRgb16(_)
-        | DynamicImage::ImageRgba16(_)
-            if cfg!(target_endian = "big") =>
-        {
-            picture.into_bytes().as_chunks::<2>().0.iter().flat_map(|[high, low]| [*low, *high]).collect()
-        }
-        _ => picture.into_bytes(),
-    };
-    let kind = match wide {
-        1 => SampleKind::Unsigned(8),
-        2 => SampleKind::Unsigned(16),
-        _ => bail!("has samples of {} bits, which are not read", 8 * wide),
-    };
-    let photometric = if samples >= 3 { RGB } else { 1 };
-    let layout = Layout {
-        width,
-        height,
-        samples,
-        kind,
-        photometric,
-        compression: Compression::None,
-        predictor: 1,
-        planar: false,
-        tiled: true,
-        chunk_width: width,
-        chunk_height: height,
-        chunks: Vec::new(),
-        big_endian: false,
-        reversed_bits: false,
-        jpeg_tables: None,
-        subsampling: (1, 1),
-    };
-    let chunk = Chunk { bytes, row: width as usize * samples * wide, samples };
-    Ok(Raster {
-        width,
-        height,
-        bands: samples,
-        kind,
-        nodata: None,
-        alpha: colour.has_alpha().then(|| samples - 1),
-        photometric,
-        georeference: Georeference::default(),
-        palette: None,
-        chunks: Chunks::whole(layout, chunk),
-        mask: None,
-        limits,
-    })
+impl Raster {
+    /// A decoded picture of another format, as one chunk.
+    pub(in super::super) fn of_picture(picture: DynamicImage) -> Result<Self> {
+        let (width, height) = (picture.width(), picture.height());
+        let colour = picture.color();
+        let samples = usize::from(colour.channel_count());
+        let wide = usize::from(colour.bytes_per_pixel()) / samples;
+        let bytes = match picture {
+            DynamicImage::ImageLuma16(_)
+            | DynamicImage::ImageLumaA16(_)
+            | DynamicImage::ImageRgb16(_)
+            | DynamicImage::ImageRgba16(_)
+                if cfg!(target_endian = "big") =>
+            {
+                picture.into_bytes().as_chunks::<2>().0.iter().flat_map(|[high, low]| [*low, *high]).collect()
+            }
+            _ => picture.into_bytes(),
+        };
+        let kind = match wide {
+            1 => SampleKind::Unsigned(8),
+            2 => SampleKind::Unsigned(16),
+            _ => bail!("has samples of {} bits, which are not read", 8 * wide),
+        };
+        let photometric = if samples >= 3 { RGB } else { 1 };
+        let layout = Layout {
+            width,
+            height,
+            samples,
+            kind,
+            photometric,
+            compression: Compression::None,
+            predictor: 1,
+            planar: false,
+            tiled: true,
+            chunk_width: width,
+            chunk_height: height,
+            chunks: Vec::new(),
+            big_endian: false,
+            reversed_bits: false,
+            jpeg_tables: None,
+            subsampling: (1, 1),
+        };
+        let chunk = Chunk { bytes, row: width as usize * samples * wide, samples };
+        Ok(Raster {
+            width,
+            height,
+            bands: samples,
+            kind,
+            nodata: None,
+            alpha: colour.has_alpha().then(|| samples - 1),
+            photometric,
+            georeference: Georeference::default(),
+            palette: None,
+            chunks: Chunks::whole(layout, chunk),
+            mask: None,
+            limits: Limits::default(),
+        })
+    }
 }

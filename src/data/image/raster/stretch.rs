@@ -40,8 +40,8 @@ impl FromStr for Stretch {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
-                "'{text}' is no stretch; use none, percent (2%-98%), two percentiles such as 1%-99%, or two values such \
-                as 0-10000"
+                "'{text}' is no stretch; use none, percent (2%-98%), two percentiles such as 1%-99%, or two values \
+                such as 0-10000"
             )
         };
         match text {
