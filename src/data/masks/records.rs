@@ -121,7 +121,7 @@ fn of_rows(rows: &[Value]) -> Result<Rle> {
             }
         }
     }
-    Ok(Rle::new(u32::try_from(rows.len())?, u32::try_from(width)?, counts)?)
+    Rle::new(u32::try_from(rows.len())?, u32::try_from(width)?, counts)
 }
 
 const EXPECTED: &str =
