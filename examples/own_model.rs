@@ -10,6 +10,7 @@
 use rsic::commands;
 use rsic::config::Checks;
 use rsic::data::batch::Batch;
+use rsic::models::losses::token_cross_entropy;
 use rsic::models::{Captioner, FeatureKind, Inputs, Losses, ModelKind, ModelSettings, State, Surroundings, register};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -108,7 +109,7 @@ impl Captioner for ShowTell {
             first += running;
         }
         let logits = self.words.forward(&Tensor::cat(&outputs, 0)); // [N, V]
-        Losses::new(vec![("cross_entropy", logits.cross_entropy_for_logits(&captions.targets))])
+        Losses::new(vec![("cross_entropy", token_cross_entropy(&logits, captions))])
     }
 
     fn start(&self, features: &[Tensor]) -> State {

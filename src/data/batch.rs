@@ -19,6 +19,10 @@ pub struct PackedCaptions {
     pub places: Tensor,
     /// For every row, longest first, its position in the list that was packed.
     pub order: Vec<usize>,
+    /// `[N]` Float: what each token's loss counts; all alike where there is none.
+    pub weights: Option<Tensor>,
+    /// Share of the target's probability that is spread over the whole vocabulary.
+    pub smoothing: f64,
 }
 
 impl PackedCaptions {
@@ -50,7 +54,15 @@ impl PackedCaptions {
         // One copy to the device.
         let all = upload(&[inputs, targets, rows, places].concat(), device);
         let part = |index: i64| all.narrow(0, index * total as i64, total as i64);
-        Self { inputs: part(0), targets: part(1), batch_sizes, rows: part(2), places: part(3), order }
+        let (inputs, targets, rows, places) = (part(0), part(1), part(2), part(3));
+        Self { inputs, targets, batch_sizes, rows, places, order, weights: None, smoothing: 0.0 }
+    }
+
+    /// The same with a weight on the loss of every caption, one for each row of [`Self::order`].
+    #[must_use]
+    pub fn weighted(self, rows: &[f32]) -> Self {
+        let weights = upload(rows, self.rows.device()).index_select(0, &self.rows);
+        Self { weights: Some(weights), ..self }
     }
 
     /// The same captions: tensors are shared.
@@ -62,6 +74,8 @@ impl PackedCaptions {
             rows: self.rows.shallow_clone(),
             places: self.places.shallow_clone(),
             order: self.order.clone(),
+            weights: self.weights.as_ref().map(Tensor::shallow_clone),
+            smoothing: self.smoothing,
         }
     }
 

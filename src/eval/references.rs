@@ -10,7 +10,7 @@ use super::rouge::rouge_l;
 use super::scores::Scores;
 use super::spice::{KINDS, SpiceReferences, SpiceStats};
 use super::tokenizer::tokenize;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, OnceLock};
@@ -181,6 +181,31 @@ impl References {
         if hypotheses.len() != self.len() {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
+        self.segments_of(hypotheses, self.groups.iter(), metrics)
+    }
+
+    /// [`score_tokenized`](Self::score_tokenized) of each caption alone, for any number of captions an image: `images`
+    /// says whose each one is. Document frequencies of CIDEr stay those of all references.
+    ///
+    /// # Errors
+    /// An image that there is not; damaged METEOR resources.
+    pub fn score_each(&self, captions: &[String], images: &[usize], metrics: MetricSet) -> Result<Vec<Scores>> {
+        let group = |&image: &usize| {
+            let group = self.groups.get(image);
+            group.with_context(|| format!("image index {image} out of range for {} images with references", self.len()))
+        };
+        let groups = images.iter().map(group).collect::<Result<Vec<_>>>()?;
+        let segments = self.segments_of(captions, groups.into_iter(), metrics)?;
+        Ok(segments.iter().map(|segment| self.named(segment, metrics)).collect())
+    }
+
+    /// The parts of cleaned captions, each against the references of a group.
+    fn segments_of<'g>(
+        &'g self,
+        hypotheses: &[String],
+        groups: impl Iterator<Item = &'g Vec<usize>>,
+        metrics: MetricSet,
+    ) -> Result<Vec<Segment>> {
         self.prepare(metrics)?;
         if metrics.spice {
             self.spice()?.meet(hypotheses);
@@ -188,7 +213,7 @@ impl References {
         let mut distinct = Distinct::default();
         let mut different = Vec::new();
         let mut numbers = Vec::with_capacity(hypotheses.len());
-        for pair @ (hypothesis, group) in hypotheses.iter().zip(&self.groups) {
+        for pair @ (hypothesis, group) in hypotheses.iter().zip(groups) {
             let (number, new) = distinct.number(pair);
             if new {
                 different.push((hypothesis, group));

@@ -10,7 +10,7 @@
 //! `1/sqrt(inputs)`, 1e-8), where Keras would have Glorot's uniform, orthogonal recurrent weights and 1e-7.
 
 use super::layers::{Gru, dropout, linear};
-use super::losses::{Backward, Losses, Splices};
+use super::losses::{Backward, Losses, Splices, token_cross_entropy};
 use super::{Captioner, Inputs, State};
 use super::{FeatureKind, ModelSettings, Surroundings};
 use crate::config::Checks;
@@ -169,7 +169,7 @@ impl FeLws {
     pub fn losses_by(&self, backward: Backward, batch: &Batch, train: bool) -> Losses {
         Losses::spliced(backward, |splices| {
             let logits = self.logits(batch, train, splices);
-            vec![("cross_entropy", logits.cross_entropy_for_logits(&batch.captions.targets))]
+            vec![("cross_entropy", token_cross_entropy(&logits, &batch.captions))]
         })
     }
 }

@@ -1,6 +1,19 @@
 //! Losses, and operations with a backward pass of their own.
 
-use tch::Tensor;
+use crate::data::batch::PackedCaptions;
+use tch::{Kind, Reduction, Tensor};
+
+/// Cross-entropy of a packed batch's tokens from their logits `[N, V]`, a scalar: the mean over the tokens, or the sum
+/// of each one's loss times its weight, over their number. Smoothed labels: Szegedy et al. 2016, section 7.
+pub fn token_cross_entropy(logits: &Tensor, captions: &PackedCaptions) -> Tensor {
+    let of =
+        |reduction| logits.cross_entropy_loss::<Tensor>(&captions.targets, None, reduction, -100, captions.smoothing);
+    match &captions.weights {
+        Some(weights) => (of(Reduction::None) * weights).sum(Kind::Float) / captions.tokens().max(1) as f64,
+        None if captions.smoothing > 0.0 => of(Reduction::Mean),
+        None => logits.cross_entropy_for_logits(&captions.targets),
+    }
+}
 
 /// The named terms of a training loss, scalars whose weighted sum is minimised, and what its backward pass needs.
 ///
@@ -18,6 +31,7 @@ use tch::Tensor;
 pub struct Losses {
     terms: Vec<Term>,
     splices: Splices,
+    told: Vec<(&'static str, f64)>,
 }
 
 struct Term {
@@ -66,13 +80,23 @@ impl Losses {
     pub fn spliced(backward: Backward, terms: impl FnOnce(&mut Splices) -> Vec<(&'static str, Tensor)>) -> Self {
         let mut splices = Splices { backward, pending: Vec::new() };
         let term = |(name, value)| Term { name, value, weight: 1.0 };
-        Self { terms: terms(&mut splices).into_iter().map(term).collect(), splices }
+        Self { terms: terms(&mut splices).into_iter().map(term).collect(), splices, told: Vec::new() }
     }
 
     /// The same with weights on the terms, by name; 0 leaves a term out of the sum.
     pub fn weighted(mut self, weight: impl Fn(&str) -> f64) -> Self {
         self.terms.iter_mut().for_each(|term| term.weight = weight(term.name));
         self
+    }
+
+    /// The same with numbers for the log beside the loss, means over the batch.
+    pub fn telling(self, told: Vec<(&'static str, f64)>) -> Self {
+        Self { told, ..self }
+    }
+
+    /// What [`Self::telling`] was given.
+    pub fn told(&self) -> &[(&'static str, f64)] {
+        &self.told
     }
 
     /// The terms before their weights, scalars without a graph.
@@ -159,7 +183,7 @@ impl Drop for Splices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     /// Twice a parameter, by a splice.
     fn doubled(parameter: &Tensor, splices: &mut Splices) -> Tensor {
@@ -198,6 +222,41 @@ mod tests {
         assert_eq!(losses.terms()[1].1.double_value(&[]), 6.0, "told as it is");
         losses.backward(1.0);
         assert_eq!(Vec::<f32>::try_from(parameter.grad()).unwrap(), [2.0; 3]);
+    }
+
+    /// Two captions, `4 <end>` and `5 <end>`, under logits whose softmax is known.
+    fn two_captions() -> (Tensor, PackedCaptions) {
+        let likely = [[0.5f64, 0.25, 0.25], [0.2, 0.3, 0.5], [0.1, 0.6, 0.3], [0.25, 0.25, 0.5]];
+        let mut captions = PackedCaptions::new(&[&[1, 0, 2], &[1, 1, 2]], Device::Cpu);
+        assert_eq!(Vec::<i64>::try_from(&captions.targets).unwrap(), [0, 1, 2, 2]);
+        captions.smoothing = 0.0;
+        (Tensor::from_slice2(&likely).to_kind(Kind::Float).log(), captions)
+    }
+
+    #[test]
+    fn a_weighted_loss_is_each_token_s_weight_times_its_negative_log_likelihood() {
+        let (logits, captions) = two_captions();
+        let mean = token_cross_entropy(&logits, &captions).double_value(&[]);
+        assert!((mean + (0.5f64.ln() + 0.3f64.ln() + 0.3f64.ln() + 0.5f64.ln()) / 4.0).abs() < 1e-6);
+        let weighted = token_cross_entropy(&logits, &captions.weighted(&[2.0, -1.0])).double_value(&[]);
+        // The first caption's tokens are 0.5 and 0.3, the second one's 0.3 and 0.5.
+        let expected = (-2.0 * (0.5f64.ln() + 0.3f64.ln()) + (0.3f64.ln() + 0.5f64.ln())) / 4.0;
+        assert!((weighted - expected).abs() < 1e-6, "{weighted} is not {expected}");
+    }
+
+    #[test]
+    fn smoothed_labels_share_their_probability_over_the_vocabulary() {
+        let (logits, captions) = two_captions();
+        let smoothed = PackedCaptions { smoothing: 0.3, ..captions };
+        let token = |of: [f64; 3], target: usize| {
+            -0.7 * of[target].ln() - 0.1 * of.iter().map(|probability| probability.ln()).sum::<f64>()
+        };
+        let expected = token([0.5, 0.25, 0.25], 0)
+            + token([0.2, 0.3, 0.5], 1)
+            + token([0.1, 0.6, 0.3], 2)
+            + token([0.25, 0.25, 0.5], 2);
+        let found = token_cross_entropy(&logits, &smoothed).double_value(&[]);
+        assert!((found - expected / 4.0).abs() < 1e-6, "{found} is not {}", expected / 4.0);
     }
 
     #[test]

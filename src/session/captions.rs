@@ -26,6 +26,7 @@ pub(super) struct CaptionSet<'a> {
     share_images: bool,
     /// Attributes of each image of the dataset, where the model has any.
     attributes: Option<Vec<Vec<f32>>>,
+    smoothing: f64,
 }
 
 struct Example<'a> {
@@ -69,11 +70,24 @@ impl<'a> CaptionSet<'a> {
         let draw = (unit == Examples::OneCaption).then_some(seed);
         let of_images = |a: &Attributes| session.dataset.images.iter().map(|image| a.of_image(image)).collect();
         let attributes = session.attributes.as_ref().map(of_images);
-        Self { features: &session.features, device: session.device, examples, draw, share_images: true, attributes }
+        Self {
+            features: &session.features,
+            device: session.device,
+            examples,
+            draw,
+            share_images: true,
+            attributes,
+            smoothing: 0.0,
+        }
     }
 
     pub(super) fn sharing_images(self, share_images: bool) -> Self {
         Self { share_images, ..self }
+    }
+
+    /// With labels smoothed by this share.
+    pub(super) fn smoothed(self, smoothing: f64) -> Self {
+        Self { smoothing, ..self }
     }
 }
 
@@ -132,7 +146,8 @@ impl TrainingSet for CaptionSet<'_> {
             let rows: Vec<i64> = packed.order.iter().map(|&caption| captions[caption].0 as i64).collect();
             (packed, upload(&rows, self.device))
         };
-        let (words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.words.as_slice()).collect());
+        let (mut words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.words.as_slice()).collect());
+        words.smoothing = self.smoothing;
         let nouns = captions.iter().any(|(_, caption)| !caption.nouns.is_empty()).then(|| {
             let (words, image_rows) = pack(captions.iter().map(|(_, caption)| caption.nouns.as_slice()).collect());
             NounBatch { words, image_rows }

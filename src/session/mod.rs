@@ -173,7 +173,8 @@ impl Session {
         let train = &self.experiment.train;
         let steps_before = if train.is_continued() { first.updates } else { 0 };
         let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed)
-            .sharing_images(train.share_images);
+            .sharing_images(train.share_images)
+            .smoothed(train.label_smoothing);
         // SPICE is for the final scores, unless training stops by it.
         let by_spice = train.early_stop.metric.starts_with("SPICE");
         let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };

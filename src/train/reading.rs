@@ -15,6 +15,8 @@ pub(super) struct Sums {
     pub(super) loss: f64,
     /// Of the loss's terms in each batch, where it has several.
     pub(super) terms: Vec<(&'static str, Recent)>,
+    /// The same of what is told beside the loss.
+    pub(super) told: Vec<(&'static str, Recent)>,
     /// Batches that count in `weight` and not yet in the rest.
     pub(super) unread: Vec<Reading>,
 }
@@ -25,6 +27,7 @@ impl Sums {
         self.weight += other.weight;
         self.loss += other.loss;
         self.terms.extend(other.terms);
+        self.told.extend(other.told);
         self.unread.extend(other.unread);
     }
 
@@ -42,7 +45,14 @@ impl Sums {
     pub(super) fn count(&self, state: &mut TrainState) {
         state.count(self.loss, self.weight);
         self.terms.iter().for_each(|(name, of_batch)| state.count_term(name, *of_batch));
+        self.told.iter().for_each(|(name, of_batch)| state.count_told(name, *of_batch));
     }
+}
+
+/// What a batch of that weight tells beside its loss.
+pub(super) fn told(losses: &Losses, weight: i64) -> Vec<(&'static str, Recent)> {
+    let over = |&(name, value): &(_, f64)| (name, Recent { loss_sum: value * weight as f64, tokens: weight });
+    losses.told().iter().map(over).collect()
 }
 
 /// The loss of a batch and, where it has several, its terms, in one copy that the host need not wait for.

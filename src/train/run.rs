@@ -100,6 +100,7 @@ impl Run<'_> {
                 epoch: state.epoch + 1,
                 train_loss: state.mean_loss(),
                 terms: state.mean_terms(),
+                told: state.mean_told(),
                 lr: optimizer.lr,
                 captions_per_second: speed(Unit::Captions),
                 images_per_second: speed(Unit::Images),

@@ -30,6 +30,9 @@ pub struct TrainConfig {
     pub clip_value: Option<f64>,
     /// Norm to which the gradient is then clipped.
     pub clip_norm: Option<f64>,
+    /// Share of each target word's probability that the loss spreads over the vocabulary (Szegedy et al. 2016).
+    #[serde(skip_serializing_if = "is_default")]
+    pub label_smoothing: f64,
     /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
     /// The mean loss is written to `steps.jsonl` and for TensorBoard every so many steps.
@@ -63,6 +66,7 @@ impl Default for TrainConfig {
             parts: Vec::new(),
             clip_value: None,
             clip_norm: None,
+            label_smoothing: 0.0,
             checkpoint_steps: None,
             log_steps: Some(50),
             early_stop: EarlyStopConfig::default(),
@@ -325,6 +329,7 @@ impl TrainConfig {
         parts(stage, &self.parts, checks);
         checks.above_zero_if_set(&path("clip_value"), self.clip_value);
         checks.above_zero_if_set(&path("clip_norm"), self.clip_norm);
+        checks.fraction(&path("label_smoothing"), self.label_smoothing);
         checks.at_least_if_set(&path("checkpoint_steps"), self.checkpoint_steps, 1);
         checks.at_least_if_set(&path("log_steps"), self.log_steps, 1);
         checks.size_if_set(&path("bucket"), self.bucket);

@@ -28,9 +28,14 @@ pub struct TrainState {
     /// The same of the loss's terms before their weights, where it has several; of the examples of the first process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<(String, Recent)>,
+    /// The same of what an objective tells beside its loss.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<(String, Recent)>,
     /// Of them, what came after the last record in `curve`.
     #[serde(default)]
     pub recent: Recent,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recent_told: Vec<(String, Recent)>,
     /// The loss every so many steps of the whole run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<StepRecord>,
@@ -65,6 +70,9 @@ pub struct StepRecord {
     pub epoch: usize,
     /// Mean over the tokens since the record before.
     pub loss: f64,
+    /// The same of what is told beside the loss: reward, length.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told: Scores,
     /// Of the last step.
     pub lr: f64,
     /// When that was, seconds since 1970.
@@ -81,6 +89,9 @@ pub struct EpochRecord {
     /// Its terms before their weights, where it has several.
     #[serde(default, skip_serializing_if = "is_default")]
     pub terms: Scores,
+    /// What an objective tells beside its loss, mean over the same.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub told: Scores,
     pub lr: f64,
     /// Of the validation split.
     pub validation: Scores,
@@ -127,6 +138,7 @@ impl TrainState {
         self.epoch = record.epoch;
         (self.step, self.loss_sum, self.tokens) = (0, 0.0, 0);
         self.terms.clear();
+        self.told.clear();
         self.history.push(record);
         better
     }
@@ -141,20 +153,23 @@ impl TrainState {
 
     /// Takes in the same of a term of the loss.
     pub fn count_term(&mut self, name: &str, of_step: Recent) {
-        let place = self.terms.iter().position(|(known, _)| known == name).unwrap_or(self.terms.len());
-        if place == self.terms.len() {
-            self.terms.push((name.to_owned(), Recent::default()));
-        }
-        if let Some((_, sums)) = self.terms.get_mut(place) {
-            sums.loss_sum += of_step.loss_sum;
-            sums.tokens += of_step.tokens;
-        }
+        add(&mut self.terms, name, of_step);
+    }
+
+    /// Takes in the same of what is told beside the loss.
+    pub fn count_told(&mut self, name: &str, of_step: Recent) {
+        add(&mut self.told, name, of_step);
+        add(&mut self.recent_told, name, of_step);
     }
 
     /// Means of the loss's terms in the epoch so far.
     pub fn mean_terms(&self) -> Scores {
-        let mean = |(name, sums): &(String, Recent)| (name.clone(), sums.loss_sum / sums.tokens.max(1) as f64);
-        Scores(self.terms.iter().map(mean).collect())
+        means(&self.terms)
+    }
+
+    /// Means of what is told beside the loss in the epoch so far.
+    pub fn mean_told(&self) -> Scores {
+        means(&self.told)
     }
 
     /// Mean loss of the epoch so far.
@@ -166,13 +181,31 @@ impl TrainState {
     pub fn note_steps(&mut self, lr: f64, time: f64) {
         let Recent { loss_sum, tokens } = std::mem::take(&mut self.recent);
         let loss = loss_sum / tokens.max(1) as f64;
-        self.curve.push(StepRecord { step: self.updates, epoch: self.epoch + 1, loss, lr, time });
+        let told = means(&std::mem::take(&mut self.recent_told));
+        self.curve.push(StepRecord { step: self.updates, epoch: self.epoch + 1, loss, told, lr, time });
     }
 
     /// Whether `patience` epochs have passed since the best one.
     pub fn exhausted(&self, rule: &EarlyStopConfig) -> bool {
         self.best.as_ref().is_some_and(|best| self.epoch - best.epoch >= rule.patience)
     }
+}
+
+/// Adds to the sums of that name.
+fn add(all: &mut Vec<(String, Recent)>, name: &str, of_step: Recent) {
+    let place = all.iter().position(|(known, _)| known == name).unwrap_or(all.len());
+    if place == all.len() {
+        all.push((name.to_owned(), Recent::default()));
+    }
+    if let Some((_, sums)) = all.get_mut(place) {
+        sums.loss_sum += of_step.loss_sum;
+        sums.tokens += of_step.tokens;
+    }
+}
+
+fn means(sums: &[(String, Recent)]) -> Scores {
+    let mean = |(name, sums): &(String, Recent)| (name.clone(), sums.loss_sum / sums.tokens.max(1) as f64);
+    Scores(sums.iter().map(mean).collect())
 }
 
 #[cfg(test)]
@@ -184,6 +217,7 @@ mod tests {
             epoch,
             train_loss: 1.0,
             terms: Scores::default(),
+            told: Scores::default(),
             lr: 1e-4,
             validation: Scores::default(),
             seconds: 1.0,

@@ -2,7 +2,7 @@
 
 use super::Prepared;
 use super::optimizer::Optimizer;
-use super::reading::{Reading, Sums};
+use super::reading::{Reading, Sums, told};
 use super::run::Run;
 use super::state::TrainState;
 use crate::runtime;
@@ -183,12 +183,12 @@ impl Run<'_> {
             let &[weight, loss, failed, asked, ref present @ ..] = values.as_slice() else {
                 unreachable!("it holds four numbers at least")
             };
-            let terms = attempt?.terms;
+            let Sums { terms, told, .. } = attempt?;
             if failed > 0.0 {
                 bail!("{failed} of the {} processes failed; see their messages", self.group.size());
             }
             optimizer.sum_gradients(self.group, present, 1.0 / weight.max(1.0))?;
-            let sums = Sums { weight: weight as i64, loss, terms, unread: Vec::new() };
+            let sums = Sums { weight: weight as i64, loss, terms, told, unread: Vec::new() };
             Ok(Exchanged { sums, stop: asked > 0.0 })
         })
     }
@@ -210,7 +210,7 @@ impl Run<'_> {
         let (losses, sums) = timed(&mut spent.forward, || -> Result<_> {
             let losses = autocast(self.config.precision == TrainPrecision::Bf16, losses)?;
             let reading = Reading::new(&losses, weight, examples, state);
-            let mut sums = Sums { weight, ..Sums::default() };
+            let mut sums = Sums { weight, told: told(&losses, weight), ..Sums::default() };
             if self.reads_late() {
                 sums.unread.push(reading);
             } else {

@@ -19,6 +19,7 @@ pub use config::{Config, ContrastiveConfig, Geometry, Sentence};
 
 use super::layers::transformer::Sizes;
 use super::layers::{PackedLayout, linear};
+use super::losses::token_cross_entropy;
 use super::{Captioner, FirstStage, Inputs, Losses, State};
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::eval::{Scores, retrieval};
@@ -96,7 +97,7 @@ impl Captioner for Cssa {
         let layout = PackedLayout::new(&batch.captions.batch_sizes, memory.device());
         let words = &batch.captions.inputs;
         let outputs = self.decoder.words(words, &layout, Some((&memory, &batch.image_rows)), train);
-        let loss = self.decoder.logits(&outputs).cross_entropy_for_logits(&batch.captions.targets);
+        let loss = token_cross_entropy(&self.decoder.logits(&outputs), &batch.captions);
         Losses::new(vec![("cross_entropy", loss)])
     }
 

@@ -28,7 +28,7 @@ pub use losses::{attribute_cross_entropy, dynamic_contrast};
 pub use sampler::{Sampler, Sampling};
 
 use super::layers::{dropout, linear};
-use super::losses::{Backward, Splices};
+use super::losses::{Backward, Splices, token_cross_entropy};
 use super::{Captioner, FirstStage, Inputs, Losses, State};
 use crate::data::START;
 use crate::data::batch::Batch;
@@ -273,7 +273,7 @@ impl Jtts {
         };
         let h2 = recurrence::run(&self.decoder, known, &captions.batch_sizes, splices);
         let logits = self.predict(&h2, last.as_ref(), train);
-        let words = logits.cross_entropy_for_logits(&captions.targets);
+        let words = token_cross_entropy(&logits, captions);
         let words = match self.caption_loss {
             CaptionLoss::Mean => words,
             CaptionLoss::Sum => words * (captions.tokens() as f64 / captions.order.len().max(1) as f64),

@@ -21,7 +21,7 @@ pub use config::{Config, Decoder, Fusion, Preset, SpatialPool, Unit};
 pub use fusion::{Encoder, Stages};
 
 use super::layers::{ImageRows, KeyValues, PackedLayout, dropout};
-use super::losses::Losses;
+use super::losses::{Losses, token_cross_entropy};
 use super::{Captioner, Inputs, State};
 use crate::data::START;
 use crate::data::batch::{Batch, PackedCaptions};
@@ -144,9 +144,9 @@ impl Captioner for S2cpNet {
     /// Deviation: Eq. (7) sums over the words of a caption and says nothing of the batch; the mean is the program's.
     fn losses(&self, batch: &Batch, train: bool) -> Losses {
         let (words, nouns) = self.logits(batch, train);
-        let mut terms = vec![("cross_entropy", words.cross_entropy_for_logits(&batch.captions.targets))];
+        let mut terms = vec![("cross_entropy", token_cross_entropy(&words, &batch.captions))];
         if let (Some(logits), Some(nouns)) = (nouns, &batch.nouns) {
-            terms.push(("nouns", logits.cross_entropy_for_logits(&nouns.words.targets)));
+            terms.push(("nouns", token_cross_entropy(&logits, &nouns.words)));
         }
         Losses::new(terms)
     }

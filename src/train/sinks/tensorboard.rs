@@ -37,6 +37,7 @@ fn of_epoch(record: &EpochRecord) -> Scalars {
         ("train/memory_mib".to_owned(), record.memory.process as f64),
     ];
     values.extend(record.terms.0.iter().map(|(name, term)| (format!("train/loss_{name}"), *term)));
+    values.extend(record.told.0.iter().map(|(name, value)| (format!("train/{name}"), *value)));
     if let Some(cuda) = record.memory.cuda_peak {
         values.push(("train/cuda_peak_mib".to_owned(), cuda as f64));
     }
@@ -46,6 +47,7 @@ fn of_epoch(record: &EpochRecord) -> Scalars {
 }
 
 fn of_steps(record: &StepRecord) -> Scalars {
-    let values = vec![("step/loss".to_owned(), record.loss), ("step/learning_rate".to_owned(), record.lr)];
+    let mut values = vec![("step/loss".to_owned(), record.loss), ("step/learning_rate".to_owned(), record.lr)];
+    values.extend(record.told.0.iter().map(|(name, value)| (format!("step/{name}"), *value)));
     Scalars { wall_time: record.time, step: record.step as i64, values }
 }
