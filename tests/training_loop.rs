@@ -404,6 +404,29 @@ fn buckets_change_the_order_and_a_continued_run_keeps_it() {
 }
 
 #[test]
+fn a_moving_average_is_what_is_kept_and_a_continued_run_equals_an_undisturbed_one() {
+    let _alone = alone();
+    let config = TrainConfig { ema: Some(0.9), ..config(4) };
+    let scores = [0.1, 0.2, 0.3, 0.4];
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let averaged = model(0.2);
+    let (state, _) = train(whole.path(), &config, &averaged, &scores, false).unwrap();
+    let plain = model(0.2);
+    let folder = tempfile::tempdir().unwrap();
+    let (other, _) =
+        train(folder.path(), &TrainConfig { ema: None, ..config.clone() }, &plain, &scores, false).unwrap();
+    assert_eq!(losses(&state), losses(&other), "training itself is the same");
+    assert_ne!(weights(&averaged.0), weights(&plain.0));
+    train(cut.path(), &TrainConfig { epochs: 2, ..config.clone() }, &model(0.2), &scores, false).unwrap();
+    let (continued, _) = train(cut.path(), &config, &model(0.2), &scores[2..], true).unwrap();
+    assert_eq!(losses(&state), losses(&continued));
+    for file in ["model.safetensors", "optimizer.safetensors"] {
+        let last = |run: &Path| std::fs::read(run.join("checkpoints/last").join(file)).unwrap();
+        assert!(last(whole.path()) == last(cut.path()), "{file}");
+    }
+}
+
+#[test]
 fn bf16_is_refused_on_a_cpu_before_training() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();

@@ -73,6 +73,9 @@ pub enum Command {
     /// Train a captioning model.
     #[command(after_help = "Example: rsic train experiments/fe_lws/ucm.yaml train.seed=2")]
     Train(TrainArgs),
+    /// Average the weights of several checkpoints into one.
+    #[command(after_help = "Example: rsic average runs/fe_lws/ucm --last 5 --output runs/fe_lws/ucm_average")]
+    Average(AverageArgs),
     /// Caption a split with a trained model and score the captions.
     #[command(after_help = "Example: rsic eval runs/fe_lws/ucm decode.method=greedy")]
     Eval(EvalArgs),

@@ -79,6 +79,22 @@ impl EvalArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct AverageArgs {
+    /// Checkpoint or run folders of one model; one run folder with --last or --best.
+    #[arg(value_name = "RUN", required = true)]
+    pub runs: Vec<PathBuf>,
+    /// Average the last N epochs that the run has kept (train.keep_last).
+    #[arg(long, value_name = "N", conflicts_with = "best")]
+    pub last: Option<usize>,
+    /// Average the N best of the epochs that the run has kept (train.keep_last).
+    #[arg(long, value_name = "N")]
+    pub best: Option<usize>,
+    /// Checkpoint folder to write.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub struct CaptionArgs {
     /// Images or folders of images, or - to read a list of paths from standard input.
     #[arg(value_name = "PATH", required = true)]

@@ -7,7 +7,7 @@ use crate::data::Split;
 use crate::decode::DecodeConfig;
 use crate::eval::Scores;
 use crate::models::ensemble::Mean;
-use crate::runs::RunFolder;
+use crate::runs::{RunFolder, reinforce_folder};
 use crate::runtime::{self, Interrupt};
 use crate::semantic::{Semantic, mean};
 use crate::session::record;
@@ -86,8 +86,9 @@ fn ensemble(
 
 /// The end of a training; `None` in a folder that is not a finished run's.
 fn finished(folder: &Path) -> Result<Option<TrainState>> {
-    let path = folder.join("checkpoints").join(LAST).join(STATE);
-    if !RunFolder::is_done(folder) || !path.is_file() {
+    let stages = [reinforce_folder(folder), folder.to_owned()].map(|stage| stage.join("checkpoints").join(LAST));
+    let Some(path) = stages.iter().map(|last| last.join(STATE)).find(|path| path.is_file()) else { return Ok(None) };
+    if !RunFolder::is_done(folder) {
         return Ok(None);
     }
     let state = serde_json::from_str(&read_text(&path)?).map_err(crate::util::json::error);

@@ -8,6 +8,7 @@ use crate::util::shell::quoted;
 use anyhow::{Result, anyhow};
 use std::process::ExitCode;
 
+mod average;
 mod caption;
 mod compare;
 mod completions;
@@ -68,6 +69,7 @@ pub fn run(mut cli: Cli) -> Result<ExitStatus> {
     crate::util::logging::init(&cli.global.messages())?;
     match cli.command {
         Command::Train(args) => train::run(&cli.global, &args),
+        Command::Average(args) => average::run(&args),
         Command::Eval(args) => eval::run(&cli.global, &args),
         Command::Caption(args) => caption::run(&cli.global, &args),
         Command::Score(args) => semantic::score(&args, &cli.global),

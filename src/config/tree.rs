@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 /// Maps at these paths hold one key, the choice: another key replaces it instead of joining it.
-const CHOICES: [&str; 3] = ["model", "train.schedule", "first_stage.schedule"];
+const CHOICES: [&str; 4] = ["model", "train.schedule", "first_stage.schedule", "reinforce.train.schedule"];
 
 impl Node {
     pub fn empty_map(place: Place) -> Self {

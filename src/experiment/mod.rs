@@ -10,7 +10,7 @@ use crate::data::DataConfig;
 use crate::decode::DecodeConfig;
 use crate::models::ModelConfig;
 use crate::models::encoders::EncoderConfig;
-use crate::train::TrainConfig;
+use crate::train::{ReinforceConfig, TrainConfig};
 use crate::util::fs::sha256;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct Experiment {
     pub first_stage: Option<TrainConfig>,
     #[serde(default)]
     pub train: TrainConfig,
+    /// A training stage by rewards after the captioning one; none where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinforce: Option<ReinforceConfig>,
     #[serde(default)]
     pub decode: DecodeConfig,
 }

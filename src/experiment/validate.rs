@@ -31,6 +31,9 @@ pub(super) fn validate(experiment: &Experiment) -> Vec<Invalid> {
         stage.check("first_stage", needs.map_or(&METRICS, |needs| needs.metrics), &mut checks);
     }
     experiment.train.check("train", &METRICS, &mut checks);
+    if let Some(stage) = &experiment.reinforce {
+        stage.check(&mut checks);
+    }
     experiment.decode.check(&mut checks);
     checks.into_faults()
 }

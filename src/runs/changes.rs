@@ -21,8 +21,13 @@ pub(super) fn check_settings(folder: &Path, old: &str, new: &str) -> Result<()> 
     };
     let (old, new) = (read(old)?, read(new)?);
     // The end of a cosine is a part of what every step of its stage learns.
-    let ends = |stage: &str| new.get(stage).and_then(|stage| stage.get("schedule")).is_some_and(|s| *s == "cosine");
-    let allowed = |path: &str| prolongs(path) && !path.strip_suffix(".epochs").is_some_and(ends);
+    let ends = |stage: &str| {
+        let stage = stage.split('.').try_fold(&new, |settings, step| settings.get(step));
+        stage.and_then(|stage| stage.get("schedule")).is_some_and(|schedule| *schedule == "cosine")
+    };
+    // A stage may be added behind those that a run has.
+    let added = |path: &str| path.starts_with("reinforce.") && old.get("reinforce").is_none();
+    let allowed = |path: &str| added(path) || prolongs(path) && !path.strip_suffix(".epochs").is_some_and(ends);
     let all: Vec<String> = changes(&old, &new).into_iter().filter(|(path, ..)| !allowed(path)).map(describe).collect();
     if !all.is_empty() {
         bail!(
@@ -39,9 +44,11 @@ fn prolongs(path: &str) -> bool {
     match path.split_once('.') {
         Some(("decode", _)) => true,
         None | Some(("data" | "encoders" | "model", _)) => false,
-        Some((_stage, setting)) => PROLONGING
-            .iter()
-            .any(|known| setting.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))),
+        Some((stage, setting)) => {
+            let setting = if stage == "reinforce" { setting.strip_prefix("train.") } else { Some(setting) };
+            let is = |known: &&str| setting?.strip_prefix(*known).map(|rest| rest.is_empty() || rest.starts_with('.'));
+            PROLONGING.iter().any(|known| is(known) == Some(true))
+        }
     }
 }
 
@@ -120,5 +127,12 @@ decode:
         let stage = |epochs: usize| format!("{OLD}first_stage:\n  epochs: {epochs}\n  schedule: cosine\n");
         let refused = check_settings(Path::new("runs/a"), &stage(2), &stage(4)).unwrap_err().to_string();
         assert!(refused.contains("first_stage.epochs is 4 (the run has 2)"), "{refused}");
+        let reinforced = |samples: usize, epochs: usize| {
+            format!("{OLD}reinforce:\n  samples: {samples}\n  train:\n    epochs: {epochs}\n")
+        };
+        check(&reinforced(5, 2)).unwrap();
+        check_settings(Path::new("runs/a"), &reinforced(5, 2), &reinforced(5, 4)).unwrap();
+        let refused = check_settings(Path::new("runs/a"), &reinforced(5, 2), &reinforced(3, 2)).unwrap_err();
+        assert!(refused.to_string().contains("reinforce.samples is 3 (the run has 5)"), "{refused}");
     }
 }

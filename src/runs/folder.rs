@@ -4,6 +4,7 @@ use super::changes::check_settings;
 use super::{Environment, FIRST_STAGE, first_stage_folder};
 use crate::config::{self, Settings, to_yaml};
 use crate::train::checkpoint;
+use crate::train::checkpoints::REINFORCE;
 use crate::util::fs::{read_text, write_atomic};
 use crate::util::shell::this_command;
 use anyhow::{Context, Result, bail};
@@ -51,7 +52,7 @@ impl RunFolder {
         let checkpoints = [path.join("checkpoints/last"), first_stage_folder(path).join("checkpoints/last")];
         let started = checkpoints.iter().any(|last| checkpoint::exists(last));
         if started && overwrite {
-            for part in ["checkpoints", "predictions"].into_iter().chain(FIRST_STAGE) {
+            for part in ["checkpoints", "predictions", REINFORCE].into_iter().chain(FIRST_STAGE) {
                 let folder = path.join(part);
                 if folder.exists() {
                     fs::remove_dir_all(&folder).with_context(|| format!("cannot remove '{}'", folder.display()))?;

@@ -16,11 +16,17 @@ pub use lock::RunLock;
 pub use result::RunResult;
 pub use stage_scores::StageScores;
 
+use crate::train::checkpoints::REINFORCE;
 use std::path::{Path, PathBuf};
 
 /// Names of the folder of a first training stage within that of the run; the first is given, runs of old have the
 /// other.
 const FIRST_STAGE: [&str; 2] = ["first_stage", "pretrain"];
+
+/// The folder of the reinforcement stage of a run.
+pub fn reinforce_folder(run: &Path) -> PathBuf {
+    run.join(REINFORCE)
+}
 
 /// The folder of the first training stage of a run.
 pub fn first_stage_folder(run: &Path) -> PathBuf {

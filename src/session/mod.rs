@@ -10,8 +10,11 @@ mod looking;
 mod objective;
 mod pairs;
 pub mod record;
+mod reinforce;
+mod reward;
 mod synonyms;
 mod trained;
+mod validation;
 
 pub use decoding::{Decoded, Search, SplitEvaluation};
 pub use ensemble::SessionEnsemble;
@@ -24,7 +27,7 @@ use crate::data::attributes::Attributes;
 use crate::data::batch::Batch;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
-use crate::eval::{MetricSet, References, Scores};
+use crate::eval::References;
 use crate::experiment::Experiment;
 use crate::features::{FeatureProgress, FeatureSet};
 use crate::models::encoders::EncoderConfig;
@@ -34,13 +37,13 @@ use crate::runtime::Interrupt;
 use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY, read_weights, resolve};
 use crate::train::run::load_weights;
 use crate::train::{Companion, Done, Outcome, ProcessGroup, Run, TrainState};
-use crate::train::{ScoredAs, WatchedSplit};
 use crate::util::fs::sha256_file;
 use anyhow::{Result, bail};
 use captions::CaptionSet;
 use std::path::Path;
 use tch::Device;
 use tch::nn::VarStore;
+use validation::Validation;
 
 /// A dataset under an experiment, with a model that is new or trained.
 pub struct Session {
@@ -159,52 +162,44 @@ impl Session {
         group: &ProcessGroup,
         on_step: &mut dyn FnMut(Done),
     ) -> Result<(TrainState, Outcome)> {
-        let stop = &self.experiment.train.early_stop;
-        let watched = watched(stop.split);
-        let validation = self.split(watched);
-        if validation.is_empty() {
+        let watched = validation::watched(self.experiment.train.early_stop.split);
+        if self.split(watched).is_empty() {
             bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
         }
         let (first, ended) = self.train_first_stage(folder, resume, interrupt, group, on_step)?;
         if ended == Outcome::Interrupted {
             return Ok((first, ended));
         }
-        let references = self.references(&validation);
-        let train = &self.experiment.train;
-        let steps_before = if train.is_continued() { first.updates } else { 0 };
+        let captioning = self.train_captions(first.updates, folder, resume, interrupt, group, on_step)?;
+        if captioning.1 == Outcome::Interrupted {
+            return Ok(captioning);
+        }
+        let reinforced = self.train_reinforced(folder, resume, interrupt, group, on_step)?;
+        Ok(reinforced.unwrap_or(captioning))
+    }
+
+    /// The captioning stage, behind a first one of so many steps.
+    fn train_captions(
+        &self,
+        steps_before: u64,
+        folder: &Path,
+        resume: bool,
+        interrupt: &Interrupt,
+        group: &ProcessGroup,
+        on_step: &mut dyn FnMut(Done),
+    ) -> Result<(TrainState, Outcome)> {
+        let Experiment { train, model, .. } = &self.experiment;
+        let validation = Validation::new(self, &train.early_stop);
         let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed)
             .sharing_images(train.share_images)
             .smoothed(train.label_smoothing);
-        // SPICE is for the final scores, unless training stops by it.
-        let by_spice = train.early_stop.metric.starts_with("SPICE");
-        let metrics = if by_spice { MetricSet::ALL } else { MetricSet::SM };
-        let score = |wanted: &[usize], references: &References| -> Result<Scores> {
-            let (images, captions) = self.for_validation(wanted, stop.beam)?;
-            match stop.score {
-                ScoredAs::Words if images == wanted => Ok(references.score(&captions, metrics)?.corpus),
-                ScoredAs::Words => Ok(self.references(&images).score(&captions, metrics)?.corpus),
-                ScoredAs::Ids => self.score_on_ids(&images, &captions),
-            }
-        };
-        let beside = stop.beside.map(self::watched).map(|split| (split, self.split(split)));
-        let beside = beside.map(|(split, images)| (split, self.references(&images), images));
-        let validate = || -> Result<Scores> {
-            let mut scores = score(&validation, &references)?;
-            if let Some((split, references, images)) = beside.as_ref().filter(|(_, _, images)| !images.is_empty()) {
-                let further = score(images, references)?;
-                scores.0.extend(further.0.into_iter().map(|(name, score)| (format!("{split} {name}"), score)));
-            }
-            let of_attributes = self.over_batches(watched, |batches| self.model.attribute_scores(batches))?;
-            scores.0.extend(of_attributes.unwrap_or_default().0);
-            Ok(scores)
-        };
-        let model = &self.experiment.model;
         let losses = |batch: &Batch, epoch| self.model.losses(batch, true).weighted(|term| model.weight(term, epoch));
+        let validate = || validation.scores();
         Run {
             objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
             store: &self.store,
-            config: &self.experiment.train,
-            steps_before,
+            config: train,
+            steps_before: if train.is_continued() { steps_before } else { 0 },
             folder,
             companions: &self.companions()?,
             interrupt,
@@ -229,13 +224,6 @@ impl Session {
             companions.push(Companion { name: ATTRIBUTES, content: attributes.to_json()?.into_bytes() });
         }
         Ok(companions)
-    }
-}
-
-fn watched(split: WatchedSplit) -> Split {
-    match split {
-        WatchedSplit::Val => Split::Val,
-        WatchedSplit::Test => Split::Test,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Checkpoint folders: complete in themselves, never seen half-written, and the one before is kept.
 
+use super::checkpoints::REINFORCE;
 use super::state::TrainState;
 use crate::util::fs::{read_text, sha256_file, write_atomic};
 use anyhow::{Context, Result, bail};
@@ -152,11 +153,12 @@ pub fn read_weights(folder: &Path) -> Result<NamedTensors> {
     })
 }
 
-/// The checkpoint folder that a user's path means: itself, or a run folder's `checkpoints/best`, else `last`; where
-/// a replacement was cut short, the one before.
+/// The checkpoint folder that a user's path means: itself, or a run folder's `checkpoints/best`, else `last`, those of
+/// its last stage first; where a replacement was cut short, the one before.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     let checkpoints = path.join("checkpoints");
-    let candidates = [path.to_owned(), checkpoints.join("best"), checkpoints.join("last")];
+    let reinforced = path.join(REINFORCE).join("checkpoints/best");
+    let candidates = [path.to_owned(), reinforced, checkpoints.join("best"), checkpoints.join("last")];
     let with_previous = candidates.iter().flat_map(|folder| [folder.clone(), previous(folder)]);
     match with_previous.into_iter().find(|folder| folder.join(WEIGHTS).is_file()) {
         Some(folder) => {
@@ -322,6 +324,11 @@ mod tests {
         let best = run.path().join("checkpoints/best");
         checkpoint(1.0).save(&best, &[]).unwrap();
         assert_eq!(resolve(run.path()).unwrap(), best);
+        let reinforced = run.path().join("reinforce/checkpoints/best");
+        checkpoint(2.0).save(&reinforced, &[]).unwrap();
+        assert_eq!(resolve(run.path()).unwrap(), reinforced);
+        assert_eq!(resolve(&best).unwrap(), best, "the stage before it is still there");
+        fs::remove_dir_all(run.path().join("reinforce")).unwrap();
         fs::rename(&best, run.path().join("checkpoints/best.previous")).unwrap();
         assert!(resolve(run.path()).unwrap().ends_with("best.previous"));
         assert!(format!("{}", resolve(&run.path().join("nowhere")).unwrap_err()).contains("nowhere"));

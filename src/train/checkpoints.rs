@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub const LAST: &str = "last";
 pub const BEST: &str = "best";
+/// Folder of the reinforcement stage within that of its run, with checkpoints of its own.
+pub const REINFORCE: &str = "reinforce";
 const EPOCH: &str = "epoch-";
 
 /// The folder `checkpoints` of a run: `last`, `best` by the metric of early stopping, `best-<metric>` by further ones,
@@ -92,7 +94,7 @@ impl Checkpoints {
     }
 
     /// Names of the epochs' own checkpoints, oldest first.
-    fn epochs(&self) -> Result<Vec<String>> {
+    pub fn epochs(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

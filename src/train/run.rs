@@ -1,5 +1,6 @@
 //! The training loop: one for every model.
 
+use super::average::MovingAverage;
 use super::checkpoint::{self, Checkpoint, Companion};
 use super::checkpoints::{BEST, Checkpoints, LAST};
 use super::memory::Memory;
@@ -79,16 +80,17 @@ impl Run<'_> {
         let checkpoints = Checkpoints::of_run(self.folder);
         let variables = self.store.variables().into_iter().collect();
         let mut optimizer = Optimizer::new(variables, &self.config.optimizer, &self.config.parts)?;
+        let mut average = self.config.ema.map(|decay| MovingAverage::new(decay, self.store));
         let mut state = match resume {
-            true => self.continued(&checkpoints, &mut optimizer)?,
+            true => self.continued(&checkpoints, &mut optimizer, &mut average)?,
             false => self.beginning(),
         };
         state.processes = self.group.size();
         self.broadcast_weights()?;
         while state.epoch < self.config.epochs && !state.exhausted(&self.config.early_stop) {
             let (started, steps_before, mut spent) = (Instant::now(), state.step, Spent::default());
-            if self.epoch(&mut state, &mut optimizer, &checkpoints, &mut spent)? == Outcome::Interrupted {
-                self.group.share(|| self.save(&checkpoints, &[LAST.to_owned()], &optimizer, &state))?;
+            if self.epoch(&mut state, &mut optimizer, &mut average, &checkpoints, &mut spent)? == Outcome::Interrupted {
+                self.group.share(|| self.save(&checkpoints, &[LAST.to_owned()], (&optimizer, &average), &state))?;
                 return Ok((state, Outcome::Interrupted));
             }
             let seconds = started.elapsed().as_secs_f64();
@@ -111,7 +113,7 @@ impl Run<'_> {
             let group = self.group;
             state = group.share(|| {
                 let mut state = state.clone();
-                self.finish_epoch(&mut state, record, &optimizer, &checkpoints)?;
+                self.finish_epoch(&mut state, record, &optimizer, &mut average, &checkpoints)?;
                 Ok(state)
             })?;
         }
@@ -129,11 +131,17 @@ impl Run<'_> {
     }
 
     /// Where the newest checkpoint stands, with its weights and optimiser; the beginning where there is none.
-    fn continued(&self, checkpoints: &Checkpoints, optimizer: &mut Optimizer) -> Result<TrainState> {
+    fn continued(
+        &self,
+        checkpoints: &Checkpoints,
+        optimizer: &mut Optimizer,
+        average: &mut Option<MovingAverage>,
+    ) -> Result<TrainState> {
         let state = self.group.share(|| {
             let Some(saved) = checkpoints.newest()? else { return Ok(None) };
             load_weights(self.store, &saved.weights)
                 .and_then(|()| optimizer.restore(&saved.optimizer))
+                .and_then(|()| average.as_mut().map_or(Ok(()), |average| average.restore(&saved.optimizer)))
                 .with_context(|| format!("cannot continue '{}'", self.folder.display()))?;
             let (made_by, now) = (saved.state.processes.max(1), self.group.size());
             if saved.state.step > 0 && made_by != now {
@@ -173,6 +181,7 @@ impl Run<'_> {
         &mut self,
         state: &mut TrainState,
         optimizer: &mut Optimizer,
+        average: &mut Option<MovingAverage>,
         checkpoints: &Checkpoints,
         spent: &mut Spent,
     ) -> Result<Outcome> {
@@ -190,6 +199,9 @@ impl Run<'_> {
             let stop = self.step(examples, next, (state, &mut late), optimizer, spent)?;
             state.step += 1;
             state.updates = update;
+            if let Some(average) = average {
+                average.update(update);
+            }
             let told = self.config.log_steps.is_some_and(|every| update.is_multiple_of(every as u64));
             let due = self.config.checkpoint_steps.is_some_and(|every| state.step.is_multiple_of(every));
             if stop || told || due || state.step == steps.len() {
@@ -204,7 +216,7 @@ impl Run<'_> {
                 return Ok(Outcome::Interrupted);
             }
             if due && state.step < steps.len() {
-                self.group.share(|| self.save(checkpoints, &[LAST.to_owned()], optimizer, state))?;
+                self.group.share(|| self.save(checkpoints, &[LAST.to_owned()], (&*optimizer, &*average), state))?;
             }
         }
         Ok(Outcome::Finished)
@@ -235,10 +247,13 @@ impl Run<'_> {
         state: &mut TrainState,
         mut record: EpochRecord,
         optimizer: &Optimizer,
+        average: &mut Option<MovingAverage>,
         checkpoints: &Checkpoints,
     ) -> Result<()> {
         let started = Instant::now();
+        average.iter_mut().for_each(MovingAverage::swap);
         record.validation = self.objective.scores()?;
+        average.iter_mut().for_each(MovingAverage::swap);
         record.validation_seconds = started.elapsed().as_secs_f64();
         record.memory = Memory::now(self.store.device());
         record.time = now();
@@ -259,7 +274,7 @@ impl Run<'_> {
             names.push(Checkpoints::of_epoch(state.epoch));
         }
         names.push(LAST.to_owned());
-        self.save(checkpoints, &names, optimizer, state)?;
+        self.save(checkpoints, &names, (optimizer, &*average), state)?;
         checkpoints.prune(self.config.keep_last)?;
         let mut sinks = Sinks::of_run(self.folder);
         sinks.epochs(&state.history)?;
@@ -300,12 +315,16 @@ impl Run<'_> {
         &self,
         checkpoints: &Checkpoints,
         names: &[String],
-        optimizer: &Optimizer,
+        (optimizer, average): (&Optimizer, &Option<MovingAverage>),
         state: &TrainState,
     ) -> Result<()> {
         let mut weights: Vec<_> = self.store.variables().into_iter().collect();
         weights.sort_by(|a, b| a.0.cmp(&b.0));
-        let checkpoint = Checkpoint { weights, optimizer: optimizer.state(), state: state.clone() };
+        let mut moments = optimizer.state();
+        if let Some(average) = average {
+            moments.extend(average.saved(&mut weights));
+        }
+        let checkpoint = Checkpoint { weights, optimizer: moments, state: state.clone() };
         checkpoints.save(names, &checkpoint, self.companions)
     }
 }

@@ -1,6 +1,6 @@
 //! Learning rates as functions of what a checkpoint holds, so that a continued run needs no further state.
 
-use crate::train::{NoamConfig, PlateauConfig, ScheduleConfig, StepConfig, TrainConfig};
+use crate::train::{CosineRestartsConfig, NoamConfig, PlateauConfig, ScheduleConfig, StepConfig, TrainConfig};
 
 /// The learning rate of optimiser step `step` (from 1 in the run) of `of`, after `epochs` whole ones: first the
 /// warm-up, then as the schedule says.
@@ -20,6 +20,14 @@ pub fn rate(schedule: &ScheduleConfig, base: f64, (step, of): (u64, u64), epochs
         ScheduleConfig::Cosine => {
             let part = ((step - 1) as f64 / of.max(1) as f64).min(1.0);
             base * 0.5 * (1.0 + (std::f64::consts::PI * part).cos())
+        }
+        ScheduleConfig::CosineRestarts(CosineRestartsConfig { period, growth }) => {
+            let (mut done, mut period) = (step.saturating_sub(1) as f64, (*period).max(1) as f64);
+            while done >= period {
+                done -= period;
+                period *= growth.max(1.0);
+            }
+            base * 0.5 * (1.0 + (std::f64::consts::PI * done / period).cos())
         }
         ScheduleConfig::Noam(NoamConfig { warmup, d_model, factor, .. }) => {
             let (step, warmup) = (step.max(1) as f64, *warmup as f64);
@@ -113,6 +121,19 @@ mod tests {
         let plateau = ScheduleConfig::Plateau(plateau);
         let found: Vec<f64> = (1..=9).map(|n| rate(&plateau, 1.0, (1, 0), n, &scores[..n])).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_cosine_starts_anew_after_ever_longer_periods() {
+        let restarts = ScheduleConfig::CosineRestarts(CosineRestartsConfig { period: 4, growth: 2.0 });
+        let at = |step| rate(&restarts, 0.1, (step, 100), 0, &[]);
+        let root = 0.5f64.sqrt();
+        for (step, expected) in [(1, 0.1), (2, 0.05 * (1.0 + root)), (3, 0.05), (4, 0.05 * (1.0 - root)), (5, 0.1)] {
+            close(at(step), expected);
+        }
+        for (step, expected) in [(9, 0.05), (12, at(5 + 7)), (13, 0.1), (21, 0.05)] {
+            close(at(step), expected);
+        }
     }
 
     #[test]

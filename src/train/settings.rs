@@ -33,6 +33,10 @@ pub struct TrainConfig {
     /// Share of each target word's probability that the loss spreads over the vocabulary (Szegedy et al. 2016).
     #[serde(skip_serializing_if = "is_default")]
     pub label_smoothing: f64,
+    /// Decay of a moving average of the parameters, in whose place it is validated, kept and used; over the first steps
+    /// `(1 + step) / (10 + step)` where that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
     /// Checkpoints within an epoch, every so many steps, beside the one at its end.
     pub checkpoint_steps: Option<usize>,
     /// The mean loss is written to `steps.jsonl` and for TensorBoard every so many steps.
@@ -67,6 +71,7 @@ impl Default for TrainConfig {
             clip_value: None,
             clip_norm: None,
             label_smoothing: 0.0,
+            ema: None,
             checkpoint_steps: None,
             log_steps: Some(50),
             early_stop: EarlyStopConfig::default(),
@@ -143,9 +148,21 @@ pub enum ScheduleConfig {
     Constant,
     /// Half a cosine, from the rate down to zero at the last step.
     Cosine,
+    CosineRestarts(CosineRestartsConfig),
     Noam(NoamConfig),
     Step(StepConfig),
     Plateau(PlateauConfig),
+}
+
+/// Half cosines one after the other, each down to zero: Loshchilov and Hutter 2017 (SGDR).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CosineRestartsConfig {
+    /// Steps of the first.
+    pub period: usize,
+    /// Each is so many times as long as the one before.
+    #[serde(default = "one")]
+    pub growth: f64,
 }
 
 /// Per step, from 1: `factor * d_model^-0.5 * min(step^-0.5, step * warmup^-1.5)` (Vaswani et al. 2017, section 5.3),
@@ -330,6 +347,7 @@ impl TrainConfig {
         checks.above_zero_if_set(&path("clip_value"), self.clip_value);
         checks.above_zero_if_set(&path("clip_norm"), self.clip_norm);
         checks.fraction(&path("label_smoothing"), self.label_smoothing);
+        checks.fraction(&path("ema"), self.ema.unwrap_or_default());
         checks.at_least_if_set(&path("checkpoint_steps"), self.checkpoint_steps, 1);
         checks.at_least_if_set(&path("log_steps"), self.log_steps, 1);
         checks.size_if_set(&path("bucket"), self.bucket);
@@ -351,6 +369,13 @@ fn schedule(stage: &str, schedule: &ScheduleConfig, metrics: &[&str], checks: &m
     let path = |field: &str| format!("{stage}.schedule.{field}");
     match schedule {
         ScheduleConfig::Constant | ScheduleConfig::Cosine => {}
+        ScheduleConfig::CosineRestarts(restarts) => {
+            checks.at_least(&path("cosine_restarts.period"), restarts.period, 1);
+            let growth = restarts.growth;
+            checks.require(growth >= 1.0, &path("cosine_restarts.growth"), || {
+                format!("out of range (expected 1 or more, found {growth})")
+            });
+        }
         ScheduleConfig::Noam(noam) => {
             checks.duration(&path("noam.warmup"), noam.warmup, 1);
             checks.size(&path("noam.d_model"), noam.d_model);
