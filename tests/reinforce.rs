@@ -25,10 +25,10 @@ fn workplace() -> &'static Path {
 data: {root: scenes, vocabulary: {min_count: 2}}
 encoders: [{name: resnet50, weights: random, image_size: 64}]
 model: {fe_lws: {layers: 1, stack: ns, embedding: 32, hidden: 48, image: 32, merge: 48, dropout: 0.3}}
-train: {batch_size: 16, epochs: 12, optimizer: {lr: 5e-3}}
+train: {batch_size: 16, epochs: 25, optimizer: {lr: 5e-3}}
 reinforce:
-  samples: 5
-  train: {batch_size: 16, epochs: 20, log_steps: 1, optimizer: {lr: 4e-3}, early_stop: {metric: CIDEr, patience: 100}}
+  samples: 10
+  train: {batch_size: 16, epochs: 40, log_steps: 1, optimizer: {lr: 1e-3}, early_stop: {metric: CIDEr, patience: 100}}
 decode: {method: greedy}
 ";
         fs::write(place.join("small.yaml"), experiment).unwrap();
@@ -49,7 +49,7 @@ fn the_reward_rises_and_a_killed_stage_equals_an_undisturbed_one_to_the_bit() {
     let epochs = lines(&stage.join("metrics.jsonl"));
     let told = |record: &serde_json::Value, name: &str| record["told"][name].as_f64().unwrap();
     let (first, last) = (&epochs[0], &epochs[epochs.len() - 1]);
-    assert!(told(last, "reward") > 1.1 * told(first, "reward"), "{} to {}", first["told"], last["told"]);
+    assert!(told(last, "reward") > 1.3 * told(first, "reward"), "{} to {}", first["told"], last["told"]);
     for name in ["baseline", "length", "entropy", "distinct", "copies"] {
         assert!(told(last, name).is_finite(), "{name}");
     }

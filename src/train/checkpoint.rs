@@ -208,7 +208,7 @@ fn replace_folder(staged: &Path, folder: &Path) -> Result<()> {
         fs::rename(folder, &previous)?;
     }
     fs::rename(staged, folder)?;
-    if let Some(parent) = folder.parent() {
+    if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
