@@ -6,6 +6,7 @@
 //!   tensors
 //! - [`config`]: settings of any kind from YAML; [`runtime`]: device, threads, seeds, signals
 //! - [`weights`]: weight files; [`scenes`]: the built-in dataset; [`data`]: captions, images, masks, vocabulary
+//! - [`geo`]: where scenes lie, their tiles, and files of captions that know it
 //! - [`models`]: encoders, the four captioners, Segment Anything. They do no I/O
 //! - [`features`]: what frozen encoders make of images; [`decode`]: captions of any [`models::Captioner`]
 //! - [`semantic`]: scores of captions by CLIP and by sentence encoders
@@ -22,6 +23,7 @@ pub mod decode;
 pub mod experiment;
 pub mod experiments;
 pub mod features;
+pub mod geo;
 pub mod models;
 pub mod pretrain;
 pub mod report;

@@ -14,6 +14,7 @@ const ORDER: [&str; 20] = [
     "weights",
     "scenes",
     "data",
+    "geo",
     "models",
     "features",
     "decode",

@@ -49,6 +49,7 @@ fn every_command_explains_itself() {
         &["train"],
         &["eval"],
         &["caption"],
+        &["map"],
         &["score"],
         &["reproduce"],
         &["report"],

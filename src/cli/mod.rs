@@ -2,6 +2,7 @@
 
 mod data;
 mod files;
+mod map;
 mod masks;
 mod parsing;
 mod runs;
@@ -12,6 +13,7 @@ mod train;
 
 pub use data::*;
 pub use files::*;
+pub use map::*;
 pub use masks::*;
 pub use parsing::parse;
 pub use runs::*;
@@ -82,6 +84,9 @@ pub enum Command {
     /// Caption images or folders of images.
     #[command(after_help = "Example: rsic caption --model runs/fe_lws/ucm photos/ --format jsonl")]
     Caption(CaptionArgs),
+    /// Caption the tiles of georeferenced scenes, as a map layer.
+    #[command(after_help = "Example: rsic map --model runs/fe_lws/ucm scene.tif --output captions.gpkg")]
+    Map(MapArgs),
     /// Score captions against references, as coco-caption does.
     #[command(after_help = "Example: rsic score hyps.json refs.json --bootstrap 1000")]
     Score(ScoreArgs),

@@ -17,6 +17,7 @@ mod data;
 mod doctor;
 mod eval;
 mod features;
+mod map;
 mod metrics_data;
 mod pretrain;
 mod progress;
@@ -73,6 +74,7 @@ pub fn run(mut cli: Cli) -> Result<ExitStatus> {
         Command::Eval(args) => eval::run(&cli.global, &args),
         Command::Caption(args) => caption::run(&cli.global, &args),
         Command::Score(args) => semantic::score(&args, &cli.global),
+        Command::Map(args) => map::run(&cli.global, &args),
         Command::Reproduce(args) => reproduce::run(&cli.global, &args),
         Command::Sweep(args) => sweep::run(&cli.global, &args),
         Command::Report(args) => report::run(&args),

@@ -27,49 +27,49 @@ impl LoaderOptions {
     }
 }
 
-/// An iterator over the pixels of image files: for each path, in the order given, the bytes of [`image::load_by`] or
-/// the error that names the file. One bad file does not stop the others. Dropping it stops the workers.
-pub struct Loader {
-    shared: Arc<Shared>,
+/// An iterator over what is made of a list of images, in its order: of image files the bytes of [`image::load_by`], or the
+/// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
+pub struct Loader<T = Vec<u8>> {
+    shared: Arc<Shared<T>>,
     workers: Vec<JoinHandle<()>>,
     next: usize,
 }
 
 /// Makes the pixels of an image of the list.
-type Load = Box<dyn Fn(usize) -> Result<Vec<u8>> + Send + Sync>;
+type Load<T> = Box<dyn Fn(usize) -> Result<T> + Send + Sync>;
 
-struct Shared {
-    load: Load,
+struct Shared<T> {
+    load: Load<T>,
     /// Images in the list.
     count: usize,
     options: LoaderOptions,
-    state: Mutex<State>,
+    state: Mutex<State<T>>,
     /// Signals both that a result is ready and that there is room for one.
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<T> {
     /// The next image that a worker takes.
     taken: usize,
     /// The next image that the user gets.
     given: usize,
-    ready: BTreeMap<usize, Result<Vec<u8>>>,
+    ready: BTreeMap<usize, Result<T>>,
     stopped: bool,
 }
 
-impl Shared {
+impl<T> Shared<T> {
     /// The state. A worker cannot leave it half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// A fault in a decoder must not end a run over thousands of images.
-    fn load(&self, at: usize) -> Result<Vec<u8>> {
+    fn load(&self, at: usize) -> Result<T> {
         let load = std::panic::AssertUnwindSafe(|| (self.load)(at));
         let failed = |_| Err(anyhow!("the image number {at} of the list is damaged (decoder error)"));
         std::panic::catch_unwind(load).unwrap_or_else(failed)
@@ -105,12 +105,14 @@ impl Loader {
         };
         Self::with(count, options, load)
     }
+}
 
-    /// Starts the workers on a list of `count` images, the pixels of each made by `load` from its place in the list.
+impl<T: Send + 'static> Loader<T> {
+    /// Starts the workers on a list of `count` images, what is given of each made by `load` from its place in the list.
     pub fn with(
         count: usize,
         options: LoaderOptions,
-        load: impl Fn(usize) -> Result<Vec<u8>> + Send + Sync + 'static,
+        load: impl Fn(usize) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
         let options = LoaderOptions { workers: options.workers.max(1), ahead: options.ahead.max(1), ..options };
         let workers = options.workers.min(options.ahead).min(count);
@@ -118,7 +120,7 @@ impl Loader {
             load: Box::new(load),
             count,
             options,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State { taken: 0, given: 0, ready: BTreeMap::new(), stopped: false }),
             changed: Condvar::new(),
         });
         let start = || {
@@ -131,8 +133,8 @@ impl Loader {
     }
 }
 
-impl Iterator for Loader {
-    type Item = Result<Vec<u8>>;
+impl<T> Iterator for Loader<T> {
+    type Item = Result<T>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.shared.count {
@@ -162,9 +164,9 @@ impl Iterator for Loader {
     }
 }
 
-impl ExactSizeIterator for Loader {}
+impl<T> ExactSizeIterator for Loader<T> {}
 
-impl Drop for Loader {
+impl<T> Drop for Loader<T> {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();

@@ -22,6 +22,22 @@ pub(super) fn batch_size(encoder: &Encoder, images: usize) -> usize {
     images.next_power_of_two().min(most)
 }
 
+/// Features, on the host, of bytes `[B, H, W, 3]`; of fewer at a time where memory runs out.
+pub(super) fn encode(encoder: &Encoder, kind: FeatureKind, pixels: &Tensor) -> Result<Tensor> {
+    let features = |pixels: &Tensor| {
+        let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
+        match kind {
+            FeatureKind::Grid => encoder.forward(&images),
+            FeatureKind::Pooled => encoder.pooled(&images),
+        }
+    };
+    let on_host = |features: Tensor| features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();
+    let parts = halving_images(std::slice::from_ref(pixels), &mut |pixels| {
+        Ok(pixels.iter().map(|pixels| on_host(tch::no_grad(|| features(pixels)))).collect())
+    })?;
+    Ok(Tensor::cat(&parts, 0))
+}
+
 /// Rows of one batch.
 pub(super) struct Encoded {
     /// Shape of a row.
@@ -104,18 +120,7 @@ impl Batch {
         let side = i64::from(image_size);
         self.pixels.resize(size * image_size as usize * image_size as usize * 3, 0);
         let pixels = Tensor::f_from_data_size(&self.pixels, &[size as i64, side, side, 3], tch::Kind::Uint8)?;
-        let parts = halving_images(&[pixels], &mut |pixels| {
-            let features = |pixels: &Tensor| {
-                let images = encoder.spec().preprocessing.apply(&pixels.to_device(encoder.device()));
-                match kind {
-                    FeatureKind::Grid => encoder.forward(&images),
-                    FeatureKind::Pooled => encoder.pooled(&images),
-                }
-            };
-            let on_host = |features: Tensor| features.to_device(Device::Cpu).to_kind(tch::Kind::Float).contiguous();
-            Ok(pixels.iter().map(|pixels| on_host(tch::no_grad(|| features(pixels)))).collect())
-        })?;
-        let features = Tensor::cat(&parts, 0);
+        let features = encode(encoder, kind, &pixels)?;
         let shape: Vec<i64> = features.size().into_iter().skip(1).collect();
         let length = shape.iter().product::<i64>() as usize;
         let mut rows = Vec::with_capacity(self.places.len());

@@ -6,9 +6,12 @@
 
 pub mod direct;
 mod extract;
+mod live;
 mod pixels;
 mod store;
 pub mod view;
+
+pub use live::{Intake, LiveEncoder};
 
 use crate::data::image::{Filter, Reading, is_deep};
 use crate::models::FeatureKind;

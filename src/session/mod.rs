@@ -6,6 +6,7 @@ mod decoding;
 mod ensemble;
 mod explain;
 mod first_stage;
+mod live;
 mod looking;
 mod objective;
 mod pairs;
@@ -18,6 +19,7 @@ mod validation;
 
 pub use decoding::{Decoded, Search, SplitEvaluation};
 pub use ensemble::SessionEnsemble;
+pub use live::{Live, Preparation, Prepared};
 pub use looking::{look, look_at};
 pub use objective::{CaptionObjective, TrainingSet};
 pub use trained::Trained;

@@ -10,7 +10,7 @@ type Tap = (u32, u32, [i32; 2]);
 
 /// Resizes to `size` x `size`: bytes by row, column, then red, green, blue. Where that is half of either side a pixel
 /// is the mean of four, as OpenCV has it.
-pub(super) fn resize(image: &RgbImage, size: u32) -> Vec<u8> {
+pub fn resize(image: &RgbImage, size: u32) -> Vec<u8> {
     let (width, height) = image.dimensions();
     if (width, height) == (size, size) {
         return image.as_raw().clone();

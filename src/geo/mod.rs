@@ -1,0 +1,15 @@
+//! Where the pixels of a scene lie on the earth, which tiles a scene is cut into, and files of captions that know it.
+//!
+//! Pixel coordinates run right and down from the outer corner of the first pixel, as GDAL's do.
+
+pub mod affine;
+pub mod area;
+pub mod crs;
+pub mod geokeys;
+pub mod georeference;
+pub mod layer;
+pub mod tiles;
+
+pub use affine::Affine;
+pub use crs::Crs;
+pub use georeference::{GeoTags, Georeference};
