@@ -34,12 +34,6 @@ impl Affine {
         a * e - b * d
     }
 
-    /// Width and height of a pixel in units of the coordinates.
-    pub fn pixel_size(&self) -> [f64; 2] {
-        let [a, b, _, d, e, _] = self.0;
-        [a.hypot(d), b.hypot(e)]
-    }
-
     /// The closed ring around a window of pixels, anticlockwise.
     pub fn ring(&self, [x, y, width, height]: [f64; 4]) -> [[f64; 2]; 5] {
         let mut corners =

@@ -71,11 +71,6 @@ impl Georeference {
     pub fn is_placed(&self) -> bool {
         self.affine != Affine::PIXELS
     }
-
-    /// The same place, by coordinates of a scene whose tags say nothing of them.
-    pub fn with_crs(self, crs: Crs) -> Self {
-        Self { crs: Some(crs), ..self }
-    }
 }
 
 /// The transformation matrix, or the pixel scale with a tie point.

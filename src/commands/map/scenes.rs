@@ -46,8 +46,8 @@ impl Scenes {
         let cut = Cut { size: args.tile, overlap: args.overlap, resolution: args.resolution };
         let mut list = Vec::with_capacity(args.scenes.len());
         for path in &args.scenes {
-            let source = Source::open(path, &args.bands, stretch)?;
-            let place = Georeference::of(path, &source.tags(), given.as_ref())?;
+            let source = Source::new(path, &args.bands, stretch)?;
+            let place = Georeference::of(path, source.tags(), given.as_ref())?;
             let name = path.display().to_string();
             if place.crs.is_none() {
                 match place.is_placed() {
@@ -136,6 +136,9 @@ impl Plan {
         let scene = self.scenes.list.get(number).context("there is no such scene")?;
         if scene.area.as_ref().is_some_and(|area| !area.touches(tile.window())) {
             return Ok(None);
+        }
+        if let Some(passed) = number.checked_sub(2).and_then(|passed| self.scenes.list.get(passed)) {
+            passed.source.close(); // tiles are taken in order
         }
         let Tile { x, y, .. } = tile;
         let at = || format!("cannot read the tile at pixel {x}, {y} of '{}'", scene.name);

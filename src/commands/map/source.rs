@@ -5,19 +5,23 @@ use crate::geo::GeoTags;
 use crate::geo::tiles::Tile;
 use anyhow::{Result, anyhow, bail};
 use image::RgbImage;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// An open scene, to be read from any thread.
+/// A scene, to be read from any thread. Its file is open only while tiles of it are asked for: there may be thousands.
 pub(super) struct Source {
-    raster: Raster,
+    path: PathBuf,
+    size: [u32; 2],
+    tags: GeoTags,
     /// Shown as red, green and blue, or one as gray; counted from 0.
     bands: Vec<usize>,
     scale: Scale,
+    raster: Mutex<Option<Arc<Raster>>>,
 }
 
 impl Source {
-    /// `bands`, counted from 1: those to show; the first three, or the first, where there are none.
-    pub(super) fn open(path: &Path, bands: &[usize], stretch: Stretch) -> Result<Self> {
+    /// `bands`, counted from 1: those to show; where there are none, the first three, or the first.
+    pub(super) fn new(path: &Path, bands: &[usize], stretch: Stretch) -> Result<Self> {
         let raster = Raster::open(path, Limits::default())?;
         let chosen = match bands {
             [] => raster.colour_bands(),
@@ -27,28 +31,30 @@ impl Source {
         if chosen.iter().any(|band| *band >= raster.bands) {
             bail!("the image '{}' has {} bands; correct --bands", path.display(), raster.bands);
         }
-        let scale =
-            stretch.scale(&raster, &chosen).map_err(|error| anyhow!("the image '{}' {error:#}", path.display()))?;
+        let scale = stretch.scale(&raster, &chosen);
+        let scale = scale.map_err(|error| anyhow!("the image '{}' {error:#}", path.display()))?;
         if raster.kind.bits() > 8 {
             let ranges: Vec<String> = scale.0.iter().map(|(low, high)| format!("{low}-{high}")).collect();
-            tracing::info!("'{}', {}: shown from {}", path.display(), raster.kind.name(), ranges.join(", "));
+            tracing::info!("'{}' ({}) is shown from {}", path.display(), raster.kind.name(), ranges.join(", "));
         }
-        Ok(Self { raster, bands: chosen, scale })
+        let of_file = &raster.georeference;
+        let tags = GeoTags {
+            pixel_scale: of_file.pixel_scale.clone(),
+            tie_points: of_file.tie_points.clone(),
+            transformation: of_file.transformation.clone(),
+            keys: of_file.keys.clone(),
+        };
+        let size = [raster.width, raster.height];
+        Ok(Self { path: path.to_owned(), size, tags, bands: chosen, scale, raster: Mutex::default() })
     }
 
     /// Width and height, pixels.
     pub(super) fn size(&self) -> [u32; 2] {
-        [self.raster.width, self.raster.height]
+        self.size
     }
 
-    pub(super) fn tags(&self) -> GeoTags {
-        let tags = &self.raster.georeference;
-        GeoTags {
-            pixel_scale: tags.pixel_scale.clone(),
-            tie_points: tags.tie_points.clone(),
-            transformation: tags.transformation.clone(),
-            keys: tags.keys.clone(),
-        }
+    pub(super) fn tags(&self) -> &GeoTags {
+        &self.tags
     }
 
     /// How samples become colours: bands, counted from 1, and the values that become black and white.
@@ -59,7 +65,21 @@ impl Source {
 
     /// The picture of a tile and the share of its pixels that are no nodata.
     pub(super) fn read(&self, tile: &Tile) -> Result<(RgbImage, f64)> {
-        let window = self.raster.read_window(tile.x, tile.y, tile.width, tile.height, &self.bands)?;
+        let window = self.opened()?.read_window(tile.x, tile.y, tile.width, tile.height, &self.bands)?;
         Ok((to_rgb8(&window, &self.scale)?, window.valid_share()))
+    }
+
+    fn opened(&self) -> Result<Arc<Raster>> {
+        let mut raster = self.raster.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(raster) = &*raster {
+            return Ok(raster.clone());
+        }
+        let opened = Arc::new(Raster::open(&self.path, Limits::default())?);
+        Ok(raster.insert(opened).clone())
+    }
+
+    /// Gives back the file and what is kept of it, until the next tile.
+    pub(super) fn close(&self) {
+        *self.raster.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
