@@ -7,7 +7,7 @@ use crate::geo::tiles::Shard;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Tiles written at a time.
 const BATCH: usize = 1024;
@@ -21,7 +21,7 @@ struct Part {
 }
 
 pub(super) fn run(args: &MapArgs, ending: Ending) -> Result<()> {
-    let mut parts = args.scenes.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let mut parts = args.scenes.iter().map(|path| open(path)).collect::<Result<Vec<_>>>()?;
     parts.sort_by_key(|part| part.shard.map_or(0, |shard| shard.number)); // stable
     check(&parts)?;
     let first = parts.first().context("there are no parts")?;
@@ -50,13 +50,13 @@ pub(super) fn run(args: &MapArgs, ending: Ending) -> Result<()> {
     deliver(store, &growing, &args.output, ending)
 }
 
-fn open(path: &PathBuf) -> Result<Part> {
+fn open(path: &Path) -> Result<Part> {
     let (store, layer) = Store::open(path)?;
     if layer.made.get("end").and_then(Value::as_u64).is_some_and(|end| store.done().is_ok_and(|done| done < end)) {
         bail!("'{}' is unfinished; run its command again first", path.display());
     }
     let shard = layer.made.get("shard").and_then(Value::as_str).map(str::parse).transpose()?;
-    Ok(Part { path: path.clone(), shard, store, layer })
+    Ok(Part { path: path.to_owned(), shard, store, layer })
 }
 
 /// Refuses parts that are not of one layer; warns where one is missing.

@@ -80,7 +80,8 @@ impl Store {
         let connection = Connection::open(path).with_context(context)?;
         let mut store =
             Self { connection, path: path.to_owned(), fields: layer.fields.clone(), crs: layer.crs.clone(), before: 0 };
-        let tables: i64 = store.connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+        let tables = store.connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0));
+        let tables = tables.with_context(context)?;
         if tables == 0 {
             store.create(layer).with_context(context)?;
             return Ok(store);
