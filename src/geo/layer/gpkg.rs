@@ -55,7 +55,6 @@ INSERT INTO gpkg_extensions VALUES
         'http://www.geopackage.org/spec121/#extension_metadata', 'read-write'),
     ('captions', 'geom', 'gpkg_rtree_index', 'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
 CREATE VIRTUAL TABLE rtree_captions_geom USING rtree(id, minx, maxx, miny, maxy);
-INSERT INTO gpkg_metadata_reference (reference_scope, md_file_id) VALUES ('geopackage', 1), ('geopackage', 2);
 "#;
 
 /// A layer in a GeoPackage.
@@ -214,6 +213,11 @@ impl Store {
                 params![about, text],
             )?;
         }
+        transaction.execute(
+            "INSERT INTO gpkg_metadata_reference (reference_scope, md_file_id)
+            SELECT 'geopackage', id FROM gpkg_metadata",
+            [],
+        )?;
         Ok(transaction.commit()?)
     }
 
