@@ -94,6 +94,30 @@ fn tiles_have_the_captions_of_the_scenes_they_are_and_lie_where_the_world_file_s
     refused(&rsic(place, &map("whole.gpkg", &[])), &["exists already", "--overwrite"]);
 }
 
+/// Made where the dataset is, kept with the run, and the same where the dataset is gone.
+#[test]
+fn confidence_tells_what_the_run_has_seen_nothing_like() {
+    let place = workplace();
+    succeeds(&rsic(place, &map("at_home.gpkg", &[])));
+    let absent = ["--set", "data.root=absent"];
+    succeeds(&rsic(place, &map("away.gpkg", &absent)));
+    assert_eq!(features(&place.join("at_home.gpkg")), features(&place.join("away.gpkg")));
+    let confidences = |name: &str| -> Vec<f64> {
+        let of = |feature: &Feature| match feature.values[10] {
+            Value::Real(confidence) => confidence,
+            ref other => panic!("{other:?} is no confidence"),
+        };
+        features(&place.join(name)).iter().map(of).collect()
+    };
+    let home = confidences("at_home.gpkg");
+    assert!(home.iter().all(|confidence| (0.0..=1.0).contains(confidence)) && home.contains(&1.0), "{home:?}");
+    let noise = RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 97 % 256) as u8, (y * 89 % 256) as u8, 255]));
+    noise.save(place.join("noise.png")).unwrap();
+    let arguments = ["map", "--model", "run", "noise.png", "--tile", "64", "--output", "noise.gpkg"];
+    succeeds(&rsic(place, &arguments));
+    assert_eq!(confidences("noise.gpkg"), [0.0]);
+}
+
 #[test]
 fn parts_joined_are_the_whole_and_other_formats_have_the_same_tiles() {
     let place = workplace();

@@ -48,6 +48,9 @@ pub struct MapArgs {
     /// Coordinate reference system of scenes whose files do not say it, e.g. EPSG:32632.
     #[arg(long, value_name = "EPSG:CODE")]
     pub crs: Option<String>,
+    /// Leave out the confidence, which needs the features of the training images when a run is used for the first time.
+    #[arg(long)]
+    pub no_confidence: bool,
     /// Caption one part of the tiles, e.g. 2/8, into a GeoPackage of its own.
     #[arg(long, value_name = "NUMBER/PARTS")]
     pub shard: Option<String>,

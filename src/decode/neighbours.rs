@@ -9,6 +9,8 @@ use tch::{Device, Kind, Tensor};
 pub struct Gallery {
     /// `[T, D]`.
     rows: Tensor,
+    /// Number of vectors in a row.
+    encoders: i64,
 }
 
 impl Gallery {
@@ -16,9 +18,11 @@ impl Gallery {
     /// grids `[B, C, H, W]`, of which the mean is taken.
     pub fn new(images: &[usize], batch: usize, features: impl Fn(&[usize]) -> Result<Vec<Tensor>>) -> Result<Self> {
         let mut rows: Option<Tensor> = None;
-        let mut at = 0;
+        let (mut at, mut encoders) = (0, 0);
         for chunk in images.chunks(batch.max(1)) {
-            let new = directions(&features(chunk)?);
+            let of_chunk = features(chunk)?;
+            encoders = of_chunk.len() as i64;
+            let new = directions(&of_chunk);
             let all = rows.get_or_insert_with(|| {
                 Tensor::empty(
                     [images.len() as i64, new.size().get(1).copied().unwrap_or(0)],
@@ -29,7 +33,35 @@ impl Gallery {
             all.narrow(0, at, count).copy_(&new);
             at += count;
         }
-        Ok(Self { rows: rows.unwrap_or_else(|| Tensor::zeros([0, 0], (Kind::Float, Device::Cpu))) })
+        Ok(Self { rows: rows.unwrap_or_else(|| Tensor::zeros([0, 0], (Kind::Float, Device::Cpu))), encoders })
+    }
+
+    /// Of rows that [`Self::rows`] gave.
+    pub fn of_rows(rows: Tensor, encoders: i64) -> Self {
+        Self { rows, encoders }
+    }
+
+    /// `[T, D]`, and the number of encoders.
+    pub fn rows(&self) -> (&Tensor, i64) {
+        (&self.rows, self.encoders)
+    }
+
+    /// The same, as exact as half precision has it.
+    pub fn halved(self) -> Self {
+        Self { rows: self.rows.to_kind(Kind::Half).to_kind(Kind::Float), ..self }
+    }
+
+    /// The Euclidean distance of each query image to the nearest image here.
+    pub fn distances(&self, queries: &[Tensor]) -> Vec<f32> {
+        tch::no_grad(|| {
+            let nearest = directions(queries).matmul(&self.rows.tr()).amax([1i64].as_slice(), false);
+            let squared = (nearest * -2.0 + (2 * self.encoders) as f64).clamp_min(0.0);
+            let distances = squared.sqrt().to_device(Device::Cpu).contiguous();
+            let mut values = vec![0f32; distances.numel()];
+            let length = values.len();
+            distances.copy_data(&mut values, length);
+            values
+        })
     }
 
     /// For each query image its `count` most similar ones, by their places here, nearest first and equal ones in order.
@@ -96,6 +128,18 @@ mod tests {
             let gallery = gallery(&known, batch);
             assert_eq!(gallery.nearest(&queries, &[None], 2), [[1, 2]]);
             assert_eq!(gallery.nearest(&queries, &[None], 9), [[1, 2, 0]]);
+        }
+    }
+
+    /// Hand-computed: at right angles in one of two encoders, and at 45 degrees.
+    #[test]
+    fn distances_are_those_to_the_nearest_by_all_encoders() {
+        let tensor = |rows: &[[f32; 2]]| Tensor::from_slice2(rows);
+        let gallery = gallery(&[tensor(&[[1.0, 0.0], [0.0, 5.0]]), tensor(&[[1.0, 0.0], [1.0, 0.0]])], 2);
+        let found = gallery
+            .distances(&[tensor(&[[0.0, 2.0], [3.0, 0.0], [1.0, 1.0]]), tensor(&[[0.0, 9.0], [2.0, 0.0], [1.0, 0.0]])]);
+        for (found, expected) in found.iter().zip([2f32.sqrt(), 0.0, (2.0 - 2f32.sqrt()).sqrt()]) {
+            assert!((found - expected).abs() < 1e-3, "{found} for {expected}");
         }
     }
 

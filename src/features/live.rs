@@ -53,8 +53,8 @@ impl LiveEncoder {
         self.intake
     }
 
-    /// `[B, C]` or `[B, C, H, W]` of pictures that [`Intake::pixels`] prepared; `[B, H, W, 3]` bytes for an encoder that
-    /// is trained.
+    /// `[B, C]` or `[B, C, H, W]` of pictures that [`Intake::pixels`] prepared; bytes `[B, H, W, 3]` for an encoder
+    /// that is trained.
     pub fn encode(&self, pictures: &[&[u8]]) -> Result<Tensor> {
         let side = i64::from(self.intake.size);
         let tensor = |pictures: &[&[u8]], count: usize| -> Result<Tensor> {

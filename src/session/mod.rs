@@ -5,6 +5,7 @@ mod captions;
 mod decoding;
 mod ensemble;
 mod explain;
+mod familiarity;
 mod first_stage;
 mod live;
 mod looking;
@@ -19,6 +20,7 @@ mod validation;
 
 pub use decoding::{Decoded, Search, SplitEvaluation};
 pub use ensemble::SessionEnsemble;
+pub use familiarity::Familiarity;
 pub use live::{Live, Preparation, Prepared};
 pub use looking::{look, look_at};
 pub use objective::{CaptionObjective, TrainingSet};

@@ -6,12 +6,13 @@ mod source;
 mod stream;
 
 use super::ExitStatus;
+use super::progress::FeatureBar;
 use crate::cli::{GlobalArgs, MapArgs};
 use crate::decode::{DecodeConfig, DecodeMethod};
 use crate::geo::layer::{self, Ending, Field, Kind, Layer, Store};
 use crate::geo::tiles::Shard;
 use crate::runtime::{self, Interrupt};
-use crate::session::{Live, Trained};
+use crate::session::{Familiarity, Live, Trained};
 use crate::train::checkpoint::{self, WEIGHTS};
 use crate::util::fs::sha256_file;
 use anyhow::{Context, Result, bail};
@@ -36,7 +37,8 @@ pub(super) fn run(global: &GlobalArgs, args: &MapArgs) -> Result<ExitStatus> {
     let scenes = Scenes::open(args)?;
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
-    let model = Model::load(args, device)?;
+    let interrupt = Interrupt::install()?;
+    let model = Model::load(args, device, &interrupt)?;
     let range = shard.range(scenes.tiles());
     let part = growing(&args.output);
     let layer =
@@ -51,7 +53,6 @@ pub(super) fn run(global: &GlobalArgs, args: &MapArgs) -> Result<ExitStatus> {
             range.end - range.start
         );
     }
-    let interrupt = Interrupt::install()?;
     let plan = Plan { scenes, preparation: model.live.preparation().clone(), max_nodata: args.max_nodata };
     let stream = Stream { model: &model, store, interrupt: &interrupt };
     let (store, counts) = stream.run(plan, first..range.end)?;
@@ -93,10 +94,11 @@ struct Model {
     sha256: String,
     attributes: bool,
     nouns: bool,
+    familiarity: Option<Familiarity>,
 }
 
 impl Model {
-    fn load(args: &MapArgs, device: tch::Device) -> Result<Self> {
+    fn load(args: &MapArgs, device: tch::Device, interrupt: &Interrupt) -> Result<Self> {
         let path = args.model.as_deref().context("--model is missing")?;
         let trained = Trained::load(path, &args.overrides, device)?;
         let mut decode = trained.experiment.decode.clone();
@@ -104,8 +106,14 @@ impl Model {
             tracing::warn!("comparison-based beam search needs the training images: using beam search");
             decode.method = DecodeMethod::Beam;
         }
+        let mut progress = FeatureBar::new(interrupt);
+        let familiarity = match args.no_confidence {
+            true => None,
+            false => Familiarity::of_run(path, &trained.experiment, device, &mut |p| progress.update(p))?,
+        };
         Ok(Self {
             decode,
+            familiarity,
             name: path.display().to_string(),
             sha256: sha256_file(&checkpoint::resolve(path)?.join(WEIGHTS))?,
             attributes: trained.attributes.is_some(),
@@ -121,6 +129,7 @@ impl Model {
         fields.extend(places.map(|name| Field::new(name, Kind::Integer)));
         fields.extend([Field::new("valid", Kind::Real), Field::new("caption", Kind::Text)]);
         fields.push(Field::new("log_prob", Kind::Real));
+        fields.extend(self.familiarity.is_some().then(|| Field::new("confidence", Kind::Real)));
         fields.extend(self.attributes.then(|| Field::new("attributes", Kind::Text)));
         fields.extend(self.nouns.then(|| Field::new("nouns", Kind::Text)));
         fields.extend(["model", "model_sha256"].map(|name| Field::new(name, Kind::Text)));

@@ -66,11 +66,14 @@ impl Stream<'_> {
         let features = model.live.encode(&prepared)?;
         let decoded = model.live.decode(&features, &model.decode, model.nouns)?;
         let mut attributes = model.live.attributes(&features)?.unwrap_or_default().into_iter();
+        let confidences = model.familiarity.as_ref().map(|familiarity| familiarity.confidences(&features));
+        let mut confidences = confidences.unwrap_or_default().into_iter();
         let mut rows = Vec::with_capacity(batch.len());
         for (tile, decoded) in batch.iter().zip(&decoded) {
             let scene = scenes.list.get(tile.scene).context("there is no such scene")?;
             let ring = scenes.ring(scene, &tile.tile)?;
-            rows.push(Feature { ring, values: values(&scene.name, tile, decoded, attributes.next(), model) });
+            let beside = (confidences.next(), attributes.next());
+            rows.push(Feature { ring, values: values(&scene.name, tile, decoded, beside, model) });
         }
         self.store.append(&rows, done)
     }
@@ -81,7 +84,7 @@ fn values(
     source: &str,
     loaded: &Loaded,
     decoded: &Decoded,
-    attributes: Option<Vec<(String, f64)>>,
+    (confidence, attributes): (Option<f64>, Option<Vec<(String, f64)>>),
     model: &Model,
 ) -> Vec<Value> {
     let text = |text: &str| Value::Text(text.to_owned());
@@ -91,6 +94,7 @@ fn values(
     values.extend(places.map(|place| Value::Integer(i64::from(place))));
     let log_prob = if decoded.log_prob.is_finite() { Value::Real(decoded.log_prob) } else { Value::Null };
     values.extend([Value::Real(loaded.valid), text(&decoded.caption), log_prob]);
+    values.extend(confidence.map(Value::Real));
     if model.attributes {
         let likely = attributes.unwrap_or_default();
         let words: Vec<String> = likely.iter().map(|(word, probability)| format!("{word} {probability:.2}")).collect();

@@ -31,7 +31,7 @@ impl Ending {
     }
 }
 
-/// Writes all tiles of a store, in their order, to a file of another format; one of [`Ending::GeoPackage`] it is itself.
+/// Writes all tiles of a store, in their order, to a file of another format: a GeoPackage it is itself.
 pub fn write(store: &Store, path: &Path, ending: Ending) -> Result<()> {
     match ending {
         Ending::GeoPackage => bail!("a GeoPackage is written as it grows"),
