@@ -1,23 +1,10 @@
 //! Where a scene lies: from the tags of a GeoTIFF, or from a world file beside the image.
 
 use super::geokeys::GeoKeys;
-use super::{Affine, Crs};
+use super::{Affine, Crs, GeoTags};
 use crate::util::fs::read_text;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-
-/// The tags of a GeoTIFF that say where it lies, as they stand in the file; empty where there are none.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct GeoTags {
-    /// ModelPixelScaleTag, 33550.
-    pub pixel_scale: Vec<f64>,
-    /// ModelTiepointTag, 33922: column, row, height, x, y, z of each point.
-    pub tie_points: Vec<f64>,
-    /// ModelTransformationTag, 34264: a matrix of four rows.
-    pub transformation: Vec<f64>,
-    /// GeoKeyDirectoryTag, 34735.
-    pub keys: Vec<u16>,
-}
 
 /// The place of a scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +103,28 @@ fn world_names(image: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::image::raster::{Limits, Raster};
+
+    /// `tests/golden/geo.py` made the scenes, and GDAL said where they lie.
+    #[test]
+    fn pixels_lie_where_gdal_has_them() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let text = std::fs::read_to_string(golden.join("geo.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let scenes: Vec<(String, [f64; 6], u16)> = serde_json::from_value(json["scenes"].clone()).unwrap();
+        for (name, transform, code) in scenes {
+            let path = golden.join("geo").join(&name);
+            let raster = Raster::open(&path, Limits::default()).unwrap();
+            let found = Georeference::of(&path, &raster.georeference, None).unwrap();
+            assert_eq!(found.crs.map(|crs| crs.epsg()), Some(code), "{name}");
+            let expected = Affine(transform).inverse().unwrap();
+            for corner in [[0.0, 0.0], [4.0, 0.0], [4.0, 3.0], [0.0, 3.0], [20_000.0, 20_000.0]] {
+                let there = expected.apply(found.affine.apply(corner));
+                let apart = (there[0] - corner[0]).abs().max((there[1] - corner[1]).abs());
+                assert!(apart < 1e-6, "{name} {corner:?}: {apart:e} pixels");
+            }
+        }
+    }
 
     const UTM: [u16; 12] = [1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32632];
 

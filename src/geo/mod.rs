@@ -12,4 +12,7 @@ pub mod tiles;
 
 pub use affine::Affine;
 pub use crs::Crs;
-pub use georeference::{GeoTags, Georeference};
+pub use georeference::Georeference;
+
+/// The tags of a GeoTIFF as they stand in the file.
+pub use crate::data::image::raster::Georeference as GeoTags;

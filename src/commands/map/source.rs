@@ -37,15 +37,15 @@ impl Source {
             let ranges: Vec<String> = scale.0.iter().map(|(low, high)| format!("{low}-{high}")).collect();
             tracing::info!("'{}' ({}) is shown from {}", path.display(), raster.kind.name(), ranges.join(", "));
         }
-        let of_file = &raster.georeference;
-        let tags = GeoTags {
-            pixel_scale: of_file.pixel_scale.clone(),
-            tie_points: of_file.tie_points.clone(),
-            transformation: of_file.transformation.clone(),
-            keys: of_file.keys.clone(),
-        };
         let size = [raster.width, raster.height];
-        Ok(Self { path: path.to_owned(), size, tags, bands: chosen, scale, raster: Mutex::default() })
+        Ok(Self {
+            path: path.to_owned(),
+            size,
+            tags: raster.georeference,
+            bands: chosen,
+            scale,
+            raster: Mutex::default(),
+        })
     }
 
     /// Width and height, pixels.
