@@ -59,7 +59,11 @@ fn map<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 
 fn features(path: &Path) -> Vec<Feature> {
     let mut found = Vec::new();
-    Store::open(path).unwrap().0.each(|feature| Ok(found.push(feature))).unwrap();
+    let take = |feature| {
+        found.push(feature);
+        Ok(())
+    };
+    Store::open(path).unwrap().0.each(take).unwrap();
     found
 }
 

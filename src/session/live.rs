@@ -25,6 +25,9 @@ pub struct Preparation {
 /// A picture as each encoder takes it, then its mask picture likewise where the model looks at those.
 pub type Prepared = Vec<Vec<u8>>;
 
+/// Words with their probabilities.
+pub type Likely = Vec<(String, f64)>;
+
 impl Preparation {
     pub fn prepare(&self, picture: &RgbImage) -> Result<Prepared> {
         let masked = match &self.masks {
@@ -71,7 +74,7 @@ impl Live {
 
     /// The attribute words of each picture that are likelier than not, the likeliest first, with their probabilities;
     /// `None` for models without attributes.
-    pub fn attributes(&self, features: &[Tensor]) -> Result<Option<Vec<Vec<(String, f64)>>>> {
+    pub fn attributes(&self, features: &[Tensor]) -> Result<Option<Vec<Likely>>> {
         let (Some(words), Some(likely)) =
             (&self.trained.attributes, tch::no_grad(|| self.trained.model.attributes(features)))
         else {
@@ -80,7 +83,7 @@ impl Live {
         let rows = Vec::<Vec<f32>>::try_from(likely.to_device(Device::Cpu).to_kind(Kind::Float))?;
         let of_row = |row: Vec<f32>| {
             let all = words.words().iter().cloned().zip(row.into_iter().map(f64::from));
-            let mut likely: Vec<(String, f64)> = all.filter(|(_, probability)| *probability >= 0.5).collect();
+            let mut likely: Likely = all.filter(|(_, probability)| *probability >= 0.5).collect();
             likely.sort_by(|a, b| b.1.total_cmp(&a.1)); // stable
             likely
         };

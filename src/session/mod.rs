@@ -21,7 +21,7 @@ mod validation;
 pub use decoding::{Decoded, Search, SplitEvaluation};
 pub use ensemble::SessionEnsemble;
 pub use familiarity::Familiarity;
-pub use live::{Live, Preparation, Prepared};
+pub use live::{Likely, Live, Preparation, Prepared};
 pub use looking::{look, look_at};
 pub use objective::{CaptionObjective, TrainingSet};
 pub use trained::Trained;

@@ -5,7 +5,7 @@ use super::scenes::{Loaded, Plan, Scenes};
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::geo::layer::{Feature, Store, Value};
 use crate::runtime::Interrupt;
-use crate::session::Decoded;
+use crate::session::{Decoded, Likely};
 use crate::util::logging;
 use anyhow::{Context, Result};
 use std::ops::Range;
@@ -84,7 +84,7 @@ fn values(
     source: &str,
     loaded: &Loaded,
     decoded: &Decoded,
-    (confidence, attributes): (Option<f64>, Option<Vec<(String, f64)>>),
+    (confidence, attributes): (Option<f64>, Option<Likely>),
     model: &Model,
 ) -> Vec<Value> {
     let text = |text: &str| Value::Text(text.to_owned());

@@ -89,7 +89,11 @@ mod tests {
 
     fn all(store: &Store) -> Vec<Feature> {
         let mut found = Vec::new();
-        store.each(|feature| Ok(found.push(feature))).unwrap();
+        let take = |feature| {
+            found.push(feature);
+            Ok(())
+        };
+        store.each(take).unwrap();
         found
     }
 
