@@ -44,7 +44,7 @@ decode: {method: beam, beam: 3, batch_size: 4}
 
 /// The scenes of the mosaic, row by row.
 fn scenes(place: &Path) -> Vec<PathBuf> {
-    let folder = fs::read_dir(place.join("scenes/images")).unwrap();
+    let folder = fs::read_dir(place.join("scenes/imgs")).unwrap();
     let mut paths: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.truncate(COLUMNS * ROWS);
