@@ -125,7 +125,8 @@ fn confidence_tells_what_the_run_has_seen_nothing_like() {
 #[test]
 fn parts_joined_are_the_whole_and_other_formats_have_the_same_tiles() {
     let place = workplace();
-    let overlap = ["--overlap", "32"];
+    // Parts of whole batches: in a smaller batch the last digits of a log-probability may be others.
+    let overlap = ["--overlap", "32", "--set", "decode.batch_size=5"];
     succeeds(&rsic(place, &map("all.gpkg", &overlap)));
     for part in ["2/3", "1/3", "3/3"] {
         let output = format!("part{}.gpkg", &part[..1]);
