@@ -1,5 +1,5 @@
-//! How like its training images a picture is. A model captions what it has seen nothing like just as surely, and wrongly:
-//! log-probability does not tell.
+//! How like its training images a picture is. A model captions what it has seen nothing like just as surely, and
+//! wrongly: log-probability does not tell.
 
 use super::look_at;
 use crate::data::{Dataset, Split};
