@@ -14,8 +14,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Crs {
     definition: Def,
-    proj: Arc<Proj>,
-    wgs84: Arc<Proj>,
+    /// Its projection and that of longitude and latitude, or why there is no way between them.
+    proj: Result<(Arc<Proj>, Arc<Proj>), String>,
 }
 
 impl PartialEq for Crs {
@@ -28,15 +28,14 @@ impl Crs {
     /// Longitude and latitude on WGS 84.
     pub const WGS84: u16 = 4326;
 
-    /// Errors: a code that is not known, or a projection that is not.
+    /// Errors: a code that is not known. A system whose datum needs a grid is no error: it has coordinates, but no way
+    /// to others.
     pub fn from_epsg(code: u16) -> Result<Self> {
         let definition = crs_definitions::from_code(code)
             .with_context(|| format!("the coordinate reference system EPSG:{code} is not known"))?;
-        let proj = |definition: &str| {
-            let read = Proj::from_proj_string(definition);
-            read.map(Arc::new).map_err(|error| anyhow!("EPSG:{code} cannot be used: {error}"))
-        };
-        Ok(Self { definition, proj: proj(definition.proj4)?, wgs84: proj("+proj=longlat +datum=WGS84 +no_defs")? })
+        let proj = |text: &str| Proj::from_proj_string(text).map(Arc::new).map_err(|error| error.to_string());
+        let proj = proj(definition.proj4).and_then(|own| Ok((own, proj("+proj=longlat +datum=WGS84 +no_defs")?)));
+        Ok(Self { definition, proj })
     }
 
     pub fn epsg(&self) -> u16 {
@@ -55,7 +54,7 @@ impl Crs {
 
     /// Whether its coordinates are longitude and latitude.
     pub fn is_geographic(&self) -> bool {
-        self.proj.is_latlong()
+        self.definition.proj4.contains("+proj=longlat")
     }
 
     /// Metres in a unit of its coordinates, at a latitude in degrees: along the first axis, along the second.
@@ -63,7 +62,7 @@ impl Crs {
         const DEGREE: f64 = 6_378_137.0 * std::f64::consts::PI / 180.0;
         match self.is_geographic() {
             true => [DEGREE * latitude.to_radians().cos(), DEGREE],
-            false => [self.proj.to_meter(); 2],
+            false => [self.proj.as_ref().map_or(1.0, |(own, _)| own.to_meter()); 2],
         }
     }
 
@@ -71,17 +70,23 @@ impl Crs {
     ///
     /// Datums are shifted by the parameters of the EPSG dataset, never by grids.
     pub fn to_lonlat(&self, point: [f64; 2]) -> Result<[f64; 2]> {
-        self.shifted(&self.proj, &self.wgs84, point)
+        let (own, wgs84) = self.ways()?;
+        self.shifted(own, wgs84, point)
     }
 
     /// The point at a longitude and latitude.
     pub fn from_lonlat(&self, lonlat: [f64; 2]) -> Result<[f64; 2]> {
-        self.shifted(&self.wgs84, &self.proj, lonlat)
+        let (own, wgs84) = self.ways()?;
+        self.shifted(wgs84, own, lonlat)
     }
 
     /// The point where another system has this one.
     pub fn convert(&self, other: &Self, point: [f64; 2]) -> Result<[f64; 2]> {
-        if self == other { Ok(point) } else { self.shifted(&self.proj, &other.proj, point) }
+        if self == other { Ok(point) } else { self.shifted(&self.ways()?.0, &other.ways()?.0, point) }
+    }
+
+    fn ways(&self) -> Result<&(Arc<Proj>, Arc<Proj>)> {
+        self.proj.as_ref().map_err(|why| anyhow!("{self} cannot be converted to longitude and latitude: {why}"))
     }
 
     fn shifted(&self, from: &Proj, to: &Proj, [x, y]: [f64; 2]) -> Result<[f64; 2]> {
@@ -134,6 +139,15 @@ mod tests {
             back = back.max((again_x - x).abs().max((again_y - y).abs()) * unit);
         }
         assert!(points.len() > 100 && back < 1e-2, "{worst:e} {back:e}");
+    }
+
+    #[test]
+    fn a_system_that_needs_a_grid_has_its_own_coordinates_and_no_others() {
+        let crs = Crs::from_epsg(26718).unwrap();
+        assert_eq!((crs.name(), crs.is_geographic()), ("NAD27 / UTM zone 18N", false));
+        assert_eq!(crs.convert(&crs, [5e5, 4e6]).unwrap(), [5e5, 4e6]);
+        let error = crs.to_lonlat([5e5, 4e6]).unwrap_err().to_string();
+        assert!(error.contains("EPSG:26718 cannot be converted to longitude and latitude"), "{error}");
     }
 
     #[test]

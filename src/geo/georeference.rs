@@ -31,12 +31,13 @@ impl Georeference {
             None => world_file(path)?,
         };
         let Some(affine) = affine else {
-            if tags.tie_points.len() > 6 {
-                tracing::warn!(
-                    "'{}' is placed by ground control points alone, which are not used: its tiles are in pixels (warp \
-                    it first, with gdalwarp)",
-                    path.display()
-                );
+            let shown = path.display();
+            match tags.tie_points.len() > 6 {
+                true => tracing::warn!(
+                    "'{shown}' is placed by ground control points alone, which are not used: its tiles are in pixels \
+                    (warp it first, with gdalwarp)"
+                ),
+                false => tracing::warn!("'{shown}' is not georeferenced: its tiles are in pixels"),
             }
             return Ok(Self { affine: Affine::PIXELS, crs: None });
         };

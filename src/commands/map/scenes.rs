@@ -49,13 +49,8 @@ impl Scenes {
             let source = Source::new(path, &args.bands, stretch)?;
             let place = Georeference::of(path, source.tags(), given.as_ref())?;
             let name = path.display().to_string();
-            if place.crs.is_none() {
-                match place.is_placed() {
-                    true => {
-                        bail!("'{name}' does not say its coordinate reference system; give it with --crs EPSG:CODE")
-                    }
-                    false => tracing::warn!("'{name}' is not georeferenced: its tiles are in pixels"),
-                }
+            if place.crs.is_none() && place.is_placed() {
+                bail!("'{name}' does not say its coordinate reference system; give it with --crs EPSG:CODE");
             }
             let of_scene = || format!("cannot cut '{name}' into tiles");
             let grid = Grid::new(source.size(), &place, &cut).with_context(of_scene)?;
