@@ -8,6 +8,9 @@ use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Unpacked chunks that are kept at least, bytes: they may be higher than a tile.
+const LEAST_CACHE: u64 = 64 << 20;
+
 /// A scene, to be read from any thread. Its file is open only while tiles of it are asked for: there may be thousands.
 pub(super) struct Source {
     path: PathBuf,
@@ -16,6 +19,8 @@ pub(super) struct Source {
     /// Shown as red, green and blue, or one as gray; counted from 0.
     bands: Vec<usize>,
     scale: Scale,
+    /// Of one row of pixels, unpacked.
+    row_bytes: u64,
     raster: Mutex<Option<Arc<Raster>>>,
 }
 
@@ -38,12 +43,14 @@ impl Source {
             tracing::info!("'{}' ({}) is shown from {}", path.display(), raster.kind.name(), ranges.join(", "));
         }
         let size = [raster.width, raster.height];
+        let row_bytes = u64::from(raster.width) * raster.bands as u64 * u64::from(raster.kind.bits().div_ceil(8));
         Ok(Self {
             path: path.to_owned(),
             size,
             tags: raster.georeference,
             bands: chosen,
             scale,
+            row_bytes,
             raster: Mutex::default(),
         })
     }
@@ -65,16 +72,19 @@ impl Source {
 
     /// The picture of a tile and the share of its pixels that are no nodata.
     pub(super) fn read(&self, tile: &Tile) -> Result<(RgbImage, f64)> {
-        let window = self.opened()?.read_window(tile.x, tile.y, tile.width, tile.height, &self.bands)?;
+        let window = self.opened(tile)?.read_window(tile.x, tile.y, tile.width, tile.height, &self.bands)?;
         Ok((to_rgb8(&window, &self.scale)?, window.valid_share()))
     }
 
-    fn opened(&self) -> Result<Arc<Raster>> {
+    /// Unpacked chunks are kept for two rows of tiles: fewer would be unpacked anew for every tile, more would only
+    /// take memory.
+    fn opened(&self, tile: &Tile) -> Result<Arc<Raster>> {
         let mut raster = self.raster.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(raster) = &*raster {
             return Ok(raster.clone());
         }
-        let opened = Arc::new(Raster::open(&self.path, Limits::default())?);
+        let cache = LEAST_CACHE.max(2 * u64::from(tile.height) * self.row_bytes);
+        let opened = Arc::new(Raster::open(&self.path, Limits { cache, ..Limits::default() })?);
         Ok(raster.insert(opened).clone())
     }
 
