@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up. `eval`, `util` and `cli` are crates, so that the compiler keeps what is below them.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "util",
     "eval",
     "config",
