@@ -27,8 +27,8 @@ impl LoaderOptions {
     }
 }
 
-/// An iterator over what is made of a list of images, in its order: of image files the bytes of [`image::load_by`], or the
-/// error that names the file. One bad file does not stop the others. Dropping it stops the workers.
+/// An iterator over what is made of a list of images, in its order: of image files the bytes of [`image::load_by`], or
+/// the error that names the file. One bad file does not stop the others. Dropping it stops the workers.
 pub struct Loader<T = Vec<u8>> {
     shared: Arc<Shared<T>>,
     workers: Vec<JoinHandle<()>>,
@@ -214,7 +214,7 @@ mod tests {
         let faults: Vec<String> =
             loaded.iter().map(|item| item.as_ref().map_or_else(ToString::to_string, |_| "ok".into())).collect();
         assert!(faults[1].contains("1.png' is empty"));
-        assert!(faults[3].contains("3.png' is not a TIFF, PNG or JPEG image"));
+        assert!(faults[3].contains("3.png' is not a TIFF, PNG, JPEG, WebP or BMP image"));
         assert!(faults[4].contains("4.png' does not exist"));
         assert_eq!(faults.iter().filter(|fault| *fault == "ok").count(), 3);
     }

@@ -46,7 +46,12 @@ impl LiveEncoder {
             return Ok(Self { intake, kind, device, frozen: None });
         }
         let frozen = encoders::build_in(name, weights, device, *precision)?;
-        Ok(Self { intake: Intake { size: *image_size, filter, resize: Resize::Antialias }, kind, device, frozen: Some(frozen) })
+        Ok(Self {
+            intake: Intake { size: *image_size, filter, resize: Resize::Antialias },
+            kind,
+            device,
+            frozen: Some(frozen),
+        })
     }
 
     pub fn intake(&self) -> Intake {

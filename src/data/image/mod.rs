@@ -8,9 +8,9 @@ mod reading;
 mod resize;
 
 pub use decode::{MAX_BYTES, MAX_SIDE, decode, decode_file, decode_file_as};
+pub use linear::resize as resize_linear;
 pub use reading::{Reading, is_deep};
 pub use resize::{Filter, MEAN, STD, normalize, resize, resize_by, resize_to};
-pub use linear::resize as resize_linear;
 
 use anyhow::{Context, Result};
 use std::path::Path;

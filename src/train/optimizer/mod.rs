@@ -10,7 +10,7 @@ use crate::train::{OptimizerConfig, OptimizerKind, PartConfig};
 use anyhow::{Result, bail};
 use rustc_hash::FxHashMap;
 use tch::{Device, Kind, Tensor};
-use update::{Update, is_plain};
+use update::{Member, Update, is_plain};
 
 /// An optimiser as PyTorch computes it. LibTorch's own optimisers keep their moments out of reach, and a run could
 /// not be resumed exactly.
@@ -90,7 +90,7 @@ impl Optimizer {
     /// One update from the parameters' gradients. A parameter without a gradient stays as it is.
     pub fn step(&mut self) {
         // What is the same step of several parameters that are not plain ones: those of a GPU.
-        let mut together: Vec<(Update, Vec<(&Tensor, Tensor, &[Tensor])>)> = Vec::new();
+        let mut together: Vec<(Update, Vec<Member<'_>>)> = Vec::new();
         tch::no_grad(|| {
             for parameter in &mut self.parameters {
                 let Some(gradient) = parameter.gradient() else { continue };

@@ -39,6 +39,9 @@ pub(super) struct Momentum {
     pub(super) decay: f64,
 }
 
+/// A parameter among several: its value, gradient and moments.
+pub(super) type Member<'a> = (&'a Tensor, Tensor, &'a [Tensor]);
+
 impl Update {
     /// Step number `step`, from 1, with learning rate `lr`.
     pub(super) fn new(config: &OptimizerConfig, step: i64, lr: f64) -> Self {
@@ -60,7 +63,7 @@ impl Update {
     }
 
     /// The step of several parameters, a kernel for many: each with its gradient and its moments.
-    pub(super) fn apply_together(&self, parameters: &[(&Tensor, Tensor, &[Tensor])]) {
+    pub(super) fn apply_together(&self, parameters: &[Member<'_>]) {
         let values: Vec<&Tensor> = parameters.iter().map(|(value, ..)| *value).collect();
         let gradients: Vec<&Tensor> = parameters.iter().map(|(_, gradient, _)| gradient).collect();
         let moments = |index: usize| parameters.iter().filter_map(move |(.., moments)| moments.get(index)).collect();
