@@ -2,8 +2,8 @@
 //!
 //! A module uses those above it and never those below; `tests/architecture.rs` holds the code to that:
 //!
-//! - [`util`], [`eval`]: files, messages and random numbers; the metrics, which are a crate of their own and know no
-//!   tensors
+//! - [`util`], [`captions`], [`eval`]: files, messages and random numbers; caption files; the metrics. Crates of their
+//!   own, which know no tensors
 //! - [`config`]: settings of any kind from YAML; [`runtime`]: device, threads, seeds, signals
 //! - [`weights`]: weight files; [`scenes`]: the built-in dataset; [`data`]: captions, images, masks, vocabulary
 //! - [`geo`]: where scenes lie, their tiles, and files of captions that know it
@@ -35,6 +35,7 @@ pub mod session;
 pub mod train;
 pub mod weights;
 
+pub use rsic_captions as captions;
 pub use rsic_cli as cli;
 pub use rsic_metrics as eval;
 pub use rsic_util as util;

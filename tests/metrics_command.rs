@@ -350,3 +350,151 @@ fn a_dataset_of_karpathys_form_serves_as_references() {
     let scored = folder.run(&["h.json", "dataset.json", "--metrics", "BLEU"]);
     assert!(scored.status.success(), "{}", text(&scored.stderr));
 }
+
+/// One dataset in the forms that training reads: test images 5.tif and 9.tif, and one of training.
+const FORMS: [(&str, &str); 5] = [
+    (
+        "karpathy.json",
+        r#"{"images": [
+            {"imgid": 0, "filename": "1.tif", "split": "train", "sentences": [{"raw": "A plane is on the runway."}]},
+            {"imgid": 4, "filename": "5.tif", "split": "test",
+             "sentences": [{"raw": "A plane is on the runway."}, {"raw": "One plane"}]},
+            {"imgid": 8, "filename": "9.tif", "split": "test",
+             "sentences": [{"raw": "Many green trees."}, {"raw": "Some trees"}]}]}"#,
+    ),
+    (
+        "nwpu.json",
+        r#"{"airplane": [
+            {"filename": "1.tif", "imgid": 0, "split": "train", "raw": "A plane is on the runway."},
+            {"filename": "5.tif", "imgid": 4, "split": "test", "raw": "A plane is on the runway.", "raw_1": "One plane"}],
+            "forest": [
+            {"filename": "9.tif", "imgid": 8, "split": "test", "raw": "Many green trees.", "raw_1": "Some trees"}]}"#,
+    ),
+    (
+        "rows.csv",
+        "image,caption,split\n1.tif,A plane is on the runway.,train\n5.tif,A plane is on the runway.,test\n\
+         9.tif,Many green trees.,test\n5.tif,One plane,test\n9.tif,Some trees,test\n",
+    ),
+    (
+        "rows.jsonl",
+        "{\"image\": \"1.tif\", \"caption\": \"A plane is on the runway.\", \"split\": \"train\"}\n\
+         {\"image\": \"5.tif\", \"captions\": [\"A plane is on the runway.\", \"One plane\"], \"split\": \"test\"}\n\
+         {\"image\": \"9.tif\", \"captions\": [\"Many green trees.\", \"Some trees\"], \"split\": \"test\"}\n",
+    ),
+    (
+        "coco.json",
+        r#"{"images": [{"id": 0, "file_name": "1.tif", "split": "train"}, {"id": 4, "file_name": "5.tif", "split": "test"},
+            {"id": 8, "file_name": "9.tif", "split": "test"}], "annotations": [
+            {"image_id": 0, "caption": "A plane is on the runway."}, {"image_id": 4, "caption": "A plane is on the runway."},
+            {"image_id": 4, "caption": "One plane"}, {"image_id": 8, "caption": "Many green trees."},
+            {"image_id": 8, "caption": "Some trees"}]}"#,
+    ),
+];
+const NAMED: &str = r#"[{"image_id": "test/5.jpg", "caption": "a plane on the runway"},
+    {"image_id": "test/9.jpg", "caption": "green trees"}]"#;
+
+#[test]
+fn a_datasets_own_file_scores_as_the_same_captions_in_coco_form() {
+    let mut files = vec![("h.json", HYPOTHESES), ("r.json", REFERENCES), ("n.json", NAMED)];
+    files.extend(FORMS);
+    let flickr =
+        "5.tif#0\tA plane is on the runway.\n5.tif#1\tOne plane\n9.tif#0\tMany green trees.\n9.tif#1\tSome trees\n";
+    files.push(("flickr.token.txt", flickr));
+    let folder = Folder::new(&files);
+    fs::create_dir(folder.path("dataset")).unwrap();
+    fs::copy(folder.path("nwpu.json"), folder.path("dataset/dataset_nwpu.json")).unwrap();
+    let corpus = |arguments: &[&str]| {
+        let output = folder.run(&[arguments, &["--out", "o.json"]].concat());
+        assert!(output.status.success(), "{arguments:?} {}", text(&output.stderr));
+        (folder.json("o.json")["corpus"].clone(), text(&output.stdout))
+    };
+    let (coco, table) = corpus(&["h.json", "r.json"]);
+    assert!(table.contains("images matched by id"), "{table}");
+    for (file, _) in FORMS.iter().chain(&[("dataset", "")]) {
+        let (scores, table) = corpus(&["n.json", file, "--split", "test"]);
+        assert_eq!(scores, coco, "{file}");
+        assert!(table.contains("images matched by file name without its ending"), "{table}");
+    }
+    assert_eq!(corpus(&["n.json", "flickr.token.txt"]).0, coco);
+    let fault = folder.fault(&["h.json", "r.json", "--split", "test"]);
+    assert!(fault.contains("the references name no splits; omit --split"), "{fault}");
+}
+
+#[test]
+fn captions_of_a_part_of_the_split_are_counted_and_need_partial() {
+    let (name, dataset) = FORMS[0];
+    let folder = Folder::new(&[
+        (name, dataset),
+        ("one.json", r#"[{"image_id": "9.tif", "caption": "green trees"}]"#),
+        (
+            "more.json",
+            r#"[{"image_id": "9.tif", "caption": "green trees"}, {"image_id": "1.tif", "caption": "a lake"}]"#,
+        ),
+    ]);
+    let fault = folder.fault(&["one.json", name, "--split", "test"]);
+    assert!(fault.contains("1 of 2 test images are captioned: image '4' has references but no caption"), "{fault}");
+    let fault = folder.fault(&["more.json", name, "--split", "test"]);
+    assert!(fault.contains("1 of 2 captions: image '1.tif' of 'more.json' has no test references"), "{fault}");
+    let output = folder.run(&["more.json", name, "--split", "test", "--partial"]);
+    let table = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for part in ["1 of 2 test images are captioned", "1 captions without references are left out", "|images:1|of:2|"] {
+        assert!(table.contains(part), "{table}");
+    }
+}
+
+#[test]
+fn a_file_of_captions_with_their_references_is_scored_alone() {
+    let together = r#"[{"image": "5", "answer": "a plane on the runway", "ground_truth": ["A plane is on the runway.", "One plane"]},
+        {"image": "9", "answer": "green trees", "ground_truth": ["Many green trees.", "Some trees"]}]"#;
+    let numbered = "{\"answer\": \"a plane on the runway\", \"caption0\": \"A plane is on the runway.\", \"caption1\": \"One plane\"}\n\
+                    {\"answer\": \"green trees\", \"caption0\": \"Many green trees.\", \"caption1\": \"Some trees\"}\n";
+    let files =
+        [("h.json", HYPOTHESES), ("r.json", REFERENCES), ("together.json", together), ("numbered.jsonl", numbered)];
+    let folder = Folder::new(&files);
+    let corpus = |arguments: &[&str]| {
+        let output = folder.run(&[arguments, &["--out", "o.json"]].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        folder.json("o.json")["corpus"].clone()
+    };
+    let coco = corpus(&["h.json", "r.json"]);
+    assert_eq!(corpus(&["together.json"]), coco);
+    assert_eq!(corpus(&["numbered.jsonl"]), coco);
+    let fault = folder.fault(&["h.json"]);
+    assert!(fault.contains("it has no caption with references"), "{fault}");
+}
+
+#[test]
+fn scores_are_split_by_references_that_stand_in_training() {
+    let (name, dataset) = FORMS[0];
+    let folder = Folder::new(&[(name, dataset), ("n.json", NAMED)]);
+    let output = folder.run(&["n.json", name, "--split", "test", "--train", name, "--out", "o.json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.contains("0 of 2 captions (0 %) are training captions; 2 different captions"), "{table}");
+    let memory = folder.json("o.json")["memory"].clone();
+    assert_eq!((&memory["seen"]["images"], &memory["unseen"]["images"]), (&json!(1), &json!(1)));
+    let unseen = memory["unseen"]["scores"]["BLEU-1"].as_f64().unwrap();
+    assert!(table.lines().any(|line| line.starts_with("BLEU-1") && line.ends_with(&format!("{unseen:.4}"))), "{table}");
+}
+
+#[test]
+fn json_lines_hold_each_image_and_at_last_the_corpus() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let output = folder.run(&["h.json", "r.json", "--format", "jsonl", "--out", "o.json"]);
+    let stdout = text(&output.stdout);
+    let lines: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "{stdout}");
+    assert_eq!((&lines[0]["id"], &lines[1]["id"]), (&json!(5), &json!(9)));
+    assert_eq!(lines[2]["corpus"], folder.json("o.json")["corpus"]);
+    assert!(lines[2]["signature"].as_str().unwrap().contains("|images:2|"));
+}
+
+#[test]
+fn sm_is_there_with_and_without_spice() {
+    let folder = Folder::new(&[("h.json", HYPOTHESES), ("r.json", REFERENCES)]);
+    let table = text(&folder.run(&["h.json", "r.json", "--metrics", "Sm-SPICE"]).stdout);
+    for name in ["Sm (exact+stem)", "Sm with SPICE (exact+stem)", "SPICE (native"] {
+        assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
+    }
+}

@@ -73,6 +73,23 @@ fn every_form_of_a_table_is_as_recorded() {
     }
 }
 
+#[test]
+fn a_table_ends_with_what_no_model_made_and_says_what_scores_are_worth() {
+    let setting = setting();
+    let (_, printed) = setting.reproduce(&mut Fake { worth: true, ..Fake::default() }).unwrap();
+    let lines: Vec<&str> = printed.lines().collect();
+    let row = lines.iter().position(|line| line.starts_with("retrieval (")).unwrap_or_else(|| panic!("{printed}"));
+    assert!(lines[row].contains("nearest image") && lines[row].contains("0.5000"), "{printed}");
+    assert!(lines[row + 1].contains("consensus") && lines[row + 1].contains("0.2500"), "{printed}");
+    for note in [
+        "of 12 captions are training captions, ",
+        "CIDEr 2.0000 on the 8 images with a reference among the training captions, 1.0000 on the 4 without",
+        "scored as rsic:test",
+    ] {
+        assert!(lines[row..].iter().any(|line| line.contains(note)), "{printed}");
+    }
+}
+
 /// `V --rows NS` with DenseNet and Table II's row of DenseNet are one run.
 #[test]
 fn a_row_measured_with_another_encoder_names_the_published_row_of_that_encoder() {

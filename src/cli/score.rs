@@ -6,15 +6,21 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// Captions to score: COCO results JSON, predictions JSONL, or plain text with one caption per line.
+    /// Captions to score: COCO results JSON, predictions JSONL, CSV, or plain text with one caption per line.
     pub hypotheses: PathBuf,
-    /// References: COCO annotations JSON, JSONL, or one plain text file per reference.
-    #[arg(required = true)]
+    /// References: a dataset folder or its caption file (as for training), COCO annotations JSON, JSONL, or one plain
+    /// text file per reference (default: the references in the hypotheses' own file).
     pub references: Vec<PathBuf>,
+    /// Score against the images of this split of the references: train, val or test.
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<String>,
     /// Comma-separated metrics: BLEU, METEOR, ROUGE_L, CIDEr, SPICE, Sm (mean of BLEU-4, METEOR, ROUGE_L and CIDEr)
-    /// (default: these), CIDEr-original, SPIDEr.
+    /// (default: these), CIDEr-original, SPIDEr, Sm-SPICE (mean of Sm's four and SPICE).
     #[arg(long, value_delimiter = ',')]
     pub metrics: Vec<String>,
+    /// Output format: text, or jsonl with one line per image and a last line for the corpus.
+    #[arg(short, long, value_enum, default_value_t = ScoreFormat::Text)]
+    pub format: ScoreFormat,
     /// Write corpus and per-image scores to this JSON file.
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -31,9 +37,13 @@ pub struct ScoreArgs {
     /// Compare with the scores and the signature in this file, which --out wrote; exit code 1 if they differ.
     #[arg(long, value_name = "FILE")]
     pub verify: Option<PathBuf>,
-    /// Score only the captioned images, even if the references contain more.
-    #[arg(long)]
-    pub subset: bool,
+    /// Training captions, a caption file or dataset folder (its train split, where it names splits): split the scores
+    /// into images with a reference that stands there word for word and those without, and count copied captions.
+    #[arg(long, value_name = "CAPTIONS")]
+    pub train: Option<PathBuf>,
+    /// Score the images that have both a caption and references, even if some lack one of them.
+    #[arg(long, visible_alias = "subset")]
+    pub partial: bool,
     /// Print 95 % confidence intervals from N bootstrap resamples of the images.
     #[arg(long, value_name = "N", value_parser = up_to::<1_000_000, usize>)]
     pub bootstrap: Option<usize>,
@@ -88,6 +98,12 @@ pub enum ClipActivation {
     QuickGelu,
     /// OpenCLIP's.
     Gelu,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScoreFormat {
+    Text,
+    Jsonl,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,16 +1,23 @@
 //! `rsic score`: captions against references, as coco-caption or another program scores them.
 
 mod output;
+mod pairs;
 mod protocols;
 
-use super::{ExitStatus, GlobalArgs, ScoreArgs};
+use super::{ExitStatus, GlobalArgs, ScoreArgs, ScoreFormat};
 use anyhow::{Context, Result, bail};
+pub use output::memory_table;
 use output::{Output, differences_table, image_scores, notes, statement, table, verify};
+use pairs::{Files, Pairs, read_second};
+use rsic_metrics::memory::{Memory, Training};
 use rsic_metrics::readers::{self, Captions, plain};
-use rsic_metrics::{MetricSet, Protocol, References, Scores, Segment, Signature, Tables, bootstrap};
+use rsic_metrics::{MetricSet, Protocol, References, Scores, Split, Tables, bootstrap};
+use rsic_util::logging;
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A caption, its image and its references.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +39,7 @@ pub struct More {
     pub signature: String,
 }
 
-/// Computes such scores of all captions, which come in the order of their file.
+/// Computes such scores of all captions, which come in the order of their file, only those that are scored.
 pub type Beside<'b> = dyn Fn(&[Captioned]) -> Result<More> + Sync + 'b;
 
 pub fn run(args: &ScoreArgs, global: &GlobalArgs) -> Result<ExitStatus> {
@@ -53,12 +60,6 @@ pub fn run_with(args: &ScoreArgs, global: &GlobalArgs, beside: &Beside) -> Resul
     }
 }
 
-/// One system's captions against the references.
-struct Scored<'c> {
-    ids: Vec<&'c Value>,
-    segments: Vec<Segment>,
-}
-
 fn score(args: &ScoreArgs, beside: &Beside) -> Result<ExitStatus> {
     let protocols = protocols::chosen(args)?;
     if args.semantic.asked() && protocols == [Protocol::Ids] {
@@ -66,7 +67,9 @@ fn score(args: &ScoreArgs, beside: &Beside) -> Result<ExitStatus> {
     }
     let mut metrics = chosen(&args.metrics)?;
     // Word ids have no parts of speech.
-    metrics.spice &= protocols != [Protocol::Ids];
+    if protocols == [Protocol::Ids] {
+        metrics = metrics.without_spice();
+    }
     if metrics == MetricSet::NONE {
         bail!("SPICE needs words, not word ids; omit --ids or choose other metrics");
     }
@@ -79,17 +82,12 @@ fn score(args: &ScoreArgs, beside: &Beside) -> Result<ExitStatus> {
     if args.compare.is_some() && args.bootstrap == Some(0) {
         bail!("--bootstrap is 0; a comparison needs at least 1 resample");
     }
-    let (hypotheses, references) =
-        rayon::join(|| readers::read_hypotheses(&args.hypotheses), || readers::read_references(&args.references));
-    let (hypotheses, references) = (hypotheses?, references?);
-    let groups = matched(&args.hypotheses, &hypotheses, &references, args.subset)?;
-    let images: Vec<&Value> = hypotheses.items().iter().map(|item| &item.id).collect();
-    let more = beside(&captioned(&hypotheses, &groups))?;
+    let Files { hypotheses, references } = Files::read(args)?;
+    let pairs = Pairs::new(&args.hypotheses, &hypotheses, &references, args)?;
+    let more = beside(&captioned(&pairs))?;
     let status = match protocols.as_slice() {
-        [protocol] if protocol.is_coco() => {
-            coco(*protocol, args, metrics, images, &groups, (&hypotheses, &references), &more)
-        }
-        several => protocols::run(several, args, metrics, &images, &groups, &hypotheses, &more),
+        [protocol] if protocol.is_coco() => coco(*protocol, args, metrics, &pairs, &references, &more),
+        several => protocols::run(several, args, metrics, &pairs, &more),
     };
     // The process ends here; giving back thousands of captions one by one would take a tenth of its time.
     std::mem::forget((hypotheses, references));
@@ -101,63 +99,84 @@ fn coco(
     protocol: Protocol,
     args: &ScoreArgs,
     metrics: MetricSet,
-    images: Vec<&Value>,
-    groups: &[&[String]],
-    (hypotheses, references): (&Captions, &Captions),
+    pairs: &Pairs<'_>,
+    references: &Captions,
     more: &More,
 ) -> Result<ExitStatus> {
-    let other = args.compare.as_ref().map(|path| second_system(path, &images, references, args)).transpose()?;
-    let prepared = prepare(protocol, &images, groups)?;
-    let scored = scored(protocol, &prepared, images, hypotheses, metrics)?;
-    let corpus = prepared.corpus(&scored.segments, metrics);
-    notices(&prepared, scored.ids.len(), metrics);
+    let other = args.compare.as_ref().map(|path| read_second(path)).transpose()?;
+    let second = match (&args.compare, &other) {
+        (Some(path), Some(captions)) => Some(pairs.same_images(path, captions, references, args)?),
+        _ => None,
+    };
+    let prepared = prepare(protocol, pairs)?;
+    let captions = captions(protocol, pairs)?;
+    let segments = with_progress(|progress| prepared.segments_while(&captions, metrics, progress))?;
+    let corpus = prepared.corpus(&segments, metrics);
+    notices(&prepared, pairs.ids.len(), metrics);
 
+    let memory = args.train.as_ref().map(|path| training(protocol, path)).transpose()?;
+    let memory = memory.map(|training| Memory::new(&training, &prepared, &captions, &segments, metrics));
+    let signature =
+        pairs.signature(protocol, args.smoothing.parse()?, metrics, Tables::of(&prepared)) + &more.signature;
     let mut out = std::io::stdout().lock();
     let resamples = args.bootstrap.unwrap_or(0);
-    let intervals = bootstrap::intervals(&prepared, &scored.segments, metrics, resamples, args.seed);
+    let intervals = bootstrap::intervals(&prepared, &segments, metrics, resamples, args.seed);
     let all = with(&corpus, &more.corpus);
-    table(&mut out, &all, &intervals)?;
+    let text = args.format == ScoreFormat::Text;
+    let images = match (&args.out, text) {
+        (None, true) => Vec::new(),
+        _ => image_scores(&prepared, &pairs.ids, &segments, metrics, &more.images)?,
+    };
+    if text {
+        table(&mut out, &all, &intervals)?;
+    }
     let bootstrap = (resamples > 0).then(|| json!({"resamples": resamples, "seed": args.seed, "intervals": intervals}));
     let mut compare = None;
-    if let (Some(other), Some(captions)) = (&args.compare, &other) {
+    if let (Some(other), Some(pairs)) = (&args.compare, &second) {
         let resamples = args.bootstrap.unwrap_or(1000);
-        let second = self::scored(protocol, &prepared, scored.ids.clone(), captions, metrics)?;
-        let differences =
-            bootstrap::compare(&prepared, &scored.segments, &second.segments, metrics, resamples, args.seed);
-        differences_table(&mut out, &args.hypotheses, other, &differences, resamples)?;
+        let theirs = prepared.segments(&self::captions(protocol, pairs)?, metrics)?;
+        let differences = bootstrap::compare(&prepared, &segments, &theirs, metrics, resamples, args.seed);
+        if text {
+            differences_table(&mut out, &args.hypotheses, other, &differences, resamples)?;
+        }
         compare = Some(json!({"with": other, "resamples": resamples, "seed": args.seed, "differences": differences}));
     }
-    statement(&mut out, protocol, &prepared, &scored, metrics, args)?;
-    notes(&mut out, more)?;
-    let ids = scored.ids.iter().map(|id| plain(id));
-    let smoothing = args.smoothing.parse()?;
-    let signature =
-        Signature::new(protocol, smoothing, metrics, ids.zip(groups.iter().copied()), Tables::of(&prepared))
-            .to_string()
-            + &more.signature;
-    writeln!(out, "{signature}")?;
+    let output = Output { signature: &signature, corpus: &all, images, memory, bootstrap, compare };
+    if text {
+        output.memory.iter().try_for_each(|memory| memory_table(&mut out, memory))?;
+        statement(&mut out, protocol, &prepared, pairs, metrics, args)?;
+        notes(&mut out, more)?;
+        writeln!(out, "{signature}")?;
+    } else {
+        output.lines(&mut out)?;
+    }
     out.flush()?;
     let status = args.verify.as_ref().map(|path| verify(path, &all, &signature, &more.corpus)).transpose()?;
-    if let Some(path) = &args.out {
-        let images = image_scores(&prepared, &scored, metrics, &more.images)?;
-        Output { signature: &signature, corpus: &all, images, bootstrap, compare }.write(path)?;
-    }
+    args.out.iter().try_for_each(|path| output.write(path))?;
     std::mem::forget((prepared, other));
     Ok(status.unwrap_or(ExitStatus::Success))
 }
 
 /// Each caption with its references.
-fn captioned<'c>(hypotheses: &'c Captions, groups: &[&'c [String]]) -> Vec<Captioned<'c>> {
-    let of = |(item, references): (&'c readers::Item, &&'c [String])| {
-        let caption = item.captions.first().map_or("", String::as_str);
-        Captioned { id: &item.id, caption, references }
-    };
-    hypotheses.items().iter().zip(groups).map(of).collect()
+fn captioned<'c>(pairs: &Pairs<'c>) -> Vec<Captioned<'c>> {
+    let images = pairs.ids.iter().zip(&pairs.captions).zip(&pairs.groups);
+    images.map(|((id, caption), references)| Captioned { id, caption, references }).collect()
 }
 
 /// Scores, and others behind them.
 fn with(scores: &Scores, more: &Scores) -> Scores {
     Scores(scores.0.iter().chain(&more.0).cloned().collect())
+}
+
+/// Shows how far `work` is, on a terminal, once it has taken two seconds.
+fn with_progress<T>(work: impl FnOnce(&(dyn Fn(usize, usize) + Sync)) -> T) -> T {
+    const SILENT: Duration = Duration::from_secs(2);
+    let (started, bar, terminal) = (Instant::now(), OnceLock::new(), std::io::stderr().is_terminal());
+    work(&|done, all| {
+        if terminal && started.elapsed() >= SILENT {
+            bar.get_or_init(|| logging::progress(all, "captions scored")).set(done);
+        }
+    })
 }
 
 /// What a reader of the scores should know and a table does not show.
@@ -173,6 +192,14 @@ fn notices(prepared: &References, images: usize, metrics: MetricSet) {
     }
 }
 
+/// The captions of the training images.
+fn training(protocol: Protocol, path: &Path) -> Result<Training> {
+    let captions = readers::read(path)?;
+    let captions = if captions.has_splits() { captions.only(Split::Train)? } else { captions };
+    let texts: Vec<&String> = captions.items().iter().flat_map(|item| &item.captions).collect();
+    Ok(Training::of_cleaned(protocol.hypotheses(&texts)))
+}
+
 fn chosen(names: &[String]) -> Result<MetricSet> {
     if names.is_empty() {
         return Ok(MetricSet::ALL);
@@ -180,65 +207,20 @@ fn chosen(names: &[String]) -> Result<MetricSet> {
     names.iter().try_fold(MetricSet::NONE, |set, name| Ok(set.union(name.trim().parse()?)))
 }
 
-/// The references of each image to score, in the order of the hypotheses.
-fn matched<'r>(
-    path: &Path,
-    hypotheses: &Captions,
-    references: &'r Captions,
-    subset: bool,
-) -> Result<Vec<&'r [String]>> {
-    let mut groups = Vec::with_capacity(hypotheses.items().len());
-    for item in hypotheses.items() {
-        match references.get(&item.id) {
-            Some(captions) if !captions.is_empty() => groups.push(captions),
-            _ => bail!(
-                "image '{}' of '{}' has no references; give the reference file that belongs to these captions",
-                plain(&item.id),
-                path.display()
-            ),
-        }
-    }
-    let all = references.items().len() == groups.len(); // every image comes once
-    if !(subset || all)
-        && let Some(missing) = references.items().iter().find(|item| hypotheses.get(&item.id).is_none())
-    {
-        let (all, ours) = (references.items().len(), groups.len());
-        bail!(
-            "image '{}' has references but no caption in '{}' ({ours} captions, {all} images with references): caption \
-             every image, or use --subset to score only these",
-            plain(&missing.id),
-            path.display()
-        );
-    }
-    Ok(groups)
-}
-
-fn prepare(protocol: Protocol, images: &[&Value], groups: &[&[String]]) -> Result<References> {
+fn prepare(protocol: Protocol, pairs: &Pairs<'_>) -> Result<References> {
     if protocol == Protocol::Ids {
-        let captions =
-            images.iter().zip(groups).flat_map(|(id, group)| group.iter().map(move |caption| (*id, caption)));
-        only_ids(captions)?;
+        let captions = pairs.ids.iter().zip(&pairs.groups);
+        only_ids(captions.flat_map(|(id, group)| group.iter().map(move |caption| (*id, caption))))?;
     }
-    Ok(protocol.references(groups))
+    Ok(protocol.references(&pairs.groups))
 }
 
-/// The caption of each image.
-fn captions_of<'h>(images: &[&Value], hypotheses: &'h Captions) -> Vec<&'h String> {
-    images.iter().filter_map(|id| hypotheses.get(id).and_then(<[String]>::first)).collect()
-}
-
-fn scored<'c>(
-    protocol: Protocol,
-    prepared: &References,
-    images: Vec<&'c Value>,
-    hypotheses: &Captions,
-    metrics: MetricSet,
-) -> Result<Scored<'c>> {
-    let captions = captions_of(&images, hypotheses);
+/// The captions in the protocol's words.
+fn captions(protocol: Protocol, pairs: &Pairs<'_>) -> Result<Vec<String>> {
     if protocol == Protocol::Ids {
-        only_ids(images.iter().copied().zip(captions.iter().copied()))?;
+        only_ids(pairs.ids.iter().copied().zip(pairs.captions.iter().copied()))?;
     }
-    Ok(Scored { ids: images, segments: prepared.segments(&protocol.hypotheses(&captions), metrics)? })
+    Ok(protocol.hypotheses(&pairs.captions))
 }
 
 /// With --ids a caption is numbers between spaces.
@@ -249,22 +231,4 @@ fn only_ids<'c>(captions: impl Iterator<Item = (&'c Value, &'c String)>) -> Resu
         }
     }
     Ok(())
-}
-
-/// The captions to compare with: of the same images.
-fn second_system(path: &Path, images: &[&Value], references: &Captions, args: &ScoreArgs) -> Result<Captions> {
-    let captions = readers::read_hypotheses(path)?;
-    let others = matched(path, &captions, references, args.subset)?;
-    if let Some(missing) = images.iter().find(|id| captions.get(id).is_none()) {
-        bail!("image '{}' has no caption in '{}'", plain(missing), path.display());
-    }
-    if others.len() != images.len() {
-        let (ours, theirs) = (images.len(), others.len());
-        bail!(
-            "'{}' has {ours} captions and '{}' has {theirs}: both files must caption the same images",
-            args.hypotheses.display(),
-            path.display()
-        );
-    }
-    Ok(captions)
 }

@@ -3,7 +3,7 @@
 use super::{ExitStatus, report, this_command};
 use crate::cli::CompareArgs;
 use crate::eval::bootstrap::{self, Difference};
-use crate::eval::readers::{self, plain};
+use crate::eval::readers::{self, Matching, plain};
 use crate::eval::{MetricSet, References, Scores};
 use crate::experiment;
 use crate::experiments::Comparison;
@@ -94,12 +94,16 @@ impl System {
             [] => None,
             files => Some(readers::read_references(files)?),
         };
+        let places = references.as_ref().map(|references| Matching::new(&hypotheses, references).places);
         let (files, inside) = inside(path)?;
-        let captioned = |item: &readers::Item| {
+        let captioned = |(number, item): (usize, &readers::Item)| {
             let id = plain(&item.id);
-            let found = match &references {
-                Some(references) => references.get(&item.id).map(<[String]>::to_vec),
-                None => inside.get(&id).cloned(),
+            let found = match (&references, &places) {
+                (Some(references), Some(places)) => {
+                    let place = places.get(number).copied().flatten();
+                    place.and_then(|place| references.items().get(place)).map(|group| group.captions.clone())
+                }
+                _ => inside.get(&id).cloned(),
             };
             let references = found.filter(|references| !references.is_empty()).with_context(|| {
                 format!("image '{id}' of '{}' has no references: give them with --references", path.display())
@@ -109,7 +113,7 @@ impl System {
             let image = files.get(&id).cloned().unwrap_or(id);
             Ok(Captioned { image, caption, references })
         };
-        let captions = hypotheses.items().iter().map(captioned).collect::<Result<_>>()?;
+        let captions = hypotheses.items().iter().enumerate().map(captioned).collect::<Result<_>>()?;
         Ok(Self { name: path.display().to_string(), captions, run: None })
     }
 }

@@ -134,6 +134,8 @@ fn write(
         "unfinished": result.unfinished,
         "seconds": result.seconds,
         "corpus": result.evaluation.corpus,
+        "memory": result.memory,
+        "signature": result.signature,
         "corpus_on_ids": result.on_ids,
         "attributes": result.attributes,
         "best_epoch": state.and_then(|s| s.best.as_ref()).map(|b| b.epoch),
@@ -154,7 +156,11 @@ fn write(
         writeln!(out, "the same captions as word ids, which is what the published program scores")?;
         print_scores(&mut out, &result.on_ids)?;
     }
+    if let Some(memory) = &result.memory {
+        crate::cli::scoring::memory_table(&mut out, memory)?;
+    }
     semantic.notes().iter().try_for_each(|note| writeln!(out, "{note}"))?;
+    writeln!(out, "{}", result.signature)?;
     let skipped = session.skipped(split);
     if !skipped.is_empty() {
         writeln!(out, "{} images of the split are missing or unreadable and were not scored", skipped.len())?;

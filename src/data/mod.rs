@@ -7,7 +7,6 @@
 pub mod attributes;
 pub mod augment;
 pub mod batch;
-pub mod captions;
 mod dataset;
 pub mod glove;
 pub mod image;
@@ -15,6 +14,7 @@ pub mod loader;
 mod locate;
 pub mod masks;
 pub mod nouns;
+pub mod overlap;
 pub mod pos;
 pub mod published;
 mod settings;
@@ -25,9 +25,8 @@ pub mod verify;
 mod vocabulary;
 pub mod words;
 
-pub use captions::parse_captions;
+pub use crate::captions::{self, Split, parse_captions};
 pub use dataset::{Caption, Dataset, ImageEntry, Skipped};
 pub use locate::{Fault, IMAGE_EXTENSIONS, is_image_name};
 pub use settings::{DataConfig, MissingPolicy, SplitRule, TextField, VocabularyConfig};
-pub use split::Split;
 pub use vocabulary::{END, PAD, START, UNK, Vocabulary};

@@ -57,7 +57,7 @@ impl DataConfig {
     }
 
     fn default_captions() -> PathBuf {
-        "dataset.json".into()
+        crate::captions::DEFAULT.into()
     }
 
     /// The settings of a dataset folder of which nothing else is said.

@@ -1,67 +1,7 @@
-//! Train, validation and test: their names in files, and the rule where a file names none.
+//! The rule by which images are split where a caption file names no splits.
 
-use crate::data::SplitRule;
-use crate::util::{rng::Rng, suggest};
-use anyhow::{Result, bail};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-
-/// A part of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    Train,
-    Val,
-    Test,
-}
-
-impl Split {
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-
-    /// The names of a settings list; `all` stands for every split.
-    pub fn parse_list(names: &[String]) -> Result<Vec<Self>> {
-        let mut splits = Vec::new();
-        for name in names {
-            match name.as_str() {
-                "all" => splits.extend(Self::ALL),
-                name => splits.push(name.parse()?),
-            }
-        }
-        splits.sort_unstable();
-        splits.dedup();
-        Ok(splits)
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Split {
-    type Err = anyhow::Error;
-
-    /// Letter case does not matter; `restval` (Karpathy's MS-COCO splits) counts as train, `valid` and `validation` as
-    /// val.
-    fn from_str(name: &str) -> Result<Self> {
-        Ok(match name.trim().to_ascii_lowercase().as_str() {
-            "train" | "training" | "restval" => Self::Train,
-            "val" | "valid" | "validation" => Self::Val,
-            "test" | "testing" => Self::Test,
-            other => bail!("unknown split '{other}'{}", suggest::hint(other, ["train", "val", "test", "restval"])),
-        })
-    }
-}
+use crate::data::{Split, SplitRule};
+use crate::util::rng::Rng;
 
 /// The splits of images whose file names none: the distinct names are sorted, shuffled by `rule.seed` and cut into the
 /// first `rule.train`, the next `rule.val` and the rest (counts rounded to the nearest), so that neither the order of
@@ -89,17 +29,6 @@ pub(super) fn assign(names: &[&str], rule: &SplitRule) -> Vec<Split> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_read_as_files_write_them_and_a_wrong_one_says_what_is_valid() {
-        assert_eq!("restval".parse::<Split>().unwrap(), Split::Train);
-        assert_eq!("Validation".parse::<Split>().unwrap(), Split::Val);
-        let error = "tset".parse::<Split>().unwrap_err().to_string();
-        assert!(error.contains("did you mean 'test'"), "{error}");
-        let error = "zzz".parse::<Split>().unwrap_err().to_string();
-        assert!(error.contains("valid: train, val, test"), "{error}");
-        assert_eq!(Split::parse_list(&["test".into(), "all".into()]).unwrap(), Split::ALL);
-    }
 
     #[test]
     fn assigned_splits_depend_on_names_and_seed_but_not_on_file_order() {

@@ -1,6 +1,7 @@
 //! What a dataset holds: counts, lengths, vocabularies.
 
 use super::locate::Fault;
+use super::overlap::Overlap;
 use super::vocabulary::{self, UNK};
 use super::{Caption, Dataset, ImageEntry, Split, Vocabulary};
 use crate::data::{DataConfig, VocabularyConfig};
@@ -22,6 +23,8 @@ pub struct Stats {
     /// Images of the file that are absent, empty or without a caption.
     pub not_usable: usize,
     pub empty_captions: usize,
+    /// Of val and test: images whose references are training captions.
+    pub overlap: BTreeMap<Split, Overlap>,
     /// Images by class; empty where there are no classes.
     pub classes: BTreeMap<String, usize>,
     /// Images by their number of captions.
@@ -113,6 +116,10 @@ impl Stats {
             total: part(None),
             not_usable: dataset.skipped.len(),
             empty_captions: dataset.empty_captions.len(),
+            overlap: [Split::Val, Split::Test]
+                .into_iter()
+                .filter_map(|split| Some((split, Overlap::of(&dataset, split)?)))
+                .collect(),
             classes,
             captions_per_image,
             lengths,

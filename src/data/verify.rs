@@ -1,5 +1,6 @@
 //! Looking for faults in a dataset: captions, images, splits.
 
+use super::overlap::Overlap;
 use super::published::Published;
 use super::{Dataset, ImageEntry, Split, image, locate};
 use crate::data::DataConfig;
@@ -94,6 +95,8 @@ pub fn verify(config: &DataConfig, progress: &(dyn Fn(VerifyProgress) + Sync)) -
             rule.seed, rule.train, rule.val
         ));
     }
+    let overlap = Overlap::of(&dataset, Split::Test).filter(|overlap| overlap.any > 0);
+    report.notes.extend(overlap.map(|overlap| overlap.sentence(Split::Test)));
     counts(&dataset, &mut report);
     captions(&dataset, &mut report);
     names(&dataset, &mut report);

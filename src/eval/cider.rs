@@ -6,6 +6,7 @@
 //! was computed with, and is 0 where there is only one.
 
 use super::ngrams::{Counts, HypothesisCounts, MAX_N, NgramIndex, shared};
+use rayon::prelude::*;
 
 const SIGMA: f64 = 6.0;
 const SCALE: f64 = 10.0;
@@ -60,12 +61,11 @@ impl CiderWeights {
         variant: Variant,
     ) -> f64 {
         let norms = self.norm(&hypothesis.known, Some(&hypothesis.unknown));
-        let bigrams = |len: usize| len.saturating_sub(1) as f64;
         let references = group.len() as f64;
         let mut sums = [0.0; MAX_N];
         for &caption in group {
             let (counts, reference_norms) = (&captions[caption], &self.norms[caption]);
-            let difference = bigrams(hypothesis.known.len) - bigrams(counts.len);
+            let difference = bigrams(hypothesis.known.len) as f64 - bigrams(counts.len) as f64;
             let penalty = match variant {
                 Variant::D => std::f64::consts::E.powf(-(difference * difference) / (2.0 * SIGMA * SIGMA)),
                 Variant::Original => 1.0,
@@ -89,6 +89,61 @@ impl CiderWeights {
         sums.iter().sum::<f64>() / MAX_N as f64 / references * SCALE
     }
 
+    /// The caption with the greatest mean CIDEr-D over all images, the first of equal ones.
+    ///
+    /// All pairs of captions would take minutes; here each n-gram leads to the captions that have it.
+    pub(crate) fn consensus(&self, captions: &[Counts], groups: &[Vec<usize>]) -> Option<usize> {
+        let mut shares = vec![0.0; captions.len()];
+        for (group, &caption) in groups.iter().flat_map(|group| group.iter().map(move |caption| (group, caption))) {
+            shares[caption] += 1.0 / group.len() as f64;
+        }
+        let postings = self.postings(captions);
+        let longest = captions.iter().map(|counts| counts.len).max().unwrap_or(0);
+        let penalties: Vec<f64> = (0..=longest)
+            .map(|difference| std::f64::consts::E.powf(-((difference * difference) as f64) / (2.0 * SIGMA * SIGMA)))
+            .collect();
+        let worth = |(place, counts): (usize, &Counts)| {
+            let mut sum = 0.0;
+            for (n, having) in postings.iter().enumerate() {
+                for &(number, tf) in counts.of(n + 1) {
+                    let weight = self.weights[n][number as usize];
+                    for &(caption, theirs) in &having[number as usize] {
+                        let reference = caption as usize;
+                        let norms = self.norms[place][n] * self.norms[reference][n];
+                        if norms == 0.0 {
+                            continue;
+                        }
+                        let (ours, theirs) = (f64::from(tf) * weight, f64::from(theirs) * weight);
+                        let penalty = penalties[bigrams(counts.len).abs_diff(bigrams(captions[reference].len))];
+                        sum += ours.min(theirs) * theirs / norms * penalty * shares[reference];
+                    }
+                }
+            }
+            sum
+        };
+        let sums: Vec<f64> = captions.par_iter().enumerate().map(worth).collect();
+        let better = |best: Option<usize>, (place, sum): (usize, &f64)| match best {
+            Some(best) if sums[best] >= *sum => Some(best),
+            _ => Some(place),
+        };
+        sums.iter().enumerate().fold(None, better)
+    }
+
+    /// By length and n-gram number: the captions that have it, and how often. N-grams without weight have none.
+    fn postings(&self, captions: &[Counts]) -> [Vec<Vec<(u32, u32)>>; MAX_N] {
+        std::array::from_fn(|n| {
+            let mut postings = vec![Vec::new(); self.weights[n].len()];
+            for (place, counts) in captions.iter().enumerate() {
+                for &(number, tf) in
+                    counts.of(n + 1).iter().filter(|(number, _)| self.weights[n][*number as usize] != 0.0)
+                {
+                    postings[number as usize].push((place as u32, tf));
+                }
+            }
+            postings
+        })
+    }
+
     fn norm(&self, counts: &Counts, unknown: Option<&[Vec<u32>; MAX_N]>) -> [f64; MAX_N] {
         std::array::from_fn(|n| {
             let known =
@@ -98,4 +153,8 @@ impl CiderWeights {
             square.sqrt()
         })
     }
+}
+
+fn bigrams(len: usize) -> usize {
+    len.saturating_sub(1)
 }

@@ -16,6 +16,8 @@ pub struct MetricSet {
     pub spice: bool,
     /// The mean of CIDEr-D and SPICE (Liu et al., ICCV 2017).
     pub spider: bool,
+    /// The mean of BLEU-4, METEOR, ROUGE-L, CIDEr and SPICE, which some papers call Sm, too.
+    pub sm_spice: bool,
     /// SPICE of each kind of tuples.
     pub spice_details: bool,
 }
@@ -32,6 +34,7 @@ impl MetricSet {
         cider_original: false,
         spice: false,
         spider: false,
+        sm_spice: false,
         spice_details: false,
     };
     pub const SPICE: Self = Self { spice: true, ..Self::NONE };
@@ -49,8 +52,15 @@ impl MetricSet {
             cider_original: self.cider_original || other.cider_original,
             spice: self.spice || other.spice,
             spider: self.spider || other.spider,
+            sm_spice: self.sm_spice || other.sm_spice,
             spice_details: self.spice_details || other.spice_details,
         }
+    }
+
+    /// What is left where captions are no words: without SPICE, and what is made of it.
+    #[must_use]
+    pub fn without_spice(self) -> Self {
+        Self { spice: false, spider: false, sm_spice: false, spice_details: false, ..self }
     }
 
     /// Whether all are there that Sm is the mean of.
@@ -79,9 +89,13 @@ impl FromStr for MetricSet {
             "spice" => Self::SPICE,
             "spider" => Self { cider: true, spice: true, spider: true, ..Self::NONE },
             "sm" => Self::SM,
+            "sm-spice" => Self { sm_spice: true, ..Self::ALL },
             "all" => Self::ALL,
             _ => {
-                bail!("unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, CIDEr-original, SPICE, SPIDEr, Sm")
+                bail!(
+                    "unknown metric '{name}'; valid: BLEU, METEOR, ROUGE_L, CIDEr, CIDEr-original, SPICE, SPIDEr, Sm, \
+                     Sm-SPICE"
+                )
             }
         })
     }

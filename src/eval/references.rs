@@ -13,6 +13,7 @@ use super::tokenizer::tokenize;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Names in the order in which tables print them.
@@ -166,11 +167,15 @@ impl References {
 
     /// [`score`](Self::score) for captions that are cleaned already.
     pub fn score_tokenized(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Evaluation> {
-        let segments = self.segments(hypotheses, metrics)?;
-        Ok(Evaluation {
-            corpus: self.corpus(&segments, metrics),
+        Ok(self.evaluation(&self.segments(hypotheses, metrics)?, metrics))
+    }
+
+    /// The scores that segments amount to, of the corpus and of each image.
+    pub fn evaluation(&self, segments: &[Segment], metrics: MetricSet) -> Evaluation {
+        Evaluation {
+            corpus: self.corpus(segments, metrics),
             images: segments.iter().map(|segment| self.named(segment, metrics)).collect(),
-        })
+        }
     }
 
     /// Each cleaned caption's part of the metrics.
@@ -178,6 +183,16 @@ impl References {
     /// # Errors
     /// Another number of hypotheses than images; damaged METEOR resources.
     pub fn segments(&self, hypotheses: &[String], metrics: MetricSet) -> Result<Vec<Segment>> {
+        self.segments_while(hypotheses, metrics, &|_, _| ())
+    }
+
+    /// [`segments`](Self::segments); `progress` is told how many different captions are done, and of how many.
+    pub fn segments_while(
+        &self,
+        hypotheses: &[String],
+        metrics: MetricSet,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Vec<Segment>> {
         if hypotheses.len() != self.len() {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
@@ -220,8 +235,13 @@ impl References {
             }
             numbers.push(number);
         }
-        let segments: Vec<Segment> =
-            different.into_par_iter().map(|(hypothesis, group)| self.segment(hypothesis, &[group], metrics)).collect();
+        let (all, done) = (different.len(), AtomicUsize::new(0));
+        let scored = |(hypothesis, group): (&String, &Vec<usize>)| {
+            let segment = self.segment(hypothesis, &[group], metrics);
+            progress(1 + done.fetch_add(1, Ordering::Relaxed), all);
+            segment
+        };
+        let segments: Vec<Segment> = different.into_par_iter().map(scored).collect();
         Ok(numbers.into_iter().filter_map(|number| segments.get(number).copied()).collect())
     }
 
@@ -246,7 +266,7 @@ impl References {
     /// # Errors
     /// An image that there is not; damaged METEOR resources.
     pub fn score_sentence(&self, hypothesis: &str, images: &[usize], metrics: MetricSet) -> Result<Scores> {
-        let metrics = MetricSet { cider: false, cider_original: false, spider: false, ..metrics };
+        let metrics = MetricSet { cider: false, cider_original: false, spider: false, sm_spice: false, ..metrics };
         self.prepare(metrics)?;
         let mut groups = Vec::with_capacity(images.len());
         for &image in images {
@@ -262,6 +282,14 @@ impl References {
     pub fn score_sentences(&self, items: &[(String, Vec<usize>)], metrics: MetricSet) -> Result<Vec<Scores>> {
         self.prepare(metrics)?;
         items.par_iter().map(|(hypothesis, images)| self.score_sentence(hypothesis, images, metrics)).collect()
+    }
+
+    /// The caption that is most like those of all images: of the greatest mean CIDEr-D against each image's references,
+    /// its own among them. `None` where there are no captions.
+    pub fn consensus(&self) -> Option<&str> {
+        let (index, counts) = self.counts();
+        let weights = self.cider.get_or_init(|| CiderWeights::new(index, counts, &self.groups));
+        self.captions.get(weights.consensus(counts, &self.groups)?).map(String::as_str)
     }
 
     /// Makes what the metrics need; cheap where it is made already.
@@ -385,6 +413,10 @@ impl References {
         if metrics.has_sm() {
             push(&format!("Sm{suffix}"), (bleu[3] + meteor + segment.rouge_l + segment.cider) / 4.0);
         }
+        if metrics.sm_spice {
+            let sum = bleu[3] + meteor + segment.rouge_l + segment.cider + segment.spice.mean(0);
+            push(&format!("Sm with SPICE{suffix}"), sum / 5.0);
+        }
         Scores(scores)
     }
 }
@@ -405,4 +437,26 @@ fn total<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Segment {
     total.cider /= f64::from(images.max(1));
     total.cider_original /= f64::from(images.max(1));
     total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_consensus_caption_has_the_greatest_mean_cider() {
+        let texts = ["a lake near a road", "a lake", "two planes on a road", "a road near a lake", "many planes"];
+        let groups: Vec<Vec<String>> = [&[0, 1, 0][..], &[2, 4], &[3], &[1, 3, 2, 4]]
+            .map(|group| group.iter().map(|&at| texts[at].into()).collect())
+            .into();
+        let references = References::new(&groups).with_resources(None);
+        let cider = MetricSet { cider: true, ..MetricSet::NONE };
+        let mean = |text: &str| {
+            let captions = vec![text.to_owned(); groups.len()];
+            references.score_tokenized(&captions, cider).unwrap().corpus.get("CIDEr").unwrap()
+        };
+        let best = texts.into_iter().max_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
+        assert_eq!(references.consensus(), Some(best));
+        assert_eq!(References::new::<Vec<String>>(&[]).consensus(), None);
+    }
 }

@@ -60,6 +60,16 @@ impl Signature {
     }
 }
 
+impl Signature {
+    /// Says that these are not all the images that have references.
+    #[must_use]
+    pub fn of_more(mut self, images: usize) -> Self {
+        let after = self.0.iter().position(|(name, _)| *name == "images").map_or(self.0.len(), |place| place + 1);
+        self.0.insert(after, ("of", images.to_string()));
+        self
+    }
+}
+
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, (name, value)) in self.0.iter().enumerate() {

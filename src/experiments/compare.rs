@@ -1,8 +1,10 @@
 //! A table with measured numbers beside the published ones.
 
+use super::baselines;
 use super::plan::{Plan, PlannedRow, PlannedRun, PlannedTable};
 use super::published::PublishedRow;
 use super::runner::Executed;
+use super::worth;
 use crate::data::TextField;
 use crate::decode::DecodeConfig;
 use crate::runs::result::{DecodingResult, EncoderUsed, RunResult};
@@ -131,7 +133,7 @@ impl Comparison {
         let view = View { plan, planned, executed };
         let mut footnotes = Footnotes::default();
         let columns = view.columns();
-        let rows: Vec<ComparedRow> = planned
+        let mut rows: Vec<ComparedRow> = planned
             .table
             .rows
             .iter()
@@ -144,13 +146,16 @@ impl Comparison {
                 ComparedRow { method: row.method.clone(), published, measured, footnotes: marks }
             })
             .collect();
+        let remarks = view.remarks(&rows, changed);
+        let results: Vec<&RunResult> = planned.rows.iter().flat_map(|place| view.results(place)).collect();
+        rows.extend(baselines::rows(&results, &columns, &mut footnotes));
         let table = &planned.table;
         Self {
             paper: table.paper.clone(),
             table: table.table.clone(),
             title: table.title.clone(),
             dataset: table.dataset.clone(),
-            remarks: view.remarks(&rows, changed),
+            remarks,
             columns,
             rows,
             footnotes: footnotes.0,
@@ -305,7 +310,11 @@ impl<'a> View<'a> {
             marks.push(footnotes.add(format!("seed {seed}: {count} of {total} images could not be used")));
         }
         marks.extend(by_seed(&place.decodings, &results, columns).map(|text| footnotes.add(text)));
-        let rows = place.decodings.iter().flat_map(|decode| measured_rows(decode, &results, columns, &used, &marks));
+        let rows = place.decodings.iter().flat_map(|decode| {
+            let worth = worth::notes(decode, &results).into_iter().map(|text| footnotes.add(text));
+            let marks: Vec<usize> = marks.iter().copied().chain(worth).collect();
+            measured_rows(decode, &results, columns, &used, &marks)
+        });
         rows.collect()
     }
 

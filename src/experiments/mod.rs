@@ -4,6 +4,7 @@
 //! runs; [`runner::execute`] runs those that are not finished; [`compare::Comparison`] sets measured beside published.
 //! A [`sweep::Sweep`] becomes runs the same way.
 
+mod baselines;
 pub mod catalog;
 pub mod compare;
 pub mod encoders;
@@ -14,6 +15,7 @@ pub mod reported;
 pub mod runner;
 pub mod sweep;
 pub mod table;
+mod worth;
 
 pub use compare::Comparison;
 pub use plan::Plan;

@@ -1,9 +1,11 @@
 //! Finished runs as their folders hold them, for reports: grouped by experiment, beside the published rows they stand
 //! for.
 
+use super::baselines;
 use super::compare::{ComparedRow, Comparison, Footnotes, MeasuredRow, RunRecord, RunState, encoders_used};
 use super::plan::Load;
 use super::published::{PublishedRow, published_row};
+use super::worth;
 use crate::experiment::Experiment;
 use crate::runs::RunFolder;
 use crate::runs::result::{self, RunResult};
@@ -149,11 +151,13 @@ impl Comparison {
                     .iter()
                     .map(|column| published.as_ref().and_then(|row| row.numbers.get(column).copied().flatten()))
                     .collect(),
-                measured: measured(&results, &columns),
+                measured: measured(&results, &columns, &mut footnotes),
                 footnotes: marks.into_iter().collect(),
             }
         });
-        let rows: Vec<ComparedRow> = rows.collect();
+        let mut rows: Vec<ComparedRow> = rows.collect();
+        let results: Vec<&RunResult> = groups.iter().flat_map(|group| &group.runs).map(|run| &run.result).collect();
+        rows.extend(baselines::rows(&results, &columns, &mut footnotes));
         let mut datasets: Vec<String> = Vec::new();
         for run in groups.iter().flat_map(|group| &group.runs) {
             let name = run.experiment.data.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -196,7 +200,7 @@ fn columns(groups: &[RunGroup]) -> Vec<String> {
     columns
 }
 
-fn measured(results: &[&RunResult], columns: &[String]) -> Vec<MeasuredRow> {
+fn measured(results: &[&RunResult], columns: &[String], footnotes: &mut Footnotes) -> Vec<MeasuredRow> {
     let mut decodings = Vec::new();
     for decoding in results.iter().flat_map(|result| &result.decodings) {
         let canonical = decoding.decode.canonical();
@@ -204,7 +208,10 @@ fn measured(results: &[&RunResult], columns: &[String]) -> Vec<MeasuredRow> {
             decodings.push(canonical);
         }
     }
-    let rows = |decode| super::compare::measured_rows(decode, results, columns, &encoders_used(results), &[]);
+    let rows = |decode| {
+        let marks: Vec<usize> = worth::notes(decode, results).into_iter().map(|text| footnotes.add(text)).collect();
+        super::compare::measured_rows(decode, results, columns, &encoders_used(results), &marks)
+    };
     decodings.iter().flat_map(rows).collect()
 }
 

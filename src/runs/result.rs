@@ -4,6 +4,7 @@ use super::Environment;
 use super::{Explanation, StageScores};
 use crate::decode::DecodeConfig;
 use crate::eval::Scores;
+use crate::eval::memory::Memory;
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,22 @@ pub struct RunResult {
     #[serde(default)]
     pub skipped: Vec<Skipped>,
     pub decodings: Vec<DecodingResult>,
+    /// What the same images score without any model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<Baseline>,
+}
+
+/// Captions of the test images that no model made: what a model does not pass, it has not learnt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// `nearest image`: a caption of the training image that is nearest by the encoders' pooled features; `consensus`:
+    /// for every image the training caption of the greatest mean CIDEr-D against the training images.
+    pub name: String,
+    pub scores: Scores,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// An encoder as it was used.
@@ -114,6 +131,12 @@ pub struct DecodingResult {
     /// Those of word ids, of experiments whose epochs are chosen by such.
     #[serde(default, skip_serializing_if = "no_scores")]
     pub on_ids: Scores,
+    /// What part of them may be memory of the training captions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// What they were computed with, as `rsic score` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
     /// Images for which no caption ended, where such are not scored.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unfinished: usize,

@@ -1,11 +1,13 @@
 //! Captions of images, and the scores of a split.
 
+use super::judge::Judged;
 use super::{Session, Trained};
 use crate::data::{Split, Vocabulary};
 use crate::decode::comparison::{self, Candidate};
 use crate::decode::neighbours::Gallery;
 use crate::decode::{BeamOptions, Hypothesis, beam_search};
 use crate::decode::{DecodeConfig, DecodeMethod, DecodePrecision, Unfinished};
+use crate::eval::memory::Memory;
 use crate::eval::{Evaluation, MetricSet, References, Scores};
 use crate::models::{Captioner, NounSearch};
 use crate::runtime::Interrupt;
@@ -35,6 +37,10 @@ pub struct SplitEvaluation {
     pub images: Vec<usize>,
     pub decoded: Vec<Decoded>,
     pub evaluation: Evaluation,
+    /// What part of the scores may be memory of the training captions; none where there are none.
+    pub memory: Option<Memory>,
+    /// What the scores were computed with, as `rsic score` says it.
+    pub signature: String,
     /// Scores of captions and references as word ids, as the programs of some papers compute them.
     pub on_ids: Scores,
     /// How well the model's attributes agree with those of the captions, where it has any.
@@ -380,7 +386,7 @@ impl Session {
         let unfinished = images.len() - scored.len();
         let captions: Vec<String> = scored.iter().map(|&index| decoded[index].caption.clone()).collect();
         let places: Vec<usize> = scored.iter().map(|&index| images[index]).collect();
-        let mut evaluation = self.references(&places).score(&captions, MetricSet::ALL)?;
+        let Judged { mut evaluation, memory, signature } = self.judge(&places, &captions)?;
         let on_ids = self.score_on_ids(&places, &captions)?;
         if unfinished > 0 {
             let mut scores = vec![Scores::default(); images.len()];
@@ -388,6 +394,6 @@ impl Session {
             evaluation.images = scores;
         }
         let attributes = self.over_batches(split, |batches| self.model.attribute_scores(batches))?;
-        Ok(SplitEvaluation { images, decoded, evaluation, on_ids, attributes, unfinished, seconds })
+        Ok(SplitEvaluation { images, decoded, evaluation, memory, signature, on_ids, attributes, unfinished, seconds })
     }
 }

@@ -1,12 +1,14 @@
 //! One experiment in memory: its data, vocabulary, features and model, ready to train, decode and score.
 
 mod attributes;
+mod baselines;
 mod captions;
 mod decoding;
 mod ensemble;
 mod explain;
 mod familiarity;
 mod first_stage;
+mod judge;
 mod live;
 mod looking;
 mod objective;

@@ -43,6 +43,7 @@ pub fn result(
         images: images(session)?,
         skipped: session.skipped(Split::Test).into_iter().map(|(image, reason)| Skipped { image, reason }).collect(),
         decodings,
+        baselines: session.baselines()?,
         costs: costs(session, state, &first_stage)?,
     })
 }
@@ -92,6 +93,8 @@ pub fn decoding(session: &Session, decode: &DecodeConfig, evaluated: &SplitEvalu
         seconds: evaluated.seconds,
         scores: evaluated.evaluation.corpus.clone(),
         on_ids: if session.scores_ids() { evaluated.on_ids.clone() } else { Scores::default() },
+        memory: evaluated.memory.clone(),
+        signature: Some(evaluated.signature.clone()),
         unfinished: evaluated.unfinished,
         captions,
     })

@@ -5,10 +5,13 @@
 use anyhow::{Result, bail};
 use rsic::cli::ReproduceArgs;
 use rsic::eval::Scores;
+use rsic::eval::memory::{Memory, Part};
 use rsic::experiment::Experiment;
 use rsic::experiments::runner::{Request, RunOutcome, Runner};
 use rsic::runs::Environment;
-use rsic::runs::result::{CaptionRecord, CurveRecord, DecodingResult, EncoderUsed, ImageRecord, RunResult, Skipped};
+use rsic::runs::result::{
+    Baseline, CaptionRecord, CurveRecord, DecodingResult, EncoderUsed, ImageRecord, RunResult, Skipped,
+};
 use rsic::runs::{Explanation, StageScores};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -50,6 +53,8 @@ pub(crate) struct Fake {
     pub on_ids: Scores,
     /// Replaces the first image's caption.
     pub caption: Option<String>,
+    /// Results tell what is memory, and what is scored without a model.
+    pub worth: bool,
 }
 
 impl Runner for Fake {
@@ -91,6 +96,8 @@ impl Fake {
                 unfinished: 0,
                 scores: scores(index as f64 * 0.02),
                 on_ids: self.on_ids.clone(),
+                memory: self.worth.then(memory),
+                signature: None,
                 captions: (0..12)
                     .map(|image| CaptionRecord {
                         caption: match &self.caption {
@@ -169,8 +176,24 @@ impl Fake {
                 Vec::new()
             },
             decodings,
+            baselines: if self.worth {
+                vec![baseline("nearest image", 0.5), baseline("consensus", 0.25)]
+            } else {
+                vec![]
+            },
         }
     }
+}
+
+fn memory() -> Memory {
+    let part = |images, cider| Part { images, scores: Scores(vec![("CIDEr".into(), cider)]) };
+    let (seen, unseen) = (part(8, 2.0), part(4, 1.0));
+    Memory { seen, unseen, all_seen: 2, copies: 3, distinct: 9, words: 20, training_words: 40 }
+}
+
+fn baseline(name: &str, cider: f64) -> Baseline {
+    let scores = Scores(vec![("CIDEr".into(), cider)]);
+    Baseline { name: name.into(), scores, memory: Some(memory()), signature: Some("rsic:test".into()) }
 }
 
 /// Arguments as after `rsic reproduce <table>`, with runs under `output`.

@@ -1,10 +1,11 @@
 //! What `rsic score` prints and writes, and the comparison with what it wrote before.
 
-use super::{ExitStatus, More, ScoreArgs, Scored};
+use super::{ExitStatus, More, Pairs, ScoreArgs};
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 use rsic_metrics::bootstrap::{Difference, Interval};
-use rsic_metrics::{MetricSet, Protocol, References, Scores};
+use rsic_metrics::memory::Memory;
+use rsic_metrics::{MetricSet, Protocol, References, Scores, Segment};
 use rsic_util::fs::{read_text, write_renamed_with};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,18 +21,52 @@ pub(super) struct Output<'o> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) images: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) memory: Option<Memory>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bootstrap: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) compare: Option<Value>,
 }
 
-impl Output<'_> {
+impl<'o> Output<'o> {
+    pub(super) fn of_corpus(signature: &'o str, corpus: &'o Scores) -> Self {
+        Self { signature, corpus, images: Vec::new(), memory: None, bootstrap: None, compare: None }
+    }
+
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         write_renamed_with(path, |file| {
             serde_json::to_writer_pretty(&mut *file, self)?;
             Ok(writeln!(file)?)
         })
     }
+
+    /// A line an image, and a last one with all the rest.
+    pub(super) fn lines(&self, out: &mut impl Write) -> Result<()> {
+        for image in &self.images {
+            writeln!(out, "{image}")?;
+        }
+        let Self { signature, corpus, memory, bootstrap, compare, .. } = self;
+        let (memory, bootstrap, compare) = (memory.clone(), bootstrap.clone(), compare.clone());
+        let rest = Output { signature, corpus, images: Vec::new(), memory, bootstrap, compare };
+        serde_json::to_writer(&mut *out, &rest)?;
+        Ok(writeln!(out)?)
+    }
+}
+
+/// The scores of images with and without a reference that training had.
+pub fn memory_table(out: &mut impl Write, memory: &Memory) -> Result<()> {
+    let Memory { seen, unseen, all_seen, .. } = memory;
+    let names: Vec<&str> = if seen.images > 0 { seen.scores.names() } else { unseen.scores.names() }.collect();
+    let width = names.iter().map(|name| name.len()).max().unwrap_or(0).max(22);
+    writeln!(out, "\n{:width$}  {:>8}  {:>8}", "references in training", "seen", "unseen")?;
+    writeln!(out, "{:width$}  {:>8}  {:>8}", "images", seen.images, unseen.images)?;
+    let shown =
+        |scores: &Scores, name: &str| scores.get(name).map_or_else(|| "-".into(), |value| format!("{value:.4}"));
+    for name in names {
+        writeln!(out, "{name:width$}  {:>8}  {:>8}", shown(&seen.scores, name), shown(&unseen.scores, name))?;
+    }
+    writeln!(out, "seen: a reference is a training caption (of {all_seen} images every one); {}", memory.sentence())?;
+    Ok(())
 }
 
 /// What of such a file is compared.
@@ -79,11 +114,12 @@ struct Image<'o> {
 /// Each image's scores as JSON on one line, made in parallel.
 pub(super) fn image_scores(
     prepared: &References,
-    scored: &Scored<'_>,
+    ids: &[&Value],
+    segments: &[Segment],
     metrics: MetricSet,
     more: &[Scores],
 ) -> Result<Vec<Box<RawValue>>> {
-    let images = scored.ids.par_iter().zip(&scored.segments).enumerate();
+    let images = ids.par_iter().zip(segments).enumerate();
     let json = images.map(|(place, (id, segment))| {
         let mut scores = prepared.named(segment, metrics);
         scores.0.extend(more.get(place).into_iter().flat_map(|more| more.0.iter().cloned()));
@@ -129,14 +165,14 @@ pub(super) fn statement(
     out: &mut impl Write,
     protocol: Protocol,
     prepared: &References,
-    scored: &Scored<'_>,
+    pairs: &Pairs<'_>,
     metrics: MetricSet,
     args: &ScoreArgs,
 ) -> Result<()> {
     let counts = (0..prepared.len()).map(|image| prepared.captions(image).len());
     let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
     let each = if least == most { least.to_string() } else { format!("{least} to {most}") };
-    writeln!(out, "\n{} captions, {each} references each", scored.ids.len())?;
+    writeln!(out, "\n{} captions, {each} references each; {}", pairs.ids.len(), pairs.how)?;
     writeln!(out, "Tokens: {}", protocol.tokens())?;
     let mut variants = vec!["scale 0 to 1"];
     if metrics.meteor {

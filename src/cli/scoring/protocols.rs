@@ -1,13 +1,12 @@
 //! Other programs' scores, and the same captions under several programs side by side.
 
 use super::output::{Output, notes, table, verify};
-use super::{ExitStatus, More, ScoreArgs, captions_of, with};
+use super::{ExitStatus, More, Pairs, ScoreArgs, ScoreFormat, with};
 use anyhow::{Result, bail};
+use rayon::prelude::*;
 use rsic_metrics::meteor::Resources;
 use rsic_metrics::protocol::{self, Smoothing};
-use rsic_metrics::readers::{Captions, plain};
-use rsic_metrics::{MetricSet, Protocol, Scores, Signature, Tables};
-use serde_json::Value;
+use rsic_metrics::{MetricSet, Protocol, Scores, Tables};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -23,12 +22,15 @@ pub(super) fn chosen(args: &ScoreArgs) -> Result<Vec<Protocol>> {
         bail!("--smoothing belongs to --protocol nltk");
     }
     if !matches!(protocols.as_slice(), [protocol] if protocol.is_coco())
-        && (args.bootstrap.is_some() || args.compare.is_some() || args.spice_details)
+        && (args.bootstrap.is_some() || args.compare.is_some() || args.spice_details || args.train.is_some())
     {
-        bail!("--bootstrap, --compare and --spice-details need one of the protocols coco, coco-no-ptb and ids");
+        bail!(
+            "--bootstrap, --compare, --train and --spice-details need one of the protocols coco, coco-no-ptb and ids"
+        );
     }
-    if protocols.len() > 1 && (args.out.is_some() || args.verify.is_some()) {
-        bail!("--out and --verify need one protocol, not 'all'");
+    let written = args.out.is_some() || args.verify.is_some() || args.format == ScoreFormat::Jsonl;
+    if protocols.len() > 1 && written {
+        bail!("--out, --verify and --format jsonl need one protocol, not 'all'");
     }
     Ok(protocols)
 }
@@ -38,27 +40,21 @@ pub(super) fn run(
     protocols: &[Protocol],
     args: &ScoreArgs,
     metrics: MetricSet,
-    images: &[&Value],
-    groups: &[&[String]],
-    hypotheses: &Captions,
+    pairs: &Pairs<'_>,
     more: &More,
 ) -> Result<ExitStatus> {
     let resources = Resources::open_default()?.map(Arc::new);
     let smoothing = args.smoothing.parse()?;
-    let captions = captions_of(images, hypotheses);
+    let Pairs { captions, groups, .. } = pairs;
     let score =
-        |protocol: &Protocol| protocol::score(*protocol, &captions, groups, metrics, smoothing, resources.clone());
-    let columns = protocols.iter().map(score).collect::<Result<Vec<Scores>>>()?;
+        |protocol: &Protocol| protocol::score(*protocol, captions, groups, metrics, smoothing, resources.clone());
+    let columns = protocols.par_iter().map(score).collect::<Result<Vec<Scores>>>()?;
     if let ([protocol], [scores]) = (protocols, columns.as_slice())
         && scores.0.is_empty()
     {
         bail!("--protocol {} has none of these metrics; choose among BLEU, METEOR and ROUGE_L", protocol.name());
     }
     let tables = Tables { meteor: resources.is_some(), spice: resources.is_some() };
-    let signature = |protocol: Protocol| {
-        let images = images.iter().map(|id| plain(id)).zip(groups.iter().copied());
-        Signature::new(protocol, smoothing, metrics, images, tables).to_string() + &more.signature
-    };
     let mut out = std::io::stdout().lock();
     let ([protocol], [scores]) = (protocols, columns.as_slice()) else {
         side_by_side(&mut out, protocols, &columns)?;
@@ -66,23 +62,28 @@ pub(super) fn run(
             table(&mut out, &more.corpus, &[])?;
             writeln!(out)?;
         }
+        writeln!(out, "{} captions; {}", captions.len(), pairs.how)?;
         for protocol in protocols {
             writeln!(out, "{}: {}", protocol.name(), protocol.tokens())?;
         }
         notes(&mut out, more)?;
         return Ok(ExitStatus::Success);
     };
-    let signature = signature(*protocol);
+    let signature = pairs.signature(*protocol, smoothing, metrics, tables) + &more.signature;
     let all = with(scores, &more.corpus);
-    table(&mut out, &all, &[])?;
-    writeln!(out, "\n{} captions\nTokens: {}", images.len(), protocol.tokens())?;
-    notes(&mut out, more)?;
-    writeln!(out, "{signature}")?;
+    let output = Output::of_corpus(&signature, &all);
+    if args.format == ScoreFormat::Jsonl {
+        output.lines(&mut out)?;
+    } else {
+        table(&mut out, &all, &[])?;
+        writeln!(out, "\n{} captions; {}\nTokens: {}", captions.len(), pairs.how, protocol.tokens())?;
+        notes(&mut out, more)?;
+        writeln!(out, "{signature}")?;
+    }
     out.flush()?;
     let status = args.verify.as_ref().map(|path| verify(path, &all, &signature, &more.corpus)).transpose()?;
     if let Some(path) = &args.out {
-        Output { signature: &signature, corpus: &all, images: Vec::new(), bootstrap: None, compare: None }
-            .write(path)?;
+        output.write(path)?;
     }
     Ok(status.unwrap_or(ExitStatus::Success))
 }

@@ -28,6 +28,9 @@ pub(super) fn stats(out: &mut impl Write, stats: &Stats) -> Result<()> {
         stats.captions_per_image.iter().map(|(captions, images)| format!("{captions} ({images} images)")).collect();
     writeln!(out, "\ncaptions per image: {}", per_image.join(", "))?;
     writeln!(out, "empty captions, dropped: {}", stats.empty_captions)?;
+    for (split, overlap) in &stats.overlap {
+        writeln!(out, "overlap: {}", overlap.sentence(*split))?;
+    }
     if !stats.classes.is_empty() {
         let classes: Vec<String> = stats.classes.iter().map(|(class, images)| format!("{class} {images}")).collect();
         writeln!(out, "classes: {}: {}", classes.len(), classes.join(", "))?;

@@ -1,6 +1,6 @@
 //! A dataset as the rest of the program sees it: images on disk with their split, class and captions.
 
-use super::captions::{CaptionFile, Record};
+use super::captions::{self, CaptionFile, Record};
 use super::locate::{Fault, Locator};
 use super::{Split, split, words};
 use crate::data::{DataConfig, MissingPolicy};
@@ -8,9 +8,6 @@ use crate::util::fs::sha256;
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-mod files;
-mod twins;
 
 /// Captions and images of one dataset.
 #[derive(Debug, Clone)]
@@ -128,9 +125,9 @@ impl Dataset {
     }
 
     fn read(config: &DataConfig) -> Result<(Self, Vec<Record>)> {
-        let files::Captions { paths, sha256, file } = files::read(config)?;
+        let captions::Files { paths, sha256, file } = captions::read(captions::find(&config.root, &config.captions)?)?;
         let CaptionFile { name, mut records, .. } = file;
-        let repeated = twins::join(&mut records);
+        let repeated = captions::join(&mut records);
         let splits_given = settle_splits(&mut records, config, &paths)?;
         keep_first(&mut records, config.limit);
         settle_ids(&mut records);
@@ -230,7 +227,7 @@ fn settle_splits(records: &mut [Record], config: &DataConfig, paths: &[PathBuf])
         bail!(
             "{}: {without} of {} images have no split, e.g. '{first}'; give all images a split (train, val or test) or \
             none",
-            files::display(paths),
+            captions::display(paths),
             records.len()
         );
     }

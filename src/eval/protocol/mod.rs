@@ -125,15 +125,11 @@ pub fn score<S: AsRef<str> + Sync, G: AsRef<[String]> + Sync>(
         bail!("{} captions cannot be scored against the references of {} images", captions.len(), groups.len());
     }
     let mut scores = Scores::default();
-    let mut push = |wanted: bool, name: &str, value: f64| {
-        if wanted {
-            scores.0.push((name.to_owned(), value));
-        }
-    };
+    let mut push = |name: &str, value: f64| scores.0.push((name.to_owned(), value));
     match protocol {
         Protocol::Coco | Protocol::CocoNoPtb | Protocol::Ids => {
             let references = protocol.references(groups).with_resources(resources);
-            let metrics = MetricSet { spice: metrics.spice && protocol != Protocol::Ids, ..metrics };
+            let metrics = if protocol == Protocol::Ids { metrics.without_spice() } else { metrics };
             return Ok(references.score_tokenized(&protocol.hypotheses(captions), metrics)?.corpus);
         }
         Protocol::Nltk => {
@@ -143,31 +139,50 @@ pub fn score<S: AsRef<str> + Sync, G: AsRef<[String]> + Sync>(
                 let segments = references.segments(&Protocol::CocoNoPtb.hypotheses(captions), bleu)?;
                 let values = nltk_bleu::corpus_bleu(segments.iter().map(|segment| &segment.bleu), smoothing);
                 for (n, value) in (1..).zip(values) {
-                    push(true, &format!("BLEU-{n}"), value);
+                    push(&format!("BLEU-{n}"), value);
                 }
             }
             let resources = resources.as_deref();
-            push(metrics.meteor, "METEOR", mean(captions, groups, |c, g| meteor(c, g, words::spaced, resources)));
-            push(metrics.rouge_l, "ROUGE_L", mean(captions, groups, |c, g| rouge(c, g, false, Over::Best)[1]));
+            if metrics.meteor {
+                push("METEOR", mean(captions, groups, |c, g| meteor(c, g, words::spaced, resources)));
+            }
+            if metrics.rouge_l {
+                push("ROUGE_L", mean(captions, groups, |c, g| rouge(c, g, false, Over::Best)[1]));
+            }
         }
         Protocol::MeanOverReferences => {
             let resources = resources.as_deref();
-            push(metrics.rouge_l, "ROUGE_1", mean(captions, groups, |c, g| rouge(c, g, true, Over::Mean)[0]));
-            push(metrics.rouge_l, "ROUGE_L", mean(captions, groups, |c, g| rouge(c, g, true, Over::Mean)[1]));
-            push(metrics.meteor, "METEOR", mean(captions, groups, |c, g| meteor(c, g, treebank::tokens, resources)));
+            if metrics.rouge_l {
+                let [one, longest] = means(captions, groups, |c, g| rouge(c, g, true, Over::Mean));
+                push("ROUGE_1", one);
+                push("ROUGE_L", longest);
+            }
+            if metrics.meteor {
+                push("METEOR", mean(captions, groups, |c, g| meteor(c, g, treebank::tokens, resources)));
+            }
         }
     }
     Ok(scores)
 }
 
-/// The mean of a caption's score over the images, added up in their order.
+/// The mean of a caption's score over the images.
 fn mean<S: AsRef<str> + Sync, G: AsRef<[String]> + Sync>(
     captions: &[S],
     groups: &[G],
     score: impl Fn(&str, &[String]) -> f64 + Sync,
 ) -> f64 {
-    let scores: Vec<f64> = captions.par_iter().zip(groups).map(|(c, g)| score(c.as_ref(), g.as_ref())).collect();
-    scores.iter().sum::<f64>() / scores.len().max(1) as f64
+    let [mean] = means(captions, groups, |caption, group| [score(caption, group)]);
+    mean
+}
+
+/// The means of several scores of a caption over the images, added up in their order.
+fn means<const N: usize, S: AsRef<str> + Sync, G: AsRef<[String]> + Sync>(
+    captions: &[S],
+    groups: &[G],
+    score: impl Fn(&str, &[String]) -> [f64; N] + Sync,
+) -> [f64; N] {
+    let scores: Vec<[f64; N]> = captions.par_iter().zip(groups).map(|(c, g)| score(c.as_ref(), g.as_ref())).collect();
+    std::array::from_fn(|n| scores.iter().map(|of_image| of_image[n]).sum::<f64>() / scores.len().max(1) as f64)
 }
 
 fn rouge(caption: &str, references: &[String], stemmed: bool, over: Over) -> [f64; 2] {

@@ -1,38 +1,50 @@
-//! Karpathy-style datasets as references: `{"images": [{"filename", "imgid", "sentences": [{"raw", "tokens"}]}]}`.
+//! A dataset's own captions as references.
 
-use super::{Captions, plain};
-use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value};
+use super::Captions;
+use anyhow::{Context, Result, anyhow, bail};
+use rsic_captions::{CaptionFile, Sentence};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
-/// Adds the images of a dataset by `imgid`; their file names lead to them, too.
-pub(super) fn add(captions: &mut Captions, images: Vec<Value>) -> Result<()> {
-    for (number, image) in (1..).zip(images) {
-        let Value::Object(mut image) = image else { bail!("entry {number} of its 'images' is not an object") };
-        let name = image.remove("filename").or_else(|| image.remove("file_name")).filter(Value::is_string);
-        let id = image.remove("imgid").or_else(|| image.remove("id"));
-        let id = id.filter(|id| id.is_number() || id.is_string()).or_else(|| name.clone());
-        let id = id.with_context(|| format!("entry {number} of its 'images' has neither imgid nor filename"))?;
-        let Some(Value::Array(sentences)) = image.remove("sentences") else {
-            bail!("image '{}' has no 'sentences'", plain(&id));
-        };
-        let texts: Option<Vec<String>> = sentences.into_iter().map(sentence).collect();
-        let texts = texts.with_context(|| format!("image '{}' has no 'raw' or 'tokens' in a sentence", plain(&id)))?;
-        captions.add(id.clone(), texts);
-        if let (Some(name), Some(&place)) = (name, captions.places.get(&plain(&id))) {
-            captions.places.entry(plain(&name)).or_insert(place);
-        }
+/// Rows of images and captions, in columns that the first line names, or of Flickr8k's form.
+pub(super) fn table(text: &str) -> Result<Captions> {
+    let first = text.lines().find(|line| !line.is_empty()).unwrap_or_default();
+    if !rsic_captions::is_flickr(first) && !rsic_captions::names_columns(first) {
+        bail!(
+            "its first line must name the columns, such as image_id and caption; if each line is a caption, give it a \
+             name that ends in .txt"
+        );
     }
-    Ok(())
+    let numbered = |error: anyhow::Error| match error.to_string() {
+        fault if fault.starts_with(|c: char| c.is_ascii_digit()) => anyhow!("line {fault}"),
+        fault => anyhow!(fault),
+    };
+    captions(rsic_captions::parse_captions(text.as_bytes()).map_err(numbered)?)
+}
+
+/// The captions of a dataset, raw where there is raw text: by the file's ids where they are different, else by the
+/// images' names.
+pub(super) fn captions(file: CaptionFile) -> Result<Captions> {
+    let mut records = file.records;
+    rsic_captions::join(&mut records);
+    let ids = || records.iter().filter_map(|record| record.given_id.as_ref());
+    let numbered = ids().collect::<BTreeSet<_>>().len() == ids().count();
+    let mut captions = Captions::default();
+    for record in records {
+        let file = match record.folder {
+            Some(folder) => format!("{folder}/{}", record.file_name),
+            None => record.file_name,
+        };
+        let id = record.given_id.filter(|_| numbered).unwrap_or_else(|| file.clone());
+        let texts: Option<Vec<String>> = record.sentences.into_iter().map(text).collect();
+        let texts = texts.with_context(|| format!("image '{id}' has no 'raw' or 'tokens' in a sentence"))?;
+        let place = captions.add(Value::String(id), texts);
+        captions.describe(place, Some(file), record.split);
+    }
+    Ok(captions)
 }
 
 /// The raw text, else the tokens with spaces between.
-fn sentence(sentence: Value) -> Option<String> {
-    let Value::Object(mut sentence) = sentence else { return None };
-    let text = |value: Value| value.as_str().map(str::to_owned);
-    sentence.remove("raw").and_then(text).or_else(|| tokens(&sentence))
-}
-
-fn tokens(sentence: &Map<String, Value>) -> Option<String> {
-    let words: Option<Vec<&str>> = sentence.get("tokens")?.as_array()?.iter().map(Value::as_str).collect();
-    Some(words?.join(" "))
+fn text(sentence: Sentence) -> Option<String> {
+    sentence.raw.or_else(|| Some(sentence.tokens?.join(" ")))
 }

@@ -1,13 +1,19 @@
-//! Captions and references from files: coco JSON, JSON lines, CSV, plain text.
+//! Captions and references from files: coco JSON, JSON lines, plain text, and the datasets' own files and folders.
 
-mod columns;
+mod captions;
 mod dataset;
+mod matching;
 mod record;
+mod together;
+
+pub use captions::{Captions, Item, plain};
+pub use matching::{By, Matching};
+pub use together::{Together, read_together};
 
 use anyhow::{Context, Result, anyhow, bail};
 use record::{IMAGE_KEYS, Record};
+use rsic_captions::Split;
 use rsic_util::json::without_nan;
-use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -21,17 +27,10 @@ pub enum Format {
     Json,
     /// One object a line.
     JsonLines,
+    /// CSV or TSV, whose first line names the columns, or Flickr8k's rows of image and caption.
+    Table,
     /// One caption a line.
     Text,
-    /// Columns of images and captions, separated by commas or, in the second case, tabs; a first line names them.
-    Columns(Separator),
-}
-
-/// What separates columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Separator {
-    Comma,
-    Tab,
 }
 
 impl Format {
@@ -40,14 +39,14 @@ impl Format {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
         let text = text.trim_start_matches('\u{FEFF}').trim_start();
         match (ending.as_str(), text.chars().next()) {
+            _ if text.lines().next().is_some_and(rsic_captions::is_flickr) => Self::Table,
             ("jsonl" | "ndjson", Some('[')) => Self::Json,
             ("jsonl" | "ndjson", _) => Self::JsonLines,
             ("json", _) if !has_lines(text) => Self::Json,
             ("txt", Some('[' | '{')) if !is_json(text) => Self::Text,
             (_, Some('{')) if is_record(text.lines().next().unwrap_or_default()) => Self::JsonLines,
             (_, Some('[' | '{')) | ("json", _) => Self::Json,
-            ("csv", _) => Self::Columns(Separator::Comma),
-            ("tsv", _) => Self::Columns(Separator::Tab),
+            ("csv" | "tsv", _) => Self::Table,
             _ => Self::Text,
         }
     }
@@ -66,62 +65,15 @@ fn is_json(text: &str) -> bool {
 /// Whether a line is an image and its captions.
 fn is_record(line: &str) -> bool {
     let record = serde_json::from_str(&without_nan(line));
-    record.is_ok_and(|record: Record| record.image.is_some() && record.captions.is_some())
+    record.is_ok_and(|record: Record| record.image.is_some() && record.captions().is_some())
 }
 
-/// Captions by image, in the file's order.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Captions {
-    items: Vec<Item>,
-    places: FxHashMap<String, usize>,
-}
-
-/// An image and its captions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Item {
-    /// As the file has it: a number or a string.
-    pub id: Value,
-    pub captions: Vec<String>,
-}
-
-impl Captions {
-    pub fn items(&self) -> &[Item] {
-        &self.items
-    }
-
-    /// The captions of an image; numbers and strings of the same digits are the same image.
-    pub fn get(&self, id: &Value) -> Option<&[String]> {
-        let place = *self.places.get(&plain(id))?;
-        self.items.get(place).map(|item| item.captions.as_slice())
-    }
-
-    /// Adds captions to an image.
-    fn add(&mut self, id: Value, captions: impl IntoIterator<Item = String>) {
-        // The captions of an image mostly follow one another.
-        if let Some(last) = self.items.last_mut().filter(|last| last.id == id) {
-            return last.captions.extend(captions);
-        }
-        let place = *self.places.entry(plain(&id)).or_insert_with(|| {
-            self.items.push(Item { id, captions: Vec::new() });
-            self.items.len() - 1
-        });
-        if let Some(item) = self.items.get_mut(place) {
-            item.captions.extend(captions);
-        }
-    }
-}
-
-/// An id as text; `7.0` as `7`.
-pub fn plain(id: &Value) -> String {
-    match id {
-        Value::String(id) => id.clone(),
-        Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
-        id => id.to_string(),
-    }
-}
-
-/// Reads the captions of a file, however many an image has.
+/// Reads the captions of a file, or of a dataset's folder, however many an image has.
 pub fn read(path: &Path) -> Result<Captions> {
+    if path.is_dir() {
+        let files = rsic_captions::find(path, Path::new(rsic_captions::DEFAULT))?;
+        return dataset::captions(rsic_captions::read(files)?.file);
+    }
     let text = rsic_util::fs::read_text(path)?;
     parse(&text, Format::of(path, &text)).with_context(|| format!("cannot use '{}'", path.display()))
 }
@@ -142,11 +94,15 @@ pub fn read_hypotheses(path: &Path) -> Result<Captions> {
     Ok(captions)
 }
 
-/// Reads references: one JSON file, or text files with one reference an item each (an empty line is no reference).
+/// Reads references: a dataset's folder, one file, or text files with one reference an item each (an empty line is no
+/// reference).
 pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
     let mut all = Captions::default();
     let mut lines: Option<(usize, &Path)> = None;
     for path in paths {
+        if let ([folder], true) = (paths, path.is_dir()) {
+            return read(folder);
+        }
         let text = rsic_util::fs::read_text(path)?;
         let format = Format::of(path, &text);
         let captions = parse(&text, format).with_context(|| format!("cannot use '{}'", path.display()))?;
@@ -177,8 +133,7 @@ pub fn read_references(paths: &[std::path::PathBuf]) -> Result<Captions> {
 pub fn parse(text: &str, format: Format) -> Result<Captions> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut captions = Captions::default();
-    let json =
-        if matches!(format, Format::Text | Format::Columns(_)) { Cow::Borrowed(text) } else { without_nan(text) };
+    let json = if matches!(format, Format::Text | Format::Table) { Cow::Borrowed(text) } else { without_nan(text) };
     let text = json.as_ref();
     match format {
         Format::Text => {
@@ -186,7 +141,7 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
                 captions.add(Value::from(line), [caption.to_owned()]);
             }
         }
-        Format::Columns(separator) => columns::add(&mut captions, text, separator)?,
+        Format::Table => return dataset::table(text),
         Format::JsonLines => {
             for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
                 let record = serde_json::from_str(line)
@@ -194,11 +149,15 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
                 captions.add_value(record).with_context(|| format!("line {number}"))?;
             }
         }
-        Format::Json => match records(text) {
-            Some(records) => {
-                for (number, record) in (1..).zip(records) {
+        Format::Json => match annotated(text) {
+            Some(Annotated { images, annotations }) => {
+                for (number, record) in (1..).zip(annotations) {
                     captions.add_record(record).with_context(|| format!("entry {number}"))?;
                 }
+                images.into_iter().for_each(|image| captions.add_name(image));
+            }
+            None if rsic_captions::is_dataset(text) => {
+                return dataset::captions(rsic_captions::parse_captions(text.as_bytes())?);
             }
             None => captions.add_json(text)?,
         },
@@ -206,19 +165,41 @@ pub fn parse(text: &str, format: Format) -> Result<Captions> {
     Ok(captions)
 }
 
-/// The records of a coco file in one pass; nothing where it is written in another way, or has faults to tell of.
-fn records(text: &str) -> Option<Vec<Record>> {
-    #[derive(Deserialize)]
-    struct Annotated {
-        annotations: Vec<Record>,
-    }
+/// A coco file; a list of results is one without images.
+#[derive(Deserialize)]
+struct Annotated {
+    #[serde(default)]
+    images: Vec<Named>,
+    annotations: Vec<Record>,
+}
+
+/// What a coco file says of an image.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    id: Value,
+    #[serde(alias = "filename")]
+    file_name: Option<String>,
+    split: Option<String>,
+}
+
+/// A coco file in one pass; nothing where it is written in another way, or has faults to tell of.
+fn annotated(text: &str) -> Option<Annotated> {
     match text.trim_start().as_bytes().first()? {
-        b'{' => serde_json::from_str(text).map(|Annotated { annotations }| annotations).ok(),
-        _ => serde_json::from_str(text).ok(),
+        b'{' => serde_json::from_str(text).ok(),
+        _ => serde_json::from_str(text).map(|annotations| Annotated { images: Vec::new(), annotations }).ok(),
     }
 }
 
 impl Captions {
+    /// The file and split of an image that has captions.
+    fn add_name(&mut self, image: Named) {
+        if let Some(&place) = self.places.get(&plain(&image.id)) {
+            let split = image.split.and_then(|name| name.parse::<Split>().ok());
+            self.describe(place, image.file_name, split);
+        }
+    }
+
     /// Adds any JSON that captions may be written in.
     fn add_json(&mut self, text: &str) -> Result<()> {
         match serde_json::from_str(text).map_err(|error| anyhow!("it is not JSON: {}", reason(&error)))? {
@@ -226,10 +207,6 @@ impl Captions {
             Value::Object(mut object) => match object.remove("annotations") {
                 Some(Value::Array(records)) => self.add_values(records),
                 Some(_) => bail!("its 'annotations' are not a list"),
-                None if object.get("images").is_some_and(Value::is_array) => match object.remove("images") {
-                    Some(Value::Array(images)) => dataset::add(self, images),
-                    _ => Ok(()),
-                },
                 None => {
                     for (id, value) in object {
                         let list = strings(value).with_context(|| format!("image '{id}'"))?;
@@ -254,14 +231,17 @@ impl Captions {
     }
 
     /// Adds an image's caption, or several.
-    fn add_record(&mut self, record: Record) -> Result<()> {
-        let image = record.image.with_context(|| format!("it has no image key (one of {})", IMAGE_KEYS.join(", ")))?;
+    fn add_record(&mut self, mut record: Record) -> Result<()> {
+        let image =
+            record.image.take().with_context(|| format!("it has no image key (one of {})", IMAGE_KEYS.join(", ")))?;
         if !(image.is_string() || image.is_number()) {
             bail!("its image is neither a number nor a string");
         }
-        let list = record.captions.with_context(|| format!("image '{}' has no 'caption'", plain(&image)))?;
+        let (file, split) = (record.file.take(), record.split);
+        let list = record.captions().with_context(|| format!("image '{}' has no 'caption'", plain(&image)))?;
         let list = strings(list).with_context(|| format!("image '{}'", plain(&image)))?;
-        self.add(image, list);
+        let place = self.add(image, list);
+        self.describe(place, file, split);
         Ok(())
     }
 }
@@ -361,8 +341,10 @@ mod tests {
         assert_eq!(captions.get(&Value::from(4)).unwrap(), ["a .", "b c"]);
         assert_eq!(captions.get(&Value::from("1.tif")), captions.get(&Value::from(4)));
         assert_eq!(captions.get(&Value::from("2.tif")).unwrap(), ["d"]);
-        let fault =
-            format!("{:#}", parse(r#"{"images": [{"imgid": 1, "sentences": [{}]}]}"#, Format::Json).unwrap_err());
+        let fault = format!(
+            "{:#}",
+            parse(r#"{"images": [{"imgid": 1, "filename": "1", "sentences": [{}]}]}"#, Format::Json).unwrap_err()
+        );
         assert!(fault.contains("image '1' has no 'raw'"), "{fault}");
     }
 

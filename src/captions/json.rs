@@ -7,7 +7,7 @@ use std::fmt;
 
 /// What a JSON object at the top of a caption file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(super) enum Shape {
     Karpathy,
     Nwpu,
     Coco,
@@ -61,7 +61,7 @@ pub(super) fn fault_at(error: &serde_json::Error, lines_before: usize) -> Error 
     }
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or(&text);
-    anyhow!("{line}:{column}: {}", crate::util::json::reason(text))
+    anyhow!("{line}:{column}: {}", rsic_util::json::reason(text))
 }
 
 /// Keys of an object, and for each whether its value is a list.

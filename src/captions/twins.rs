@@ -1,12 +1,12 @@
 //! Images that a caption file lists more than once.
 
-use crate::data::captions::Record;
+use crate::Record;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// Joins the entries of one image: the first gets the captions of all. Entries that name different splits stay apart,
 /// which is a fault of the file that `rsic data verify` tells. Gives the name of each entry that went.
-pub(super) fn join(records: &mut Vec<Record>) -> Vec<String> {
+pub fn join(records: &mut Vec<Record>) -> Vec<String> {
     let mut first: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut joined: Vec<Record> = Vec::with_capacity(records.len());
     let mut repeated = Vec::new();
@@ -35,8 +35,7 @@ fn place(record: &Record) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Split;
-    use crate::data::captions::Sentence;
+    use crate::{Sentence, Split};
 
     #[test]
     fn entries_of_one_image_become_one_unless_their_splits_differ() {

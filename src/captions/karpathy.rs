@@ -69,7 +69,8 @@ pub(super) fn parse(bytes: &[u8]) -> anyhow::Result<CaptionFile> {
         .into_iter()
         .enumerate()
         .map(|(position, image)| Record {
-            id: image.imgid.and_then(|id| id.number()).unwrap_or(position as u64),
+            id: image.imgid.as_ref().and_then(Id::number).unwrap_or(position as u64),
+            given_id: image.imgid.map(|Id(id)| id),
             file_name: image.filename,
             folder: image.filepath.filter(|folder| !folder.is_empty()),
             split: image.split,

@@ -1,4 +1,5 @@
-//! Caption files of every known format as one list of [`Record`]s. Pure functions of the bytes: no file is opened here.
+//! Caption files of every known format as one list of [`Record`]s: what `data` trains on and what the metrics take for
+//! references. [`parse_captions`] is a pure function of the bytes; [`find`] and [`read`] open files.
 //!
 //! The content decides the format, never the file's name:
 //!
@@ -11,22 +12,29 @@
 //! | anything else | CSV or TSV rows with image and caption |
 
 mod coco;
+mod files;
 mod json;
 mod karpathy;
 mod nwpu;
 mod rows;
+mod split;
+mod twins;
 mod values;
 
-use super::Split;
 use anyhow::{Result, anyhow, bail};
+use json::Shape;
 
-pub use json::Shape;
+pub use files::{DEFAULT, Files, display, find, read};
+pub use split::Split;
+pub use twins::join;
 
 /// One image of a caption file, as the file has it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Record {
     /// Number of the image in the file; its position where the file gives none.
     pub id: u64,
+    /// The id as the file writes it, number or text.
+    pub given_id: Option<String>,
     /// As written in the file.
     pub file_name: String,
     /// Folder below the image folder in which the image lies, where the format tells one.
@@ -81,6 +89,29 @@ impl Format {
 pub fn parse_captions(bytes: &[u8]) -> Result<CaptionFile> {
     // Names out of the file stand in the messages: nothing in them may break the line or drive a terminal.
     parse(bytes).map_err(|error| anyhow!("{}", format!("{error:#}").replace(char::is_control, "\u{fffd}")))
+}
+
+/// Whether a JSON object is a dataset's own file: Karpathy's form or NWPU-Captions', whose lists hold images.
+pub fn is_dataset(text: &str) -> bool {
+    let holds_images = || {
+        let first = text.split_once('[').and_then(|(_, rest)| rest.trim_start().strip_prefix('{'));
+        first.is_some_and(|rest| rest.split('}').next().unwrap_or_default().contains("\"filename\""))
+    };
+    match json::shape(text.as_bytes()) {
+        Ok(Shape::Karpathy) => true,
+        Ok(Shape::Nwpu) => holds_images(),
+        _ => false,
+    }
+}
+
+/// Whether a first line is of Flickr8k's form, `NAME#NUMBER<TAB>CAPTION`.
+pub fn is_flickr(line: &str) -> bool {
+    rows::flickr_name(line).is_some()
+}
+
+/// Whether a first line names the columns of a CSV or TSV file.
+pub fn names_columns(line: &str) -> bool {
+    rows::names_columns(line)
 }
 
 /// Refuses what is not UTF-8, and names the place and what it seems to be.

@@ -1,25 +1,26 @@
 //! Which caption files a dataset has, and their content.
 
-use crate::data::DataConfig;
-use crate::data::Split;
-use crate::data::captions::{CaptionFile, parse_captions};
-use crate::util::fs::read_file;
-use crate::util::walk;
+use crate::{CaptionFile, Split, parse_captions};
 use anyhow::{Context, Result, anyhow, bail};
+use rsic_util::fs::read_file;
+use rsic_util::walk;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
+/// The caption file of a dataset folder of which nothing else is said.
+pub const DEFAULT: &str = "dataset.json";
+
 /// Caption files, parsed and put together.
-pub(super) struct Captions {
-    pub(super) paths: Vec<PathBuf>,
-    pub(super) sha256: String,
-    pub(super) file: CaptionFile,
+pub struct Files {
+    pub paths: Vec<PathBuf>,
+    /// SHA-256 over the bytes of the files.
+    pub sha256: String,
+    pub file: CaptionFile,
 }
 
-/// Reads the caption file of the settings, or all files of a folder (COCO captions: one file a split). Where records
-/// name no split, the file's name tells it: `captions_train2017.json`, `val.csv`.
-pub(super) fn read(config: &DataConfig) -> Result<Captions> {
-    let paths = paths(config)?;
+/// Reads one caption file, or several of one dataset (COCO captions: one file a split). Where records name no split,
+/// the file's name tells it: `captions_train2017.json`, `val.csv`.
+pub fn read(paths: Vec<PathBuf>) -> Result<Files> {
     let mut hasher = Sha256::new();
     let mut whole: Option<CaptionFile> = None;
     for path in &paths {
@@ -33,16 +34,16 @@ pub(super) fn read(config: &DataConfig) -> Result<Captions> {
             None => whole = Some(part),
             Some(whole) if whole.format == part.format => whole.records.extend(part.records),
             Some(whole) => bail!(
-                "'{}' is {} but the previous files are {}; select one caption file with data.captions",
+                "'{}' is {} but the previous files are {}; name one caption file (in an experiment: data.captions)",
                 path.display(),
                 part.format.name(),
                 whole.format.name()
             ),
         }
     }
-    let file = whole.ok_or_else(|| anyhow!("no caption file in '{}'", config.root.display()))?;
+    let file = whole.context("there is no caption file to read")?;
     let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Captions { paths, sha256, file })
+    Ok(Files { paths, sha256, file })
 }
 
 /// `FILE:LINE:COLUMN: ..` where the error begins with a place, else `FILE: ..`.
@@ -52,7 +53,8 @@ fn locate(path: &Path, error: &anyhow::Error) -> anyhow::Error {
     anyhow!("{}:{space}{text}", path.display())
 }
 
-pub(super) fn display(paths: &[PathBuf]) -> String {
+/// The names of files for a message.
+pub fn display(paths: &[PathBuf]) -> String {
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     names.join(", ")
 }
@@ -65,13 +67,14 @@ fn split_of_name(path: &Path) -> Option<Split> {
     found.all(|other| other == first).then_some(first)
 }
 
-fn paths(config: &DataConfig) -> Result<Vec<PathBuf>> {
-    let root = &config.root;
+/// The caption files of a dataset folder: `captions` inside it, all files of it where it is a folder (COCO captions),
+/// or where the [`DEFAULT`] is absent the only caption file in `root`.
+pub fn find(root: &Path, captions: &Path) -> Result<Vec<PathBuf>> {
     if !root.is_dir() {
         let what = if root.exists() { "is not a folder" } else { "does not exist" };
         bail!("the dataset folder '{}' {what}; put the dataset there or change data.root", root.display());
     }
-    let path = root.join(&config.captions);
+    let path = root.join(captions);
     if path.is_dir() {
         let mut files = caption_files(&path)?;
         if files.iter().any(|file| begins_with(file, "captions")) {
@@ -86,7 +89,7 @@ fn paths(config: &DataConfig) -> Result<Vec<PathBuf>> {
         return Ok(vec![path]);
     }
     let mut candidates = caption_files(root)?;
-    if config.captions == DataConfig::of_folder(root).captions {
+    if captions == Path::new(DEFAULT) {
         if candidates.len() > 1 && candidates.iter().any(|file| begins_with(file, "dataset")) {
             candidates.retain(|file| begins_with(file, "dataset"));
         }
@@ -96,7 +99,10 @@ fn paths(config: &DataConfig) -> Result<Vec<PathBuf>> {
     }
     let names: Vec<_> = candidates.iter().filter_map(|file| file.file_name()?.to_str()).take(8).collect();
     let found = if names.is_empty() { "no caption file".into() } else { names.join(", ") };
-    bail!("caption file '{}' does not exist; the folder has {found}; set data.captions", path.display())
+    bail!(
+        "caption file '{}' does not exist; the folder has {found}; name one of them (in an experiment: data.captions)",
+        path.display()
+    )
 }
 
 fn begins_with(path: &Path, start: &str) -> bool {

@@ -58,7 +58,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
                 .map(|raw| Sentence { tokens: None, raw: Some(raw) })
                 .collect();
             records.push(Record {
-                id: image.imgid.and_then(|id| id.number()).unwrap_or(records.len() as u64),
+                id: image.imgid.as_ref().and_then(Id::number).unwrap_or(records.len() as u64),
+                given_id: image.imgid.map(|Id(id)| id),
                 file_name: image.filename,
                 folder: Some(class.clone()),
                 split: image.split,

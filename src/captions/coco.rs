@@ -57,6 +57,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<CaptionFile> {
         }
         records.push(Record {
             id,
+            given_id: Some(image.id.0),
             file_name: image.file_name,
             split: image.split,
             class: image.class,

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 /// Names of the image column.
 pub(super) const IMAGE_KEYS: [&str; 6] = ["image", "filename", "file_name", "file", "path", "image_name"];
-const CAPTION_KEYS: [&str; 5] = ["caption", "sentence", "text", "raw", "comment"];
+const CAPTION_KEYS: [&str; 8] = ["caption", "captions", "references", "refs", "sentence", "text", "raw", "comment"];
+/// Names of a column of ids, which stands for the images where there is none of these.
+const ID_KEYS: [&str; 2] = ["image_id", "id"];
 
 #[derive(Deserialize)]
 #[serde(expecting = "a row with image and caption")]
@@ -27,6 +29,8 @@ struct Row {
     #[serde(default, deserialize_with = "json::split_name")]
     split: Option<Split>,
     class: Option<String>,
+    #[serde(skip)]
+    id: Option<String>,
 }
 
 /// Gathers the rows of each image, in the order of first appearance.
@@ -49,6 +53,7 @@ impl Gatherer {
         if at == self.records.len() {
             self.records.push(Record {
                 id: at as u64,
+                given_id: row.id,
                 file_name: row.image,
                 split: row.split,
                 class: row.class.clone(),
@@ -100,6 +105,7 @@ pub(super) fn parse_list(bytes: &[u8]) -> Result<CaptionFile> {
 
 /// Where the columns of a CSV file are.
 struct Columns {
+    id: Option<usize>,
     image: usize,
     caption: usize,
     split: Option<usize>,
@@ -107,13 +113,18 @@ struct Columns {
 }
 
 impl Columns {
+    /// Those of a file whose first row is no header.
+    const UNNAMED: Self = Self { id: None, image: 0, caption: 1, split: Some(2), class: Some(3) };
+
     /// The columns by the names in the first row; `None` where it is no header.
     fn of_header(header: &csv::StringRecord) -> Option<Self> {
         let find = |names: &[&str]| {
-            header.iter().position(|cell| names.iter().any(|name| cell.trim().eq_ignore_ascii_case(name)))
+            names.iter().find_map(|name| header.iter().position(|cell| cell.trim().eq_ignore_ascii_case(name)))
         };
+        let id = find(&ID_KEYS);
         Some(Self {
-            image: find(&IMAGE_KEYS)?,
+            id,
+            image: find(&IMAGE_KEYS).or(id)?,
             caption: find(&CAPTION_KEYS)?,
             split: find(&["split"]),
             class: find(&["class"]),
@@ -130,7 +141,7 @@ fn delimiter(first_line: &[u8]) -> u8 {
 pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
     let first_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let delimiter = delimiter(first_line);
-    let is_flickr = delimiter == b'\t' && without_number(first_line.split(|&byte| byte == b'\t').next()).is_some();
+    let is_flickr = std::str::from_utf8(first_line).is_ok_and(|line| flickr_name(line).is_some());
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -147,8 +158,7 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
             None => {
                 let header = Columns::of_header(&row);
                 let is_header = header.is_some();
-                let columns =
-                    columns.insert(header.unwrap_or(Columns { image: 0, caption: 1, split: Some(2), class: Some(3) }));
+                let columns = columns.insert(header.unwrap_or(Columns::UNNAMED));
                 if is_header {
                     continue;
                 }
@@ -169,7 +179,7 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
                 if row.len() == 1 { "" } else { "s" }
             );
         };
-        let image = if is_flickr { without_number(Some(image.as_bytes())).unwrap_or(image) } else { image };
+        let image = if is_flickr { without_number(image).unwrap_or(image) } else { image };
         let split = cell(columns.split)
             .map(str::parse)
             .transpose()
@@ -180,15 +190,28 @@ pub(super) fn parse_csv(bytes: &[u8]) -> Result<CaptionFile> {
             captions: Texts::default(),
             split,
             class: cell(columns.class).map(str::to_owned),
+            id: cell(columns.id).map(str::to_owned),
         };
         gatherer.add(row).map_err(|error| anyhow!("{line}: {error}"))?;
     }
     Ok(gatherer.finish(Format::Csv))
 }
 
+/// Whether a first line names the columns.
+pub(super) fn names_columns(line: &str) -> bool {
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter(line.as_bytes())).has_headers(false).from_reader(line.as_bytes());
+    matches!(reader.records().next(), Some(Ok(header)) if Columns::of_header(&header).is_some())
+}
+
+/// The image that a line of Flickr8k's form names.
+pub(super) fn flickr_name(line: &str) -> Option<&str> {
+    line.split_once('\t').and_then(|(cell, _)| without_number(cell))
+}
+
 /// The image of Flickr8k's `NAME#NUMBER`, which numbers the captions of an image.
-fn without_number(cell: Option<&[u8]>) -> Option<&str> {
-    let (name, number) = std::str::from_utf8(cell?).ok()?.rsplit_once('#')?;
+fn without_number(cell: &str) -> Option<&str> {
+    let (name, number) = cell.rsplit_once('#')?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
@@ -217,6 +240,16 @@ mod tests {
         let expected = vec![("a.png".to_owned(), None, 2)];
         assert_eq!(names("image;caption\na.png;x, and y\na.png;\"z; w\"\n"), expected);
         assert_eq!(names("image_name| comment_number| comment\na.png| 0| x, and y .\na.png| 1| z .\n"), expected);
+    }
+
+    #[test]
+    fn a_column_of_ids_stands_beside_that_of_images_or_for_it() {
+        let ids = |text: &str| {
+            let records = parse_captions(text.as_bytes()).unwrap().records;
+            records.into_iter().map(|record| (record.given_id.unwrap(), record.file_name)).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("id,image_id,file_name,caption\n0,7,a.png,x\n"), [("7".to_owned(), "a.png".to_owned())]);
+        assert_eq!(ids("image_id,caption\n7,x\n7,y\n"), [("7".to_owned(), "7".to_owned())]);
     }
 
     #[test]
