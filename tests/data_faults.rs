@@ -119,7 +119,7 @@ fn verify_names_unreadable_images_duplicates_and_empty_captions() {
     let (output, text) = rsic(&["data", "verify"], folder.path());
     assert_eq!(output.status.code(), Some(1));
     for expected in [
-        "beach_1.png' (train) is not a TIFF, PNG or JPEG image",
+        "beach_1.png' (train) is not a TIFF, PNG, JPEG, WebP or BMP image",
         "'beach_2.tif' is in two splits, val and test",
         "are identical files",
         "'beach_2.tif' has an empty caption",
