@@ -196,7 +196,7 @@ impl References {
         if hypotheses.len() != self.len() {
             bail!("{} captions cannot be scored against the references of {} images", hypotheses.len(), self.len());
         }
-        self.segments_of(hypotheses, self.groups.iter(), metrics)
+        self.segments_of(hypotheses, self.groups.iter(), metrics, progress)
     }
 
     /// [`score_tokenized`](Self::score_tokenized) of each caption alone, for any number of captions an image: `images`
@@ -210,7 +210,7 @@ impl References {
             group.with_context(|| format!("image index {image} out of range for {} images with references", self.len()))
         };
         let groups = images.iter().map(group).collect::<Result<Vec<_>>>()?;
-        let segments = self.segments_of(captions, groups.into_iter(), metrics)?;
+        let segments = self.segments_of(captions, groups.into_iter(), metrics, &|_, _| ())?;
         Ok(segments.iter().map(|segment| self.named(segment, metrics)).collect())
     }
 
@@ -220,6 +220,7 @@ impl References {
         hypotheses: &[String],
         groups: impl Iterator<Item = &'g Vec<usize>>,
         metrics: MetricSet,
+        progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Vec<Segment>> {
         self.prepare(metrics)?;
         if metrics.spice {
