@@ -124,6 +124,19 @@ fn confidence_tells_what_the_run_has_seen_nothing_like() {
 }
 
 #[test]
+fn bands_are_those_of_the_run_where_none_are_asked_for() {
+    let place = workplace();
+    let captioned = |output: &str, more: &[&str]| {
+        succeeds(&rsic(place, &map(output, &[&["--no-confidence"], more].concat())));
+        captions(&features(&place.join(output)))
+    };
+    let (plain, asked) = (captioned("rgb.gpkg", &[]), captioned("bgr.gpkg", &["--bands", "3,2,1"]));
+    assert_ne!(plain, asked);
+    assert_eq!(captioned("run_bgr.gpkg", &["--set", "data.bands=[3,2,1]"]), asked);
+    assert_eq!(captioned("run_rgb.gpkg", &["--set", "data.bands=[3,2,1]", "--bands", "1,2,3"]), plain);
+}
+
+#[test]
 fn parts_joined_are_the_whole_and_other_formats_have_the_same_tiles() {
     let place = workplace();
     // Parts of whole batches: in a smaller batch the last digits of a log-probability may be others.

@@ -29,13 +29,14 @@ pub struct MapArgs {
     /// Resample the scene so that a pixel of a tile has this side on the ground, in metres (default: as it is).
     #[arg(long, value_name = "METRES")]
     pub resolution: Option<f64>,
-    /// Bands shown as red, green and blue, or one as gray, counted from 1, e.g. 4,3,2 (default: the first three).
+    /// Bands shown as red, green and blue, or one as gray, counted from 1, e.g. 4,3,2 (default: as the run was trained;
+    /// the first three).
     #[arg(long, value_name = "BANDS", value_delimiter = ',', num_args = 1)]
     pub bands: Vec<usize>,
-    /// What becomes black and white: none, percent (2%-98%), LOW%-HIGH% or LOW-HIGH (default: none for 8 bits, else
-    /// percent).
-    #[arg(long, value_name = "STRETCH", default_value = "auto", hide_default_value = true, allow_hyphen_values = true)]
-    pub stretch: String,
+    /// What becomes black and white: none, percent (2%-98%), LOW%-HIGH% or LOW-HIGH (default: as the run was trained;
+    /// none for 8 bits, else percent).
+    #[arg(long, value_name = "STRETCH", allow_hyphen_values = true)]
+    pub stretch: Option<String>,
     /// Leave out tiles of which more than this share, 0 to 1, is nodata.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub max_nodata: f64,

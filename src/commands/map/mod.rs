@@ -34,11 +34,13 @@ pub(super) fn run(global: &GlobalArgs, args: &MapArgs) -> Result<ExitStatus> {
     if args.shard.is_some() && ending != Ending::GeoPackage {
         bail!("a part must end in .gpkg; --merge then writes any format");
     }
-    let scenes = Scenes::open(args)?;
+    let path = args.model.as_deref().context("--model is missing")?;
     let device = runtime::device(&global.device)?;
     runtime::set_threads(global.threads)?;
+    let trained = Trained::load(path, &args.overrides, device)?;
+    let scenes = Scenes::open(args, &trained.experiment.data.reading())?;
     let interrupt = Interrupt::install()?;
-    let model = Model::load(args, device, &interrupt)?;
+    let model = Model::new(args, path, trained, &interrupt)?;
     let range = shard.range(scenes.tiles());
     let part = growing(&args.output);
     let layer =
@@ -98,9 +100,7 @@ struct Model {
 }
 
 impl Model {
-    fn load(args: &MapArgs, device: tch::Device, interrupt: &Interrupt) -> Result<Self> {
-        let path = args.model.as_deref().context("--model is missing")?;
-        let trained = Trained::load(path, &args.overrides, device)?;
+    fn new(args: &MapArgs, path: &Path, trained: Trained, interrupt: &Interrupt) -> Result<Self> {
         let mut decode = trained.experiment.decode.clone();
         if decode.method == DecodeMethod::Comparison {
             tracing::warn!("comparison-based beam search needs the training images: using beam search");
@@ -109,7 +109,7 @@ impl Model {
         let mut progress = FeatureBar::new(interrupt);
         let familiarity = match args.no_confidence {
             true => None,
-            false => Familiarity::of_run(path, &trained.experiment, device, &mut |p| progress.update(p))?,
+            false => Familiarity::of_run(path, &trained.experiment, trained.device, &mut |p| progress.update(p))?,
         };
         Ok(Self {
             decode,

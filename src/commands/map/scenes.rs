@@ -2,7 +2,7 @@
 
 use super::source::Source;
 use crate::cli::MapArgs;
-use crate::data::image::raster::Stretch;
+use crate::data::image::Reading;
 use crate::geo::area::{Area, PixelArea};
 use crate::geo::layer::Ring;
 use crate::geo::tiles::{Cut, Grid, Tile};
@@ -28,7 +28,8 @@ pub(super) struct Scenes {
 }
 
 impl Scenes {
-    pub(super) fn open(args: &MapArgs) -> Result<Self> {
+    /// `trained`: how the images of the run were read, which counts for what the arguments do not say.
+    pub(super) fn open(args: &MapArgs, trained: &Reading) -> Result<Self> {
         let given: Option<Crs> = args.crs.as_deref().map(str::parse).transpose()?;
         if !(0.0..=1.0).contains(&args.max_nodata) {
             bail!("--max-nodata is {}; it must be 0 to 1", args.max_nodata);
@@ -36,7 +37,11 @@ impl Scenes {
         if args.resolution.is_some_and(|metres| !(metres.is_finite() && metres > 0.0)) {
             bail!("--resolution must be above 0");
         }
-        let stretch: Stretch = args.stretch.parse().map_err(anyhow::Error::msg)?;
+        let stretch = match &args.stretch {
+            Some(stretch) => stretch.parse().map_err(anyhow::Error::msg)?,
+            None => trained.stretch,
+        };
+        let bands = if args.bands.is_empty() { &trained.bands } else { &args.bands };
         let area = match (&args.bbox[..], &args.area) {
             (&[west, south, east, north], _) => Some(Area::of_box([west, south, east, north])?),
             ([], Some(path)) => Some(Area::read(path)?),
@@ -46,7 +51,7 @@ impl Scenes {
         let cut = Cut { size: args.tile, overlap: args.overlap, resolution: args.resolution };
         let mut list = Vec::with_capacity(args.scenes.len());
         for path in &args.scenes {
-            let source = Source::new(path, &args.bands, stretch)?;
+            let source = Source::new(path, bands, stretch)?;
             let place = Georeference::of(path, source.tags(), given.as_ref())?;
             let name = path.display().to_string();
             if place.crs.is_none() && place.is_placed() {
