@@ -113,7 +113,8 @@ fn small(mut experiment: Experiment, scenes: &Path) -> Experiment {
         encoder.image_size = if encoder.tune.is_some() { 32 } else { 64 };
     }
     experiment.model = narrow(&experiment.model);
-    for stage in [Some(&mut experiment.train), experiment.first_stage.as_mut()].into_iter().flatten() {
+    let reinforced = experiment.reinforce.as_mut().map(|stage| &mut stage.train);
+    for stage in [Some(&mut experiment.train), experiment.first_stage.as_mut(), reinforced].into_iter().flatten() {
         (stage.seed, stage.epochs, stage.batch_size) = (1, 1, 1000);
         stage.early_stop.patience = 1;
     }
