@@ -133,6 +133,15 @@ impl DecodeConfig {
         canonical
     }
 
+    /// Hypotheses that the search keeps of an image; `None` for comparison-based search, which is more than a search.
+    pub fn width(&self) -> Option<usize> {
+        match self.method {
+            DecodeMethod::Greedy => Some(1),
+            DecodeMethod::Beam => Some(self.beam),
+            DecodeMethod::Comparison => None,
+        }
+    }
+
     /// How tables call a decoding: `greedy`, `beam 5`, `comparison 5, k=4`.
     pub fn label(&self) -> String {
         let mut label = match self.method {

@@ -1,18 +1,19 @@
-//! Features that are kept nowhere: image files through the encoders one group after the other, in flat memory.
+//! Image files through the encoders one group after the other, in flat memory.
 
-use super::extract::{AHEAD, Batch, batch_size, warn_if_constant};
-use super::{Images, checked_size, fault_of};
-use crate::data::image::{Filter, decode_file_as, resize_by};
+use super::extract::{AHEAD, warn_if_constant};
+use super::{Images, Intake, LiveEncoder};
+use crate::data::image::decode_file_as;
 use crate::data::loader::{Loader, LoaderOptions};
 use crate::models::FeatureKind;
-use crate::models::encoders::{self, Encoder, EncoderConfig};
-use crate::runtime::libtorch::fetched;
-use anyhow::{Context, Result, anyhow, bail};
-use std::path::PathBuf;
-use tch::{Device, Kind, Tensor};
+use crate::models::encoders::EncoderConfig;
+use anyhow::{Context, Result, anyhow};
+use tch::{Device, Tensor};
 
 /// What becomes of an image: its features by each encoder, `[1, C]` or `[1, C, H, W]`, or why it cannot be read.
 pub type Sink<'a> = dyn FnMut(usize, Result<Vec<Tensor>>) -> Result<()> + 'a;
+
+/// An image's place in the list, and what each encoder takes of it.
+type Waiting = (usize, Vec<Vec<u8>>);
 
 /// Gives the features of each image, by its place in the list, to `sink`: decoded ahead on other threads, encoded group
 /// by group, kept nowhere. The numbers are those of [`super::FeatureSet`].
@@ -26,106 +27,52 @@ pub fn stream(
     device: Device,
     sink: &mut Sink,
 ) -> Result<()> {
-    let built = configs.iter().map(|config| {
-        checked_size(config)?;
-        encoders::build_in(&config.name, &config.weights, device, config.precision)
-            .with_context(|| format!("weights of the encoder '{}' (see weights/README.md for downloads)", config.name))
-    });
-    let encoders: Vec<Encoder> = built.collect::<Result<_>>()?;
     let count = images.paths.len();
-    let sizes: Vec<u32> = configs.iter().map(|config| config.image_size).collect();
-    let filters = encoders.iter().map(|encoder| encoder.spec().preprocessing.filter);
-    let resized: Vec<(u32, Filter)> = sizes.iter().copied().zip(filters).collect();
-    let group = encoders.iter().map(|encoder| batch_size(encoder, count)).max().unwrap_or(1);
-    let options = LoaderOptions::new(0, group.max(AHEAD));
-    let loader = Loader::with(count, options, loading(images, resized));
-    let mut waiting =
-        Group { configs, encoders: &encoders, kind, device, images, places: Vec::new(), pixels: Vec::new() };
+    let encoders = configs.iter().map(|config| LiveEncoder::new(config, kind, device, count));
+    let encoders: Vec<LiveEncoder> = encoders.collect::<Result<_>>()?;
+    let group = encoders.iter().map(LiveEncoder::batch).max().unwrap_or(1);
+    let intakes = encoders.iter().map(LiveEncoder::intake).collect();
+    let loader = Loader::with(count, LoaderOptions::new(0, group.max(AHEAD)), loading(images, intakes));
+    let mut waiting: Vec<Waiting> = Vec::with_capacity(group);
     for (place, decoded) in loader.enumerate() {
         match decoded {
-            Ok(pixels) => waiting.add(place, &pixels, &sizes),
+            Ok(pixels) => waiting.push((place, pixels)),
             Err(error) => sink(place, Err(error))?,
         }
-        if waiting.places.len() == group {
-            waiting.encode(count, sink)?;
+        if waiting.len() == group {
+            encode(&encoders, images, &std::mem::take(&mut waiting), sink)?;
         }
     }
-    waiting.encode(count, sink)
+    encode(&encoders, images, &waiting, sink)
 }
 
-/// Makes an image's pixels in each encoder's size, one after the other.
-fn loading(images: Images, resized: Vec<(u32, Filter)>) -> impl Fn(usize) -> Result<Vec<u8>> + Send + Sync + use<> {
-    let (paths, reading): (Vec<PathBuf>, _) = (images.paths.to_vec(), images.reading.clone());
+/// Makes of an image what each encoder takes.
+fn loading(images: Images, intakes: Vec<Intake>) -> impl Fn(usize) -> Result<Vec<Vec<u8>>> + Send + Sync + use<> {
+    let (paths, reading) = (images.paths.to_vec(), images.reading.clone());
     move |at| {
         let path = paths.get(at).ok_or_else(|| anyhow!("there is no image number {at}"))?;
         let picture = decode_file_as(path, &reading)?;
         warn_if_constant(path, picture.as_raw());
-        let mut pixels = Vec::new();
-        for (size, filter) in &resized {
-            pixels.extend(
-                resize_by(&picture, *size, *size, *filter)
-                    .with_context(|| format!("cannot resize '{}'", path.display()))?,
-            );
-        }
-        Ok(pixels)
+        let pixels = intakes.iter().map(|intake| intake.pixels(&picture));
+        pixels.collect::<Result<_>>().with_context(|| format!("cannot resize '{}'", path.display()))
     }
 }
 
-/// Decoded images on their way to the encoders.
-struct Group<'a> {
-    configs: &'a [EncoderConfig],
-    encoders: &'a [Encoder],
-    kind: FeatureKind,
-    device: Device,
-    images: Images<'a>,
-    places: Vec<usize>,
-    /// For each encoder one image after the other.
-    pixels: Vec<Vec<u8>>,
-}
-
-impl Group<'_> {
-    fn add(&mut self, place: usize, pixels: &[u8], sizes: &[u32]) {
-        self.places.push(place);
-        self.pixels.resize(sizes.len(), Vec::new());
-        let mut rest = pixels;
-        for (to, size) in self.pixels.iter_mut().zip(sizes) {
-            let (own, others) = rest.split_at(rest.len().min(pixel_bytes(*size)));
-            to.extend_from_slice(own);
-            rest = others;
-        }
+fn encode(encoders: &[LiveEncoder], images: Images, waiting: &[Waiting], sink: &mut Sink) -> Result<()> {
+    if waiting.is_empty() {
+        return Ok(());
     }
-
-    fn encode(&mut self, count: usize, sink: &mut Sink) -> Result<()> {
-        let places = std::mem::take(&mut self.places);
-        let pixels = std::mem::take(&mut self.pixels);
-        let mut rows: Vec<Vec<Tensor>> = places.iter().map(|_| Vec::new()).collect();
-        for ((config, encoder), pixels) in self.configs.iter().zip(self.encoders).zip(pixels) {
-            let size = batch_size(encoder, count);
-            let pixels = pixels.chunks(size * pixel_bytes(config.image_size));
-            for ((places, pixels), rows) in places.chunks(size).zip(pixels).zip(rows.chunks_mut(size)) {
-                let batch = Batch { places: places.to_vec(), pixels: pixels.to_vec(), failed: Vec::new() };
-                let encoded = batch.encode(encoder, self.kind, config.image_size, size, &|_, _| {})?;
-                let shape: Vec<i64> = std::iter::once(1).chain(encoded.shape.iter().copied()).collect();
-                for ((place, bytes), row) in encoded.rows.iter().zip(rows) {
-                    self.check(&config.name, *place, bytes, &encoded.shape)?;
-                    row.push(fetched(&Tensor::f_from_data_size(bytes, &shape, Kind::Float)?, self.device));
-                }
-            }
-        }
-        places.into_iter().zip(rows).try_for_each(|(place, rows)| sink(place, Ok(rows)))
+    let name = |row: usize| {
+        let path = waiting.get(row).and_then(|(place, _)| images.paths.get(*place));
+        path.map_or_else(String::new, |path| path.display().to_string())
+    };
+    let features = encoders.iter().enumerate().map(|(number, encoder)| {
+        let pixels: Vec<&[u8]> = waiting.iter().filter_map(|(_, own)| own.get(number).map(Vec::as_slice)).collect();
+        encoder.encode(&pixels, &name)
+    });
+    let features: Vec<Tensor> = features.collect::<Result<_>>()?;
+    for (row, (place, _)) in (0..).zip(waiting) {
+        sink(*place, Ok(features.iter().map(|features| features.narrow(0, row, 1)).collect()))?;
     }
-
-    fn check(&self, encoder: &str, place: usize, row: &[u8], shape: &[i64]) -> Result<()> {
-        let image = self.images.paths.get(place).map_or_else(String::new, |image| image.display().to_string());
-        match fault_of(row, shape, &image) {
-            Some(fault) => {
-                bail!("the encoder '{encoder}' gives features that are no numbers ({fault}); check its weights")
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-fn pixel_bytes(size: u32) -> usize {
-    3 * size as usize * size as usize
+    Ok(())
 }

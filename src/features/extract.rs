@@ -19,7 +19,7 @@ pub(super) const AHEAD: usize = 16;
 /// so that a row does not depend on where an extraction was interrupted.
 pub(super) fn batch_size(encoder: &Encoder, images: usize) -> usize {
     let most = if encoder.device().is_cuda() { GPU_BATCH } else { encoder.spec().cpu_batch() };
-    images.next_power_of_two().min(most)
+    images.min(most).next_power_of_two().min(most)
 }
 
 /// Features, on the host, of bytes `[B, H, W, 3]`; of fewer at a time where memory runs out.
@@ -97,15 +97,15 @@ pub(super) fn warn_if_constant(path: &Path, pixels: &[u8]) {
 
 /// Decoded images on their way to the encoder.
 #[derive(Default)]
-pub(super) struct Batch {
-    pub places: Vec<usize>,
+struct Batch {
+    places: Vec<usize>,
     /// One image after the other: bytes by row, column, then red, green, blue.
-    pub pixels: Vec<u8>,
-    pub failed: Vec<(usize, String)>,
+    pixels: Vec<u8>,
+    failed: Vec<(usize, String)>,
 }
 
 impl Batch {
-    pub(super) fn encode(
+    fn encode(
         mut self,
         encoder: &Encoder,
         kind: FeatureKind,

@@ -327,11 +327,11 @@ fn content(image: &Path) -> Result<ImageHash> {
     Ok(hasher.finalize().into())
 }
 
-fn checked_size(EncoderConfig { name, image_size, .. }: &EncoderConfig) -> Result<()> {
+fn checked_size(EncoderConfig { name, image_size, .. }: &EncoderConfig) -> Result<u32> {
     if !(32..=4096).contains(image_size) {
         bail!("the image size of encoder '{name}' is {image_size}; it must be 32 to 4096 pixels");
     }
-    Ok(())
+    Ok(*image_size)
 }
 
 /// Names how pixels are made of files.

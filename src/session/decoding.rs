@@ -142,11 +142,7 @@ impl Trained {
     /// Captions of images given their features, with `nouns` also the nouns of models that predict them.
     /// Comparison-based search needs a dataset, thus a [`Session`]: here it is an error.
     pub fn decode(&self, features: &[Tensor], decode: &DecodeConfig, nouns: bool) -> Result<Vec<Decoded>> {
-        let width = match decode.method {
-            DecodeMethod::Greedy => 1,
-            DecodeMethod::Beam => decode.beam,
-            DecodeMethod::Comparison => bail!("comparison-based beam search needs the training images"),
-        };
+        let width = decode.width().context("comparison-based beam search needs the training images")?;
         let nouns = self.experiment.model.noun_search().filter(|_| nouns);
         with_nouns(&*self.model, &self.vocabulary, features, decode, width, nouns)
     }
@@ -198,7 +194,7 @@ impl<'a> Search<'a> {
         let Self { model, vocabulary, decode, .. } = *self;
         let search = |width: usize| search(model, vocabulary, features, decode, width);
         let Some(comparison) = &self.comparison else {
-            return Ok(first(search(if decode.method == DecodeMethod::Greedy { 1 } else { decode.beam })?));
+            return Ok(first(search(decode.width().unwrap_or(decode.beam))?));
         };
         let mut candidates = search(decode.beam)?;
         if decode.comparison.greedy {
@@ -294,11 +290,7 @@ impl Session {
         decode: &DecodeConfig,
         interrupt: &Interrupt,
     ) -> Result<Vec<Decoded>> {
-        let width = match decode.method {
-            DecodeMethod::Greedy => 1,
-            DecodeMethod::Beam => decode.beam,
-            DecodeMethod::Comparison => return self.decode(images, decode, interrupt),
-        };
+        let Some(width) = decode.width() else { return self.decode(images, decode, interrupt) };
         let nouns = self.experiment.model.noun_search();
         in_batches(images, decode, interrupt, &mut |batch| {
             fitting(batch, &mut |part| {
@@ -339,11 +331,7 @@ impl Session {
         decode: &DecodeConfig,
         interrupt: &Interrupt,
     ) -> Result<Vec<Decoded>> {
-        let width = match decode.method {
-            DecodeMethod::Greedy => 1,
-            DecodeMethod::Beam => decode.beam,
-            DecodeMethod::Comparison => bail!("the attributes of the references need decode.method=greedy or beam"),
-        };
+        let width = decode.width().context("the attributes of the references need decode.method=greedy or beam")?;
         let attributes = self.attributes.as_ref().context("the model has no attributes that it could be given")?;
         let model = self.model.told_attributes().context("the model takes no attributes")?;
         in_batches(images, decode, interrupt, &mut |batch| {

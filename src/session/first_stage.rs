@@ -2,6 +2,7 @@
 
 use super::captions::CaptionSet;
 use super::pairs::PairSet;
+use super::stages::Training;
 use super::{CaptionObjective, Session, TrainingSet};
 use crate::data::Split;
 use crate::data::batch::Batch;
@@ -10,26 +11,18 @@ use crate::features::FeatureProgress;
 use crate::models::FirstStage;
 use crate::models::first_stage::StageExamples;
 use crate::runs::{StageScores, first_stage_folder};
-use crate::runtime::Interrupt;
 use crate::train::TrainConfig;
-use crate::train::{Done, Outcome, ProcessGroup, Run, TrainState, checkpoint};
+use crate::train::{Done, Outcome, TrainState, checkpoint};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use std::path::Path;
 use tch::Tensor;
 
 impl Session {
     /// Runs the first stage in `<folder>/first_stage`, unless there is none or the captioning stage has begun, and
     /// leaves the model as that stage is to find it. The scores before and after are written beside the checkpoints and
     /// shown.
-    pub(super) fn train_first_stage(
-        &self,
-        folder: &Path,
-        resume: bool,
-        interrupt: &Interrupt,
-        group: &ProcessGroup,
-        on_step: &mut dyn FnMut(Done),
-    ) -> Result<(TrainState, Outcome)> {
+    pub(super) fn train_first_stage(&self, training: &mut Training) -> Result<(TrainState, Outcome)> {
+        let Training { folder, resume, interrupt, group, .. } = *training;
         let none = || Ok((TrainState::default(), Outcome::Finished));
         let Some(config) = &self.experiment.first_stage else { return none() };
         if group.share(|| Ok(resume && checkpoint::exists(&folder.join("checkpoints/last"))))? {
@@ -45,7 +38,7 @@ impl Session {
         let before = if group.leads() { self.stage_scores(stage)? } else { BTreeMap::new() };
         let images = self.split(Split::Train);
         let mut progress = |p: FeatureProgress| {
-            on_step(Done { done: p.done, of: p.total.max(1), loss: None });
+            (training.on_step)(Done { done: p.done, of: p.total.max(1), loss: None });
             interrupt.check("computed features are kept; continue with --resume")
         };
         let set: Box<dyn TrainingSet> = match needs.examples {
@@ -62,18 +55,7 @@ impl Session {
             validate: &|| self.scores_of(stage, Split::Val),
             separable: !stage.compares_examples(),
         };
-        let ended = Run {
-            objective: &objective,
-            store: &self.store,
-            config: &config,
-            steps_before: 0,
-            folder: &path,
-            companions: &self.companions()?,
-            interrupt,
-            group,
-            on_step,
-        }
-        .train(resume)?;
+        let ended = self.run_stage(&objective, &config, 0, &path, training)?;
         if ended.1 == Outcome::Finished {
             group.share(|| {
                 let scores = StageScores { before, after: self.stage_scores(stage)? };

@@ -42,7 +42,8 @@ impl Preparation {
 impl Live {
     pub fn new(trained: Trained) -> Result<Self> {
         let (experiment, device) = (&trained.experiment, trained.device);
-        let encoder = |config| LiveEncoder::new(config, experiment.model.features(), device);
+        // However many there will be.
+        let encoder = |config| LiveEncoder::new(config, experiment.model.features(), device, usize::MAX);
         let encoders: Vec<LiveEncoder> = experiment.encoders.iter().map(encoder).collect::<Result<_>>()?;
         let intakes = encoders.iter().map(LiveEncoder::intake).collect();
         let preparation = Preparation { intakes, masks: experiment.model.masks().cloned() };
@@ -57,12 +58,15 @@ impl Live {
         &self.preparation
     }
 
-    /// One tensor per encoder, then one per encoder of the mask pictures.
-    pub fn encode(&self, pictures: &[&[Vec<u8>]]) -> Result<Vec<Tensor>> {
+    /// One tensor per encoder, then one per encoder of the mask pictures. `name` says what a picture is called.
+    ///
+    /// # Errors
+    /// Features that are no numbers.
+    pub fn encode(&self, pictures: &[&[Vec<u8>]], name: &dyn Fn(usize) -> String) -> Result<Vec<Tensor>> {
         let looks = self.encoders.len() * (1 + usize::from(self.preparation.masks.is_some()));
         let look = |(look, encoder): (usize, &LiveEncoder)| {
             let pixels: Vec<&[u8]> = pictures.iter().filter_map(|p| p.get(look).map(Vec::as_slice)).collect();
-            encoder.encode(&pixels)
+            encoder.encode(&pixels, name)
         };
         (0..looks).zip(self.encoders.iter().cycle()).map(look).collect()
     }

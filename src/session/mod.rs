@@ -16,6 +16,7 @@ mod pairs;
 pub mod record;
 mod reinforce;
 mod reward;
+mod stages;
 mod synonyms;
 mod trained;
 mod validation;
@@ -30,7 +31,6 @@ pub use trained::Trained;
 
 use crate::data::MissingPolicy;
 use crate::data::attributes::Attributes;
-use crate::data::batch::Batch;
 use crate::data::nouns::Nouns;
 use crate::data::{Dataset, Skipped, Split, Vocabulary};
 use crate::eval::References;
@@ -39,17 +39,13 @@ use crate::features::{FeatureProgress, FeatureSet};
 use crate::models::encoders::EncoderConfig;
 use crate::models::{self, Captioner, Inputs, Start};
 use crate::runs::DataUsed;
-use crate::runtime::Interrupt;
-use crate::train::checkpoint::{ATTRIBUTES, CONFIG, VOCABULARY, read_weights, resolve};
+use crate::train::checkpoint::{read_weights, resolve};
 use crate::train::run::load_weights;
-use crate::train::{Companion, Done, Outcome, ProcessGroup, Run, TrainState};
 use crate::util::fs::sha256_file;
 use anyhow::{Result, bail};
-use captions::CaptionSet;
 use std::path::Path;
 use tch::Device;
 use tch::nn::VarStore;
-use validation::Validation;
 
 /// A dataset under an experiment, with a model that is new or trained.
 pub struct Session {
@@ -158,78 +154,9 @@ impl Session {
         References::new(&images.iter().map(captions).collect::<Vec<Vec<String>>>())
     }
 
-    /// Trains in a run folder, its first stage before if it has one, continuing what is there where `resume` is set;
-    /// every process of the group does so. Afterwards the model is that of the best epoch.
-    pub fn train(
-        &mut self,
-        folder: &Path,
-        resume: bool,
-        interrupt: &Interrupt,
-        group: &ProcessGroup,
-        on_step: &mut dyn FnMut(Done),
-    ) -> Result<(TrainState, Outcome)> {
-        let watched = validation::watched(self.experiment.train.early_stop.split);
-        if self.split(watched).is_empty() {
-            bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
-        }
-        let (first, ended) = self.train_first_stage(folder, resume, interrupt, group, on_step)?;
-        if ended == Outcome::Interrupted {
-            return Ok((first, ended));
-        }
-        let captioning = self.train_captions(first.updates, folder, resume, interrupt, group, on_step)?;
-        if captioning.1 == Outcome::Interrupted {
-            return Ok(captioning);
-        }
-        let reinforced = self.train_reinforced(folder, resume, interrupt, group, on_step)?;
-        Ok(reinforced.unwrap_or(captioning))
-    }
-
-    /// The captioning stage, behind a first one of so many steps.
-    fn train_captions(
-        &self,
-        steps_before: u64,
-        folder: &Path,
-        resume: bool,
-        interrupt: &Interrupt,
-        group: &ProcessGroup,
-        on_step: &mut dyn FnMut(Done),
-    ) -> Result<(TrainState, Outcome)> {
-        let Experiment { train, model, .. } = &self.experiment;
-        let validation = Validation::new(self, &train.early_stop);
-        let set = CaptionSet::new(self, &self.split(Split::Train), train.examples, train.seed)
-            .sharing_images(train.share_images)
-            .smoothed(train.label_smoothing);
-        let losses = |batch: &Batch, epoch| self.model.losses(batch, true).weighted(|term| model.weight(term, epoch));
-        let validate = || validation.scores();
-        Run {
-            objective: &CaptionObjective { set: &set, losses: &losses, validate: &validate, separable: true },
-            store: &self.store,
-            config: train,
-            steps_before: if train.is_continued() { steps_before } else { 0 },
-            folder,
-            companions: &self.companions()?,
-            interrupt,
-            group,
-            on_step,
-        }
-        .train(resume)
-    }
-
     /// Takes the weights of another checkpoint of the same run.
     pub fn take_weights(&mut self, checkpoint: &Path) -> Result<()> {
         load_weights(&self.store, &read_weights(&resolve(checkpoint)?)?)
-    }
-
-    /// What every checkpoint carries beside weights and state.
-    fn companions(&self) -> Result<Vec<Companion>> {
-        let mut companions = vec![
-            Companion { name: CONFIG, content: crate::experiment::to_yaml(&self.experiment)?.into_bytes() },
-            Companion { name: VOCABULARY, content: self.vocabulary.to_json()?.into_bytes() },
-        ];
-        if let Some(attributes) = &self.attributes {
-            companions.push(Companion { name: ATTRIBUTES, content: attributes.to_json()?.into_bytes() });
-        }
-        Ok(companions)
     }
 }
 

@@ -2,16 +2,16 @@
 
 use super::Session;
 use super::reward::Reward;
-use super::validation::{Validation, watched};
+use super::stages::Training;
+use super::validation::Validation;
 use crate::data::batch::{Batch, PackedCaptions};
 use crate::data::{END, START, Split};
 use crate::decode::sample::{Sample, SampleOptions, sample};
 use crate::decode::{BeamOptions, beam_search};
 use crate::eval::Scores;
 use crate::runs::reinforce_folder;
-use crate::runtime::Interrupt;
 use crate::runtime::libtorch::upload;
-use crate::train::{Baseline, Done, Objective, Outcome, Prepared, ProcessGroup, ReinforceConfig, Run, Streams};
+use crate::train::{Baseline, Objective, Outcome, Prepared, ReinforceConfig, Streams};
 use crate::train::{TrainConfig, TrainState, Unit};
 use crate::util::fs::{read_text, write_atomic};
 use anyhow::{Result, bail};
@@ -26,23 +26,13 @@ const REWARD: &str = "reward.json";
 impl Session {
     /// Runs the stage in `<folder>/reinforce` from the model as it is; `None` where the experiment has none. Afterwards
     /// the model is that of the stage's best epoch.
-    pub(super) fn train_reinforced(
-        &self,
-        folder: &Path,
-        resume: bool,
-        interrupt: &Interrupt,
-        group: &ProcessGroup,
-        on_step: &mut dyn FnMut(Done),
-    ) -> Result<Option<(TrainState, Outcome)>> {
+    pub(super) fn train_reinforced(&self, training: &mut Training) -> Result<Option<(TrainState, Outcome)>> {
         let Some(config) = &self.experiment.reinforce else { return Ok(None) };
-        let watched = watched(config.train.early_stop.split);
-        if self.split(watched).is_empty() {
-            bail!("'{}' has no images in the split '{watched}', by which the best epoch is chosen", self.dataset.name);
-        }
+        self.require_watched(config.train.early_stop.split)?;
         let train = TrainConfig { seed: self.experiment.train.seed, ..config.train.clone() };
-        let path = reinforce_folder(folder);
+        let path = reinforce_folder(training.folder);
         let objective = SelfCritical::new(self, config);
-        group.share(|| note_references(&path, &objective.reward.references_sha256))?;
+        training.group.share(|| note_references(&path, &objective.reward.references_sha256))?;
         tracing::info!(
             "reinforcement: {} images, {} captions drawn of each, {} epochs, in '{}'",
             objective.len(),
@@ -50,19 +40,7 @@ impl Session {
             train.epochs,
             path.display()
         );
-        let ended = Run {
-            objective: &objective,
-            store: &self.store,
-            config: &train,
-            steps_before: 0,
-            folder: &path,
-            companions: &self.companions()?,
-            interrupt,
-            group,
-            on_step,
-        }
-        .train(resume)?;
-        Ok(Some(ended))
+        self.run_stage(&objective, &train, 0, &path, training).map(Some)
     }
 }
 

@@ -37,11 +37,13 @@ impl Scenes {
         if args.resolution.is_some_and(|metres| !(metres.is_finite() && metres > 0.0)) {
             bail!("--resolution must be above 0");
         }
-        let stretch = match &args.stretch {
-            Some(stretch) => stretch.parse().map_err(anyhow::Error::msg)?,
-            None => trained.stretch,
-        };
-        let bands = if args.bands.is_empty() { &trained.bands } else { &args.bands };
+        let mut reading = trained.clone();
+        if let Some(stretch) = &args.stretch {
+            reading.stretch = stretch.parse().map_err(anyhow::Error::msg)?;
+        }
+        if !args.bands.is_empty() {
+            reading.bands.clone_from(&args.bands);
+        }
         let area = match (&args.bbox[..], &args.area) {
             (&[west, south, east, north], _) => Some(Area::of_box([west, south, east, north])?),
             ([], Some(path)) => Some(Area::read(path)?),
@@ -51,7 +53,7 @@ impl Scenes {
         let cut = Cut { size: args.tile, overlap: args.overlap, resolution: args.resolution };
         let mut list = Vec::with_capacity(args.scenes.len());
         for path in &args.scenes {
-            let source = Source::new(path, bands, stretch)?;
+            let source = Source::new(path, &reading)?;
             let place = Georeference::of(path, source.tags(), given.as_ref())?;
             let name = path.display().to_string();
             if place.crs.is_none() && place.is_placed() {
@@ -86,6 +88,12 @@ impl Scenes {
             }
         }
         None
+    }
+
+    /// What messages call a tile.
+    pub(super) fn name(&self, Loaded { scene, tile, .. }: &Loaded) -> String {
+        let scene = self.list.get(*scene).map_or("", |scene| scene.name.as_str());
+        format!("the tile at pixel {}, {} of '{scene}'", tile.x, tile.y)
     }
 
     /// A tile's polygon in the coordinates of the layer.

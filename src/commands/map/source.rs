@@ -1,9 +1,10 @@
 //! The pixels of a scene, window by window.
 
-use crate::data::image::raster::{Limits, Raster, Scale, Stretch, to_rgb8};
+use crate::data::image::Reading;
+use crate::data::image::raster::{Limits, Raster, Scale, to_rgb8};
 use crate::geo::GeoTags;
 use crate::geo::tiles::Tile;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use image::RgbImage;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,18 +26,11 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// `bands`, counted from 1: those to show; where there are none, the first three, or the first.
-    pub(super) fn new(path: &Path, bands: &[usize], stretch: Stretch) -> Result<Self> {
+    pub(super) fn new(path: &Path, reading: &Reading) -> Result<Self> {
         let raster = Raster::open(path, Limits::default())?;
-        let chosen = match bands {
-            [] => raster.colour_bands(),
-            [_] | [_, _, _] => bands.iter().map(|band| band.wrapping_sub(1)).collect(),
-            _ => bail!("--bands takes one band or three, counted from 1, as 4,3,2"),
-        };
-        if chosen.iter().any(|band| *band >= raster.bands) {
-            bail!("the image '{}' has {} bands; correct --bands", path.display(), raster.bands);
-        }
-        let scale = stretch.scale(&raster, &chosen);
+        let bands = reading.bands_of(&raster);
+        let bands = bands.map_err(|error| anyhow!("the image '{}' {error:#}; correct --bands", path.display()))?;
+        let scale = reading.stretch.scale(&raster, &bands);
         let scale = scale.map_err(|error| anyhow!("the image '{}' {error:#}", path.display()))?;
         if raster.kind.bits() > 8 {
             let ranges: Vec<String> = scale.0.iter().map(|(low, high)| format!("{low}-{high}")).collect();
@@ -48,7 +42,7 @@ impl Source {
             path: path.to_owned(),
             size,
             tags: raster.georeference,
-            bands: chosen,
+            bands,
             scale,
             row_bytes,
             raster: Mutex::default(),

@@ -63,7 +63,8 @@ impl Stream<'_> {
         }
         let model = self.model;
         let prepared: Vec<_> = batch.iter().map(|tile| tile.prepared.as_slice()).collect();
-        let features = model.live.encode(&prepared)?;
+        let name = |place: usize| batch.get(place).map_or_else(String::new, |tile| scenes.name(tile));
+        let features = model.live.encode(&prepared, &name)?;
         let decoded = model.live.decode(&features, &model.decode, model.nouns)?;
         let mut attributes = model.live.attributes(&features)?.unwrap_or_default().into_iter();
         let confidences = model.familiarity.as_ref().map(|familiarity| familiarity.confidences(&features));
