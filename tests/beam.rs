@@ -3,39 +3,13 @@
 
 mod common;
 
-use common::greedy;
-use rsic::data::batch::Batch;
+use common::{Table, greedy};
 use rsic::data::{END, PAD, START, UNK};
 use rsic::decode::{BeamOptions, beam_search};
-use rsic::models::{Captioner, Losses, State};
-use tch::{Device, Kind, Tensor};
-
-/// A captioner whose next word depends on the image and on all words so far, through a table of random logits.
-struct Table {
-    logits: Tensor,
-}
+use rsic::models::Captioner;
+use tch::Tensor;
 
 const VOCABULARY: i64 = 9;
-
-impl Table {
-    fn new(seed: i64) -> Self {
-        tch::manual_seed(seed);
-        Self { logits: Tensor::randn([997, VOCABULARY], (Kind::Float, Device::Cpu)) * 2.0 }
-    }
-}
-
-impl Captioner for Table {
-    fn losses(&self, _: &Batch, _: bool) -> Losses {
-        Losses::default()
-    }
-    fn start(&self, features: &[Tensor]) -> State {
-        State::new(vec![features[0].to_kind(Kind::Int64).view([-1])])
-    }
-    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
-        state.tensors[0] = (&state.tensors[0] * 31 + tokens * 7 + 3).remainder(997);
-        self.logits.index_select(0, &state.tensors[0])
-    }
-}
 
 fn images(ids: &[f32]) -> Vec<Tensor> {
     vec![Tensor::from_slice(ids).view([-1, 1])]
@@ -47,7 +21,7 @@ fn options(width: usize) -> BeamOptions {
 
 #[test]
 fn a_beam_of_one_is_greedy_search() {
-    let model = Table::new(1);
+    let model = Table::new(1, VOCABULARY);
     for image in 0..20 {
         let found = beam_search(&model, &images(&[image as f32]), &options(1)).remove(0);
         assert_eq!(found.len(), 1);
@@ -57,7 +31,7 @@ fn a_beam_of_one_is_greedy_search() {
 
 #[test]
 fn a_batch_gives_what_one_by_one_gives() {
-    let model = Table::new(2);
+    let model = Table::new(2, VOCABULARY);
     let ids: Vec<f32> = (0..17).map(|i| i as f32).collect();
     for width in [1, 3, 5] {
         let batch = beam_search(&model, &images(&ids), &options(width));
@@ -70,7 +44,7 @@ fn a_batch_gives_what_one_by_one_gives() {
 /// A beam as wide as all captions of up to three words must find the best of them, which enumeration gives too.
 #[test]
 fn a_wide_beam_finds_the_best_caption() {
-    let model = Table::new(3);
+    let model = Table::new(3, VOCABULARY);
     let words: Vec<i64> = (4..VOCABULARY).collect();
     let score = |tokens: &[i64]| {
         let mut state = model.start(&images(&[5.0]));
@@ -99,7 +73,7 @@ fn a_wide_beam_finds_the_best_caption() {
 
 #[test]
 fn every_place_is_filled_and_the_order_is_by_rank() {
-    let model = Table::new(4);
+    let model = Table::new(4, VOCABULARY);
     for found in beam_search(&model, &images(&[1.0, 2.0, 3.0]), &options(5)) {
         assert_eq!(found.len(), 5);
         assert!(found.windows(2).all(|pair| pair[0].log_prob >= pair[1].log_prob));
@@ -109,7 +83,7 @@ fn every_place_is_filled_and_the_order_is_by_rank() {
 
 #[test]
 fn hypotheses_that_have_not_ended_can_be_left_out_also_where_none_is_left() {
-    let model = Table::new(6);
+    let model = Table::new(6, VOCABULARY);
     let ids: Vec<f32> = (0..30).map(|i| i as f32).collect();
     let ranked = beam_search(&model, &images(&ids), &options(3));
     let dropped = beam_search(&model, &images(&ids), &BeamOptions { finished_only: true, ..options(3) });
@@ -124,7 +98,7 @@ fn hypotheses_that_have_not_ended_can_be_left_out_also_where_none_is_left() {
 fn specials_are_chosen_where_nothing_forbids_it() {
     let open = BeamOptions { suppress_specials: false, suppress_unk: false, ..options(1) };
     let chosen = |options: &BeamOptions| -> Vec<i64> {
-        let found = beam_search(&Table::new(7), &images(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), options);
+        let found = beam_search(&Table::new(7, VOCABULARY), &images(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), options);
         found.into_iter().flatten().flat_map(|hypothesis| hypothesis.tokens).collect()
     };
     assert!([PAD, START, UNK].iter().all(|special| chosen(&open).contains(special)));
@@ -135,7 +109,7 @@ fn specials_are_chosen_where_nothing_forbids_it() {
 /// places that are left.
 #[test]
 fn only_the_best_row_goes_on_where_the_fault_is_asked_for() {
-    let model = Table::new(8);
+    let model = Table::new(8, VOCABULARY);
     for image in 0..20 {
         let features = images(&[image as f32]);
         let found = beam_search(&model, &features, &BeamOptions { best_only: true, ..options(3) }).remove(0);
@@ -171,5 +145,5 @@ fn only_the_best_row_goes_on_where_the_fault_is_asked_for() {
 
 #[test]
 fn no_images_give_no_captions() {
-    assert!(beam_search(&Table::new(5), &images(&[]), &options(3)).is_empty());
+    assert!(beam_search(&Table::new(5, VOCABULARY), &images(&[]), &options(3)).is_empty());
 }

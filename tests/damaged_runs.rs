@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{rsic, succeeds, workplace};
+use common::{SMALL, rsic, succeeds, workplace};
 use rsic::experiment::{self, Experiment};
 use rsic::experiments::reported::ReportedRun;
 use rsic::runs::{RunResult, StageScores};
@@ -13,14 +13,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tch::Device;
-
-const EXPERIMENT: &str = "name: small
-data: {root: scenes, vocabulary: {min_count: 2}}
-encoders: [{name: resnet50, weights: random, image_size: 64}]
-model: {fe_lws: {layers: 1, stack: ns, embedding: 8, hidden: 8, image: 8, merge: 8}}
-train: {batch_size: 64, epochs: 1}
-decode: {method: greedy}
-";
 
 /// What only somebody who knows the program would understand.
 const FOREIGN: [&str; 12] = [
@@ -98,7 +90,7 @@ fn said(run: &Path) -> Vec<String> {
 #[test]
 fn a_damaged_file_of_a_run_is_told_in_plain_words_or_does_no_harm() {
     let place = workplace("damaged_runs");
-    fs::write(place.join("small.yaml"), EXPERIMENT).unwrap();
+    fs::write(place.join("small.yaml"), SMALL).unwrap();
     succeeds(&rsic(&place, &["train", "small.yaml", "--output", "run"]));
     let run = place.join("run");
     // Without the sums that every other change would already be found by.

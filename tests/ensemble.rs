@@ -3,41 +3,17 @@
 
 mod common;
 
-use common::{refused, rsic, succeeds, workplace};
-use rsic::data::batch::Batch;
+use common::{Table, refused, rsic, succeeds, workplace};
 use rsic::data::{END, START, Vocabulary};
 use rsic::decode::{BeamOptions, Hypothesis, beam_search};
+use rsic::models::Captioner;
 use rsic::models::ensemble::{Ensemble, Mean, Part};
-use rsic::models::{Captioner, Losses, State};
 use std::collections::BTreeMap;
 use std::fs;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
-/// The logits of the next word depend on the image and on all words so far, through a table.
-struct Table {
-    logits: Tensor,
-}
-
-const ROWS: i64 = 997;
-
-impl Table {
-    fn new(seed: i64, vocabulary: &Vocabulary) -> Self {
-        tch::manual_seed(seed);
-        Self { logits: Tensor::randn([ROWS, vocabulary.len() as i64], (Kind::Float, Device::Cpu)) * 2.0 }
-    }
-}
-
-impl Captioner for Table {
-    fn losses(&self, _: &Batch, _: bool) -> Losses {
-        Losses::default()
-    }
-    fn start(&self, features: &[Tensor]) -> State {
-        State::new(vec![features[0].to_kind(Kind::Int64).view([-1])])
-    }
-    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
-        state.tensors[0] = (&state.tensors[0] * 31 + tokens * 7 + 3).remainder(ROWS);
-        self.logits.index_select(0, &state.tensors[0])
-    }
+fn table(seed: i64, vocabulary: &Vocabulary) -> Table {
+    Table::new(seed, vocabulary.len() as i64)
 }
 
 fn vocabulary(words: &[&str]) -> Vocabulary {
@@ -69,7 +45,7 @@ fn same(left: &[Vec<Hypothesis>], right: &[Vec<Hypothesis>]) {
 #[test]
 fn one_model_and_the_same_model_twice_caption_as_the_model_alone() {
     let words = vocabulary(&["a", "b", "c", "d", "e"]);
-    let model = Table::new(1, &words);
+    let model = table(1, &words);
     for mean in [Mean::Probabilities, Mean::LogProbabilities] {
         for width in [1, 3] {
             let alone = found(&model, 1, width);
@@ -86,7 +62,7 @@ fn one_model_and_the_same_model_twice_caption_as_the_model_alone() {
 #[test]
 fn words_are_aligned_and_their_probabilities_averaged() {
     let (left, right) = (vocabulary(&["a", "b", "d"]), vocabulary(&["b", "c"]));
-    let (one, two) = (Table::new(1, &left), Table::new(2, &right));
+    let (one, two) = (table(1, &left), table(2, &right));
     let parts = [part(&one, &left), part(&two, &right)];
     let probability = |model: &Table, vocabulary: &Vocabulary, word: &str| {
         let mut state = model.start(&[images().get(0).view([1, 1])]);
@@ -128,7 +104,7 @@ fn words_are_aligned_and_their_probabilities_averaged() {
 #[test]
 fn the_best_of_a_wide_beam_is_the_best_of_all_captions() {
     let words = vocabulary(&["a", "b", "c"]);
-    let (one, two) = (Table::new(5, &words), Table::new(6, &words));
+    let (one, two) = (table(5, &words), table(6, &words));
     let parts = [part(&one, &words), part(&two, &words)];
     let (ensemble, _) = Ensemble::new(&parts, &[1.0, 1.0], Mean::Probabilities, Device::Cpu).unwrap();
     let image = || images().get(3).view([1, 1]);
@@ -163,7 +139,7 @@ fn the_best_of_a_wide_beam_is_the_best_of_all_captions() {
 #[test]
 fn weights_that_do_not_fit_are_one_sentence() {
     let words = vocabulary(&["a"]);
-    let model = Table::new(1, &words);
+    let model = table(1, &words);
     let refused = |weights: &[f64]| {
         let refused = Ensemble::new(&[part(&model, &words)], weights, Mean::Probabilities, Device::Cpu);
         refused.err().unwrap().to_string()

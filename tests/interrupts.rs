@@ -4,20 +4,12 @@
 
 mod common;
 
-use common::{command, rsic, succeeds, workplace};
+use common::{SMALL, command, rsic, succeeds, workplace};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-
-const EXPERIMENT: &str = "name: small
-data: {root: scenes, vocabulary: {min_count: 2}}
-encoders: [{name: resnet50, weights: random, image_size: 64}]
-model: {fe_lws: {layers: 1, stack: ns, embedding: 8, hidden: 8, image: 8, merge: 8}}
-train: {batch_size: 64, epochs: 1}
-decode: {method: greedy}
-";
 
 const TABLE: &str = "paper: fe_lws
 table: T
@@ -85,7 +77,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn an_interrupt_within_the_search_for_captions_is_exit_code_130_and_leaves_no_scores() {
     let place = workplace("interrupted_search");
-    for (file, content) in [("small.yaml", EXPERIMENT), ("table_T.yaml", TABLE), ("sweep.yaml", SWEEP)] {
+    for (file, content) in [("small.yaml", SMALL), ("table_T.yaml", TABLE), ("sweep.yaml", SWEEP)] {
         fs::write(place.join(file), content).unwrap();
     }
     succeeds(&rsic(&place, &["train", "small.yaml", "--output", "run"]));
@@ -119,7 +111,7 @@ fn an_interrupt_within_the_search_for_captions_is_exit_code_130_and_leaves_no_sc
 #[test]
 fn sigterm_ends_what_waits_for_input() {
     let place = workplace("waiting_reads");
-    fs::write(place.join("small.yaml"), EXPERIMENT).unwrap();
+    fs::write(place.join("small.yaml"), SMALL).unwrap();
     succeeds(&rsic(&place, &["train", "small.yaml", "--output", "run"]));
     let pipe = |name: &str| {
         let name = std::ffi::CString::new(place.join(name).to_str().unwrap()).unwrap();

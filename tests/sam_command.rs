@@ -4,15 +4,12 @@
 
 mod common;
 
-use common::{command, refused, rsic, succeeds, text};
+use common::{command, refused, rsic, small_sam, succeeds, text};
 use rsic::data::masks::{Finder, MaskRules, parse_records, prepare, read};
-use rsic::models::sam::{Config, DecoderConfig, EncoderConfig, Sam, VitConfig};
-use rsic::weights::random_values;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tch::{Device, Kind, Tensor};
 
 /// A folder of that name with `count` scenes of 48 pixels in `scenes` without masks, and weights in
 /// `small.safetensors`.
@@ -22,22 +19,7 @@ fn workplace(name: &str, count: &str) -> PathBuf {
     fs::create_dir_all(&place).unwrap();
     succeeds(&rsic(&place, &["data", "scenes", "scenes", "--count", count, "--size", "48"]));
     fs::remove_dir_all(place.join("scenes/masks")).unwrap();
-    let encoder = VitConfig { patch: 8, width: 32, heads: 2, mlp: 64, window: 3, global: vec![false, true], reach: 8 };
-    let config = Config {
-        image_size: 64,
-        channels: 64,
-        encoder: EncoderConfig::Vit(encoder),
-        decoder: DecoderConfig { mlp: 64, inner: 32, iou_width: 32, mask_channels: 8, ..DecoderConfig::default() },
-    };
-    let seeded = |(name, tensor): (String, Tensor)| {
-        let shape = tensor.size();
-        let scale = 1.5 / (shape.iter().skip(1).product::<i64>() as f64).sqrt();
-        let values = Tensor::from_slice(&random_values(&name, tensor.numel())).view(shape.as_slice()) * scale;
-        (name, values.to_kind(Kind::Float))
-    };
-    let tensors: Vec<(String, Tensor)> =
-        Sam::new(config, Device::Cpu).unwrap().variables().into_iter().map(seeded).collect();
-    Tensor::write_safetensors(&tensors, place.join("small.safetensors")).unwrap();
+    small_sam(&place.join("small.safetensors"));
     place
 }
 

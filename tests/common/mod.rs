@@ -2,12 +2,72 @@
 //! against; what was published.
 #![allow(dead_code, clippy::unwrap_used, clippy::unreachable, clippy::print_stdout)] // each test file uses a part of it
 
+use rsic::data::batch::Batch;
 use rsic::data::{END, PAD, START, UNK};
-use rsic::models::Captioner;
+use rsic::models::sam::{Config, DecoderConfig, EncoderConfig, Sam, VitConfig};
+use rsic::models::{Captioner, Losses, State};
+use rsic::weights::random_values;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
+
+/// The smallest run: an epoch of one step.
+pub(crate) const SMALL: &str = "name: small
+data: {root: scenes, vocabulary: {min_count: 2}}
+encoders: [{name: resnet50, weights: random, image_size: 64}]
+model: {fe_lws: {layers: 1, stack: ns, embedding: 8, hidden: 8, image: 8, merge: 8}}
+train: {batch_size: 64, epochs: 1}
+decode: {method: greedy}
+";
+
+/// A captioner whose next word depends on the image and on all words so far, through a table of random logits, so that
+/// its answers can be worked out by other means. An image's only feature is its number.
+pub(crate) struct Table {
+    pub(crate) logits: Tensor,
+}
+
+impl Table {
+    const ROWS: i64 = 997;
+
+    pub(crate) fn new(seed: i64, vocabulary: i64) -> Self {
+        tch::manual_seed(seed);
+        Self { logits: Tensor::randn([Self::ROWS, vocabulary], (Kind::Float, Device::Cpu)) * 2.0 }
+    }
+}
+
+impl Captioner for Table {
+    fn losses(&self, _: &Batch, _: bool) -> Losses {
+        Losses::default()
+    }
+    fn start(&self, features: &[Tensor]) -> State {
+        State::new(vec![features[0].to_kind(Kind::Int64).view([-1])])
+    }
+    fn step(&self, tokens: &Tensor, state: &mut State) -> Tensor {
+        state.tensors[0] = (&state.tensors[0] * 31 + tokens * 7 + 3).remainder(Self::ROWS);
+        self.logits.index_select(0, &state.tensors[0])
+    }
+}
+
+/// Writes weights of a small Segment Anything model, drawn from the names of its parameters.
+pub(crate) fn small_sam(file: &Path) {
+    let encoder = VitConfig { patch: 8, width: 32, heads: 2, mlp: 64, window: 3, global: vec![false, true], reach: 8 };
+    let config = Config {
+        image_size: 64,
+        channels: 64,
+        encoder: EncoderConfig::Vit(encoder),
+        decoder: DecoderConfig { mlp: 64, inner: 32, iou_width: 32, mask_channels: 8, ..DecoderConfig::default() },
+    };
+    let seeded = |(name, tensor): (String, Tensor)| {
+        let shape = tensor.size();
+        let scale = 1.5 / (shape.iter().skip(1).product::<i64>() as f64).sqrt();
+        let values = Tensor::from_slice(&random_values(&name, tensor.numel())).view(shape.as_slice()) * scale;
+        (name, values.to_kind(Kind::Float))
+    };
+    let tensors: Vec<(String, Tensor)> =
+        Sam::new(config, Device::Cpu).unwrap().variables().into_iter().map(seeded).collect();
+    Tensor::write_safetensors(&tensors, file).unwrap();
+}
 
 /// A folder of that name with 51 scenes of 64 pixels in `scenes`, made anew, and a feature cache of its own.
 pub(crate) fn workplace(name: &str) -> PathBuf {

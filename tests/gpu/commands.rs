@@ -1,17 +1,14 @@
 //! The commands besides training of small models on frozen features: encoders that are trained, Segment Anything,
 //! comparison decoding, runs that are interrupted, memory that is short in each.
 
-use super::common::{refused, succeeds, text};
+use super::common::{refused, small_sam, succeeds, text};
 use super::device::{command, simulated};
 use super::{run, workplace};
-use rsic::models::sam::{Config, DecoderConfig, EncoderConfig, Sam, VitConfig};
-use rsic::weights::random_values;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
-use tch::{Device, Kind, Tensor};
 
 /// Bytes of a device on which no encoder has room.
 const SHORT: &str = "20000";
@@ -65,21 +62,7 @@ fn an_encoder_is_pretrained_on_a_device_in_both_precisions() {
 fn masks_of_a_device_are_those_of_the_host() {
     let Some(library) = simulated() else { return };
     let place = workplace();
-    let encoder = VitConfig { patch: 8, width: 32, heads: 2, mlp: 64, window: 3, global: vec![false, true], reach: 8 };
-    let config = Config {
-        image_size: 64,
-        channels: 64,
-        encoder: EncoderConfig::Vit(encoder),
-        decoder: DecoderConfig { mlp: 64, inner: 32, iou_width: 32, mask_channels: 8, ..DecoderConfig::default() },
-    };
-    let seeded = |(name, tensor): (String, Tensor)| {
-        let shape = tensor.size();
-        let scale = 1.5 / (shape.iter().skip(1).product::<i64>() as f64).sqrt();
-        let values = Tensor::from_slice(&random_values(&name, tensor.numel())).view(shape.as_slice()) * scale;
-        (name, values.to_kind(Kind::Float))
-    };
-    let tensors: Vec<_> = Sam::new(config, Device::Cpu).unwrap().variables().into_iter().map(seeded).collect();
-    Tensor::write_safetensors(&tensors, place.join("sam.safetensors")).unwrap();
+    small_sam(&place.join("sam.safetensors"));
     fs::create_dir_all(place.join("photos")).unwrap();
     for number in 1..4 {
         let file = format!("{number}.png");
