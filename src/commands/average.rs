@@ -40,13 +40,12 @@ fn chosen(args: &AverageArgs) -> Result<Vec<PathBuf>> {
     let checkpoints = Checkpoints::of_run(run);
     let mut epochs: Vec<PathBuf> = checkpoints.epochs()?.iter().map(|name| checkpoints.path(name)).collect();
     if count == 0 || epochs.len() < count {
+        let there = epochs.len();
+        let fewer = if there > 0 { format!(" or give a number from 1 to {there}") } else { String::new() };
         bail!(
-            "'{}' has {} epochs' checkpoints, and {count} are to be averaged; train with train.keep_last={} or give a \
-             number from 1 to {}",
+            "'{}' has {there} epochs' checkpoints, and {count} are to be averaged; train with train.keep_last={}{fewer}",
             run.display(),
-            epochs.len(),
-            count.max(1),
-            epochs.len()
+            count.max(1)
         );
     }
     if args.best.is_some() {

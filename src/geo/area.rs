@@ -2,6 +2,7 @@
 
 use super::Georeference;
 use crate::util::fs::read_text;
+use crate::util::json;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::Path;
@@ -28,7 +29,8 @@ impl Area {
     /// The polygons of a GeoJSON file (RFC 7946).
     pub fn read(path: &Path) -> Result<Self> {
         let read = || -> Result<Self> {
-            let value: Value = serde_json::from_str(&read_text(path)?).context("it is not GeoJSON")?;
+            let value = serde_json::from_str(&read_text(path)?).map_err(json::error);
+            let value: Value = value.context("it is not GeoJSON")?;
             let name = value.pointer("/crs/properties/name").and_then(Value::as_str).unwrap_or_default();
             if !["CRS84", "4326"].iter().any(|known| name.ends_with(known)) && !name.is_empty() {
                 bail!("it is in {name}; save it in longitude and latitude (EPSG:4326)");

@@ -44,8 +44,9 @@ impl Sentences {
                 folder.display()
             );
         }
-        let config: BertConfig =
-            json(&folder.join("config.json"))?.with_context(|| format!("'{}' has no config.json", folder.display()))?;
+        let config: BertConfig = json(&folder.join("config.json"))?.with_context(|| {
+            format!("'{}' has no config.json; give the folder of a sentence encoder", folder.display())
+        })?;
         let pooling: Option<Pooling> = json(&folder.join("1_Pooling").join("config.json"))?;
         if pooling.is_some_and(|pooling| !pooling.pooling_mode_mean_tokens) {
             bail!(

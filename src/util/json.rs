@@ -73,6 +73,9 @@ fn rephrased(text: &str) -> Option<String> {
     if let Some(field) = text.strip_prefix("duplicate field ").and_then(named) {
         return Some(format!("'{field}' is there twice"));
     }
+    if text == "expected ident" {
+        return Some("expected a value".into()); // a word such as `nothing` in place of `null`
+    }
     if text.starts_with("EOF while parsing") {
         return Some("it ends too early".into());
     }
@@ -110,6 +113,7 @@ mod tests {
             ("missing field `ids` at line 1 column 3", "'ids' is missing at line 1 column 3"),
             ("unknown field `idz`, expected `ids` or `max`", "'idz' is not known here"),
             ("EOF while parsing a list at line 1 column 3", "it ends too early at line 1 column 3"),
+            ("expected ident at line 1 column 2", "expected a value at line 1 column 2"),
             ("trailing characters at line 2 column 1", "trailing characters at line 2 column 1"),
         ] {
             assert_eq!(reason(said), plain);

@@ -103,7 +103,8 @@ impl Store {
             let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let mut store = Self { connection, path: path.to_owned(), fields: Vec::new(), crs: None, before: 0 };
             let text = store.metadata(MADE).context("it is no layer of captions")?;
-            let (epsg, fields, made): (Option<u16>, Vec<Field>, serde_json::Value) = serde_json::from_str(&text)?;
+            let (epsg, fields, made): (Option<u16>, Vec<Field>, serde_json::Value) =
+                serde_json::from_str(&text).map_err(crate::util::json::error)?;
             store.crs = epsg.map(Crs::from_epsg).transpose()?;
             store.fields = fields;
             let layer = Layer { crs: store.crs.clone(), fields: store.fields.clone(), made };
