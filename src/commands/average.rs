@@ -43,7 +43,8 @@ fn chosen(args: &AverageArgs) -> Result<Vec<PathBuf>> {
         let there = epochs.len();
         let fewer = if there > 0 { format!(" or give a number from 1 to {there}") } else { String::new() };
         bail!(
-            "'{}' has {there} epochs' checkpoints, and {count} are to be averaged; train with train.keep_last={}{fewer}",
+            "'{}' has {there} epochs' checkpoints, and {count} are to be averaged; train with \
+             train.keep_last={}{fewer}",
             run.display(),
             count.max(1)
         );
